@@ -1,0 +1,17 @@
+export {
+  bytesToHex,
+  compareBytes,
+  concatBytes,
+  crc32,
+  equalBytes,
+  hexToBytes,
+  utf8Decode,
+  utf8Encode,
+} from './bytes.ts';
+export { type Clock, systemClock } from './clock.ts';
+export { assert, dataError, type ErrorDetails, type ErrorKind, isKind, toVivaceError, VivaceError } from './errors.ts';
+export { type Files, type ReadableFile, systemErrorCode, systemFiles, type WritableFile } from './files.ts';
+export { fraction, type Random, seededRandom, systemRandom } from './random.ts';
+export { type Service, stopAll } from './service.ts';
+export { checkTenant, SINGLE_TENANT } from './tenant.ts';
+export { isUuidV7, uuidV7, uuidV7TimeMs } from './uuid.ts';
