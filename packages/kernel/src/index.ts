@@ -1,3 +1,4 @@
+export { type BufferPool, createBufferPool, type PooledBuffer } from './buffer-pool.ts';
 export {
   bytesToHex,
   compareBytes,
