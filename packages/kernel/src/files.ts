@@ -25,6 +25,7 @@ export interface Files {
   /** Names in a directory, unsorted; `directory` tells what each is. */
   readDirectory(directory: string): Promise<{ name: string; directory: boolean }[]>;
   stat(file: string): Promise<{ size: number; modifiedMs: number }>;
+  /** Cuts a file to `size` bytes, durably, along with whatever it still held unsynced. */
   truncate(file: string, size: number): Promise<void>;
   syncDirectory(directory: string): Promise<void>;
 }
@@ -70,7 +71,15 @@ export const systemFiles: Files = {
     const stat = await fs.stat(file);
     return { size: stat.size, modifiedMs: stat.mtimeMs };
   },
-  truncate: (file, size) => fs.truncate(file, size),
+  truncate: async (file, size) => {
+    const handle = await fs.open(file, 'r+');
+    try {
+      await handle.truncate(size);
+      await handle.datasync();
+    } finally {
+      await handle.close();
+    }
+  },
   syncDirectory,
 };
 
