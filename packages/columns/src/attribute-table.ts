@@ -1,0 +1,119 @@
+import { utf8Decode } from '@vivace/kernel';
+import { Column } from './column.ts';
+import { equalRange, hashRange, isUtf8, type Source } from './source.ts';
+import type { AttributeColumn, AttributeType } from './view.ts';
+
+// Hot path: `find` runs once an attribute. Benchmark: `npm run bench -- micro`, row "columnise".
+
+const TYPES: readonly AttributeType[] = ['string', 'int', 'double', 'bool'];
+
+/** An attribute key, with a column for each type that it has been seen with. */
+export class AttributeKey {
+  readonly text: string;
+  readonly view: DataView;
+  readonly length: number;
+  readonly hash: number;
+  /** The last row that has the key: a second one in a row goes to the overflow. */
+  lastRow = -1;
+  /** The key that followed this one last time, which is likely to follow it again. */
+  next: AttributeKey | undefined = undefined;
+  readonly columns: (Column | undefined)[] = [undefined, undefined, undefined, undefined];
+
+  constructor(bytes: Uint8Array, hash: number) {
+    this.text = utf8Decode(bytes);
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.length = bytes.length;
+    this.hash = hash;
+  }
+}
+
+/** The attribute columns of one table: span attributes, or event and link attributes. */
+export class AttributeTable {
+  readonly #seed: number;
+  readonly #maxColumns: number;
+  #columnCount = 0;
+  #keys: AttributeKey[] = [];
+  #slots: (AttributeKey | undefined)[] = new Array<AttributeKey | undefined>(64).fill(undefined);
+  /** What came before, to guess what comes next. */
+  #previous: AttributeKey;
+
+  constructor(seed: number, maxColumns: number) {
+    this.#seed = seed;
+    this.#maxColumns = maxColumns;
+    this.#previous = new AttributeKey(new Uint8Array(0), 0);
+  }
+
+  get size(): number {
+    let size = 0;
+    for (const key of this.#keys) for (const column of key.columns) if (column) size += column.size;
+    return size;
+  }
+
+  /** The key with the bytes `source[from, to)`; undefined where it can have no column (empty, not UTF-8, too many keys). */
+  find(source: Source, from: number, to: number): AttributeKey | undefined {
+    const length = to - from;
+    const guess = this.#previous.next;
+    if (guess !== undefined && guess.length === length && equalRange(guess.view, 0, source.view, from, length)) {
+      this.#previous = guess;
+      return guess;
+    }
+    const key = this.#lookUp(source, from, to);
+    if (key !== undefined) {
+      this.#previous.next = key;
+      this.#previous = key;
+    }
+    return key;
+  }
+
+  /** The column of a key for the type with this index in string, int, double, bool; undefined when the cap is reached. */
+  column(key: AttributeKey, type: number): Column | undefined {
+    const column = key.columns[type];
+    if (column !== undefined) return column;
+    if (this.#columnCount >= this.#maxColumns) return undefined;
+    this.#columnCount++;
+    const made = new Column(this.#seed);
+    key.columns[type] = made;
+    return made;
+  }
+
+  views(): AttributeColumn[] {
+    const views: AttributeColumn[] = [];
+    for (const key of this.#keys) {
+      for (let type = 0; type < TYPES.length; type++) {
+        const column = key.columns[type];
+        if (column) views.push({ ...column.view(), key: key.text, type: TYPES[type] as AttributeType });
+      }
+    }
+    return views;
+  }
+
+  #lookUp(source: Source, from: number, to: number): AttributeKey | undefined {
+    const length = to - from;
+    const hash = hashRange(source, from, to, this.#seed);
+    const mask = this.#slots.length - 1;
+    let slot = hash & mask;
+    for (;;) {
+      const key = this.#slots[slot];
+      if (key === undefined) break;
+      if (key.hash === hash && key.length === length && equalRange(key.view, 0, source.view, from, length)) return key;
+      slot = (slot + 1) & mask;
+    }
+    if (length === 0 || this.#keys.length >= this.#maxColumns || !isUtf8(source, from, to)) return undefined;
+    const made = new AttributeKey(source.bytes.slice(from, to), hash);
+    this.#slots[slot] = made;
+    this.#keys.push(made);
+    if (this.#keys.length * 2 > this.#slots.length) this.#rehash();
+    return made;
+  }
+
+  #rehash(): void {
+    const slots = new Array<AttributeKey | undefined>(this.#slots.length * 2).fill(undefined);
+    const mask = slots.length - 1;
+    for (const key of this.#keys) {
+      let slot = key.hash & mask;
+      while (slots[slot] !== undefined) slot = (slot + 1) & mask;
+      slots[slot] = key;
+    }
+    this.#slots = slots;
+  }
+}

@@ -1,0 +1,71 @@
+import { compareBytes } from '@vivace/kernel';
+import type { ColumnSet } from './column-set.ts';
+import { hashRange, sourceOf } from './source.ts';
+import { type EncodedSpans, encodeSpans } from './span-encoder.ts';
+
+/**
+ * Which of two spans with the same identity (trace id, span id, kind, start) stays: the one that ends later,
+ * then the one with the longer encoding, then the one with the larger hash. The rule is the same whatever the
+ * order of merging, so heads, queries and compaction agree.
+ */
+
+/** Negative where span `a` of `left` loses to span `b` of `right`, positive where it wins, 0 where they are equal. */
+export function compareResends(left: EncodedSpans, a: number, right: EncodedSpans, b: number): number {
+  for (const half of [1, 0]) {
+    const difference = (left.ends[a * 2 + half] as number) - (right.ends[b * 2 + half] as number);
+    if (difference !== 0) return difference;
+  }
+  const bytesA = spanBytes(left, a);
+  const bytesB = spanBytes(right, b);
+  if (bytesA.length !== bytesB.length) return bytesA.length - bytesB.length;
+  const hash = contentHash(left, a, bytesA) - contentHash(right, b, bytesB);
+  return hash !== 0 ? hash : compareBytes(bytesA, bytesB);
+}
+
+/** Whether `row`, which has arrived now, takes the place of `other` in the set. */
+export function isLaterResend(set: ColumnSet, other: number, row: number): boolean {
+  for (const half of [1, 0]) {
+    const difference = (set.end[row * 2 + half] as number) - (set.end[other * 2 + half] as number);
+    if (difference !== 0) return difference > 0;
+  }
+  const pair = encodeSpans(set.view(), Int32Array.of(other, row));
+  return compareResends(pair, 1, pair, 0) > 0;
+}
+
+export function spanBytes(spans: EncodedSpans, index: number): Uint8Array {
+  return spans.bytes.subarray(spans.offsets[index], spans.offsets[index + 1]);
+}
+
+/** Sums hashes of the fields, because their order depends on where the span is stored; resource and scope count too. */
+function contentHash(spans: EncodedSpans, index: number, bytes: Uint8Array): number {
+  const source = sourceOf(bytes);
+  let sum = 0;
+  let at = 0;
+  while (at < bytes.length) {
+    const to = fieldEnd(bytes, at);
+    sum = (sum + hashRange(source, at, to, 0)) | 0;
+    at = to;
+  }
+  const resource = spans.resources[spans.resource[index] as number] as Uint8Array;
+  const scope = spans.scopes[spans.scope[index] as number] as Uint8Array;
+  sum = (sum + hashRange(sourceOf(resource), 0, resource.length, 1)) | 0;
+  return (sum + hashRange(sourceOf(scope), 0, scope.length, 2)) >>> 0;
+}
+
+/** The end of the field at `at` of a message that is known to be well-formed. */
+export function fieldEnd(bytes: Uint8Array, at: number): number {
+  let p = at;
+  const wire = (bytes[p] as number) & 7;
+  while ((bytes[p++] as number) > 127);
+  if (wire === 1) return p + 8;
+  if (wire === 5) return p + 4;
+  let value = 0;
+  let scale = 1;
+  for (;;) {
+    const byte = bytes[p++] as number;
+    value += (byte & 127) * scale;
+    if (byte < 128) break;
+    scale *= 128;
+  }
+  return wire === 2 ? p + value : p;
+}

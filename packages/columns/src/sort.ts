@@ -1,0 +1,88 @@
+import type { ColumnSetView } from './view.ts';
+
+/**
+ * The live rows of a column set in the order of blocks: (trace id, start, span id, kind), ids byte by byte.
+ * `choose` limits the rows to those for which it has the given value (one cut may make two blocks).
+ */
+export function sortedRows(view: ColumnSetView, choose?: { classes: Uint8Array; value: number }): Int32Array {
+  // Traces first (few, by id), then rows by a counting sort over the trace's rank, then each trace's rows.
+  const ranks = traceRanks(view);
+  const { spanCount, trace, dead } = view;
+  const starts = new Int32Array(view.traceCount + 1);
+  let live = 0;
+  for (let row = 0; row < spanCount; row++) {
+    if (dead[row] === 1 || (choose !== undefined && choose.classes[row] !== choose.value)) continue;
+    starts[(ranks[trace[row] as number] as number) + 1]!++;
+    live++;
+  }
+  for (let rank = 0; rank < view.traceCount; rank++) starts[rank + 1]! += starts[rank] as number;
+  const order = new Int32Array(live);
+  const next = starts.slice(0, view.traceCount);
+  for (let row = 0; row < spanCount; row++) {
+    if (dead[row] === 1 || (choose !== undefined && choose.classes[row] !== choose.value)) continue;
+    const rank = ranks[trace[row] as number] as number;
+    order[next[rank]!++] = row;
+  }
+  for (let rank = 0; rank < view.traceCount; rank++) {
+    sortTrace(view, order, starts[rank] as number, starts[rank + 1] as number);
+  }
+  return order;
+}
+
+/** Trace number → position of its id among all ids of the set. */
+function traceRanks(view: ColumnSetView): Int32Array {
+  const { traceCount, traceIds } = view;
+  const ids = new DataView(traceIds.buffer, traceIds.byteOffset, traceCount * 16);
+  // A double holds 53 bits: the first 48 bits of an id order nearly all of them, the rest is compared on ties.
+  const keys = new Float64Array(traceCount);
+  for (let trace = 0; trace < traceCount; trace++) {
+    keys[trace] = ids.getUint32(trace * 16) * 65536 + ids.getUint16(trace * 16 + 4);
+  }
+  const sorted = new Int32Array(traceCount);
+  for (let trace = 0; trace < traceCount; trace++) sorted[trace] = trace;
+  sorted.sort((a, b) => (keys[a] as number) - (keys[b] as number) || compareIds(ids, a, b));
+  const ranks = new Int32Array(traceCount);
+  for (let rank = 0; rank < traceCount; rank++) ranks[sorted[rank] as number] = rank;
+  return ranks;
+}
+
+function compareIds(ids: DataView, a: number, b: number): number {
+  for (let at = 4; at < 16; at += 4) {
+    const difference = ids.getUint32(a * 16 + at) - ids.getUint32(b * 16 + at);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}
+
+function sortTrace(view: ColumnSetView, order: Int32Array, from: number, to: number): void {
+  if (to - from > 32) {
+    order.subarray(from, to).sort((a, b) => compareRows(view, a, b));
+    return;
+  }
+  // Insertion sort: spans of a trace are few and often nearly in order.
+  for (let i = from + 1; i < to; i++) {
+    const row = order[i] as number;
+    let at = i;
+    while (at > from && compareRows(view, order[at - 1] as number, row) > 0) {
+      order[at] = order[at - 1] as number;
+      at--;
+    }
+    order[at] = row;
+  }
+}
+
+function compareRows(view: ColumnSetView, a: number, b: number): number {
+  const { start, spanId, kind } = view;
+  return (
+    (start[a * 2 + 1] as number) - (start[b * 2 + 1] as number) ||
+    (start[a * 2] as number) - (start[b * 2] as number) ||
+    bigEndian(spanId[a * 2] as number) - bigEndian(spanId[b * 2] as number) ||
+    bigEndian(spanId[a * 2 + 1] as number) - bigEndian(spanId[b * 2 + 1] as number) ||
+    (kind[a] as number) - (kind[b] as number)
+  );
+}
+
+/** Four bytes read little-endian, as the unsigned number they are in byte order. */
+function bigEndian(word: number): number {
+  return ((word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24)) >>> 0;
+}

@@ -1,0 +1,76 @@
+/** Bytes being scanned, with the two ways to read them that the hot loops need. */
+export interface Source {
+  bytes: Uint8Array;
+  view: DataView;
+}
+
+export function sourceOf(bytes: Uint8Array): Source {
+  return { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
+}
+
+/** A 32-bit hash of `source[from, to)`; only for tables inside one process, which seed it. Murmur3's mixing steps. */
+export function hashRange(source: Source, from: number, to: number, seed: number): number {
+  const view = source.view;
+  let hash = seed ^ (to - from);
+  let at = from;
+  for (; at + 4 <= to; at += 4) {
+    hash = Math.imul(hash ^ view.getInt32(at, true), 0x9e3779b1);
+    hash ^= hash >>> 15;
+  }
+  if (at < to) {
+    let tail = 0;
+    for (let shift = 0; at < to; at++, shift += 8) tail |= view.getUint8(at) << shift;
+    hash = Math.imul(hash ^ tail, 0x9e3779b1);
+    hash ^= hash >>> 15;
+  }
+  hash = Math.imul(hash, 0x85ebca6b);
+  return hash ^ (hash >>> 13);
+}
+
+/** Whether `length` bytes of both, from their positions, are equal. */
+export function equalRange(a: DataView, atA: number, b: DataView, atB: number, length: number): boolean {
+  let i = 0;
+  for (; i + 4 <= length; i += 4) {
+    if (a.getInt32(atA + i, true) !== b.getInt32(atB + i, true)) return false;
+  }
+  for (; i < length; i++) {
+    if (a.getUint8(atA + i) !== b.getUint8(atB + i)) return false;
+  }
+  return true;
+}
+
+/** Whether `source[from, to)` is well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms, at most U+10FFFF). */
+export function isUtf8(source: Source, from: number, to: number): boolean {
+  const { bytes, view } = source;
+  let at = from;
+  while (at < to) {
+    while (at + 4 <= to && (view.getInt32(at, true) & 0x80808080) === 0) at += 4;
+    if (at >= to) return true;
+    const lead = bytes[at] as number;
+    if (lead < 0x80) {
+      at++;
+      continue;
+    }
+    let more: number;
+    let low = 0x80;
+    let high = 0xbf;
+    if (lead >= 0xc2 && lead <= 0xdf) more = 1;
+    else if (lead >= 0xe0 && lead <= 0xef) {
+      more = 2;
+      if (lead === 0xe0) low = 0xa0;
+      else if (lead === 0xed) high = 0x9f;
+    } else if (lead >= 0xf0 && lead <= 0xf4) {
+      more = 3;
+      if (lead === 0xf0) low = 0x90;
+      else if (lead === 0xf4) high = 0x8f;
+    } else return false;
+    if (at + more >= to) return false;
+    const second = bytes[at + 1] as number;
+    if (second < low || second > high) return false;
+    for (let i = 2; i <= more; i++) {
+      if (((bytes[at + i] as number) & 0xc0) !== 0x80) return false;
+    }
+    at += more + 1;
+  }
+  return true;
+}
