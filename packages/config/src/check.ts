@@ -1,0 +1,61 @@
+import { VivaceError } from '@vivace/kernel';
+import type { Config } from './schema.ts';
+
+/** Settings that only make sense together. Throws `invalid` with all that is wrong. */
+export function checkTogether(config: Config): void {
+  const problems: string[] = [];
+  const { storage, ingester, limits, server, distributor } = config;
+  const { protocols } = distributor.receivers.otlp;
+
+  if (storage.trace.backend === 's3' && storage.trace.s3.bucket === '') {
+    problems.push('storage.trace.s3.bucket is needed with storage.trace.backend: s3');
+  }
+  if (storage.trace.backend === 'local' && storage.trace.s3.bucket !== '') {
+    problems.push(
+      'storage.trace.s3.bucket is set but storage.trace.backend is local: set it to s3, or remove the bucket',
+    );
+  }
+  const listeners: [string, { cert_file: string; key_file: string; client_ca_file: string }][] = [
+    ['server.tls', server.tls],
+    ['distributor.receivers.otlp.protocols.grpc.tls', protocols.grpc.tls],
+    ['distributor.receivers.otlp.protocols.http.tls', protocols.http.tls],
+  ];
+  for (const [path, tls] of listeners) {
+    if ((tls.cert_file === '') !== (tls.key_file === '')) {
+      problems.push(`${path}.cert_file and ${path}.key_file are needed together`);
+    } else if (tls.client_ca_file !== '' && tls.cert_file === '') {
+      problems.push(`${path}.client_ca_file needs ${path}.cert_file and ${path}.key_file`);
+    }
+  }
+  const notAbove = (low: string, lowValue: number, high: string, highValue: number) => {
+    if (lowValue > highValue) problems.push(`${low} must not be larger than ${high}`);
+  };
+  notAbove(
+    'ingester.generation_max_bytes',
+    ingester.generation_max_bytes,
+    'ingester.heads_max_bytes',
+    ingester.heads_max_bytes,
+  );
+  notAbove(
+    'ingester.wal.segment_max_bytes',
+    ingester.wal.segment_max_bytes,
+    'ingester.wal.max_bytes',
+    ingester.wal.max_bytes,
+  );
+  notAbove(
+    'limits.max_request_bytes',
+    limits.max_request_bytes,
+    'limits.ingestion_burst_bytes',
+    limits.ingestion_burst_bytes,
+  );
+  notAbove(
+    'storage.trace.block.page_rows',
+    storage.trace.block.page_rows,
+    'storage.trace.block.row_group_rows',
+    storage.trace.block.row_group_rows,
+  );
+  if (storage.trace.backend === 'local' && storage.trace.local.path === storage.trace.wal.path) {
+    problems.push('storage.trace.local.path and storage.trace.wal.path must be different directories');
+  }
+  if (problems.length > 0) throw new VivaceError('invalid', 'config', problems.join('; '));
+}

@@ -1,0 +1,291 @@
+import { LOG_FORMATS, LOG_LEVELS } from '@vivace/telemetry';
+import type { z } from 'zod';
+import { choice, duration, endpoint, flag, integer, section, size, text, textList } from './setting.ts';
+
+/** Listener encryption, the same three keys wherever a listener is. */
+const tls = () =>
+  section({
+    cert_file: text('', {
+      about: 'PEM file with the certificate of this listener and its chain. With it the listener speaks TLS only.',
+      why: 'Not set: the default address is this machine only, where TLS protects nothing.',
+      type: 'a path',
+    }),
+    key_file: text('', {
+      about: 'PEM file with the private key of the certificate.',
+      why: 'Not set: needed exactly when `cert_file` is.',
+      type: 'a path',
+    }),
+    client_ca_file: text('', {
+      about: 'PEM file with the authorities whose client certificates are accepted; others are refused.',
+      why: 'Not set: clients need no certificate.',
+      type: 'a path',
+    }),
+  });
+
+const server = section({
+  http_listen_address: text('127.0.0.1', {
+    about: 'Address of the HTTP API; `0.0.0.0` is every interface.',
+    why: 'There is no login: what is not opened on purpose is reached from this machine only.',
+    type: 'an address or host name',
+    accept: /^[\w.:-]+$/,
+  }),
+  http_listen_port: integer(3200, {
+    about: 'Port of the HTTP API; 0 picks a free one.',
+    why: "Tempo's port, so that data sources need no change.",
+    min: 0,
+    max: 65_535,
+  }),
+  log_level: choice(LOG_LEVELS, 'info', {
+    about: 'What is logged: this level and above.',
+    why: '`info` says what starts, stops and fails, and nothing per request.',
+  }),
+  log_format: choice(LOG_FORMATS, 'auto', {
+    about: 'How log lines on stderr look: `json`, `text`, or `auto` for text on a terminal and JSON elsewhere.',
+    why: 'People read terminals, programs read the rest.',
+  }),
+  tls: tls(),
+});
+
+const distributor = section({
+  receivers: section({
+    otlp: section({
+      protocols: section({
+        grpc: section({
+          endpoint: endpoint('127.0.0.1:4317', {
+            about: 'Where OTLP over gRPC is taken; port 0 picks a free one.',
+            why: "OTLP's own port; this machine only until opened on purpose.",
+          }),
+          tls: tls(),
+        }),
+        http: section({
+          endpoint: endpoint('127.0.0.1:4318', {
+            about: 'Where OTLP over HTTP is taken (`/v1/traces`); port 0 picks a free one.',
+            why: "OTLP's own port; this machine only until opened on purpose.",
+          }),
+          tls: tls(),
+          cors: section({
+            allowed_origins: textList({
+              about: 'Origins whose web pages may send spans, such as `https://shop.example`; `*` is all.',
+              why: 'Empty: no page of a browser may write until its origin is named.',
+              type: 'a list of origins',
+              accept: /^(\*|[a-z][a-z0-9+.-]*:\/\/[\w.*:[\]-]+)$/i,
+            }),
+          }),
+        }),
+      }),
+    }),
+  }),
+});
+
+const storage = section({
+  trace: section({
+    backend: choice(['local', 's3'], 'local', {
+      about: 'Where blocks live: a directory of this machine, or a bucket.',
+      why: '`local` runs with nothing else; a bucket is for more than one machine.',
+    }),
+    local: section({
+      path: text('./data/store', {
+        about: 'Directory of the `local` backend, relative to the working directory.',
+        why: '`--data-dir DIR` sets it to `DIR/store`.',
+        type: 'a path',
+        accept: /\S/,
+      }),
+    }),
+    s3: section({
+      bucket: text('', {
+        about: 'Name of the bucket; it must exist.',
+        why: 'Not set: needed exactly when `backend` is `s3`.',
+      }),
+      prefix: text('', {
+        about: 'Put before every key, so that a bucket can be shared.',
+        why: 'Not set: the bucket is ours alone.',
+        type: 'a key prefix without a slash at either end',
+        accept: /^[^/].*[^/]$|^[^/]$/,
+      }),
+      endpoint: text('', {
+        about: 'URL of a store that is not AWS, such as `http://127.0.0.1:9000`.',
+        why: 'Not set: AWS, by region.',
+        type: 'an http:// or https:// URL',
+        accept: /^https?:\/\/[^\s/]+/i,
+      }),
+      region: text('', {
+        about: 'Region of the bucket.',
+        why: 'Not set: what the AWS settings of the environment say, else `us-east-1`.',
+        accept: /^[\w-]+$/,
+      }),
+      forcepathstyle: flag(false, {
+        about: 'Puts the bucket into the path instead of the host name; MinIO and most stores of one machine need it.',
+        why: 'AWS wants the host name.',
+      }),
+    }),
+    wal: section({
+      path: text('./data/wal', {
+        about: 'Directory of the write-ahead log. It must survive until its spans are cut into blocks.',
+        why: '`--data-dir DIR` sets it to `DIR/wal`.',
+        type: 'a path',
+        accept: /\S/,
+      }),
+    }),
+    block: section({
+      single_object_max_bytes: size('8MiB', {
+        about: 'Blocks below this are one object holding all sections; larger ones are separate Parquet files.',
+        why: 'Small blocks cost requests, not bytes; from about 8 MiB a put of its own does not matter.',
+        max: 1024 ** 3,
+      }),
+      row_group_rows: integer(131_072, {
+        about: 'Spans in a row group, about.',
+        why: 'A row group is what a query skips or reads; its dictionaries and its share of the index pay from here.',
+        min: 1_024,
+        max: 1_048_576,
+      }),
+      page_rows: integer(16_384, {
+        about: 'Spans in a page.',
+        why: 'Below 64 KiB a page costs more in calls of the decompressor than in bytes.',
+        min: 256,
+        max: 131_072,
+      }),
+    }),
+  }),
+});
+
+const ingester = section({
+  cut_interval: duration('5m', {
+    about: 'How long spans stay in memory at most before they are cut into a block.',
+    why: 'Longer makes larger blocks, and more log to read again after a crash.',
+    minMs: 1_000,
+    maxMs: 24 * 3_600_000,
+  }),
+  small_tenant_cut_interval: duration('30m', {
+    about: 'The same for tenants that send little.',
+    why: 'A block of a hundred spans takes as many requests as one of a million.',
+    minMs: 1_000,
+    maxMs: 24 * 3_600_000,
+  }),
+  generation_max_bytes: size('64MiB', {
+    about: "Memory of one tenant's spans before they are cut.",
+    why: 'About a million spans: one full block.',
+    min: 1024 ** 2,
+    max: 1024 ** 3,
+  }),
+  heads_max_bytes: size('256MiB', {
+    about: "Memory of all tenants' spans that are not in blocks yet; above it writes wait or are refused with a retry.",
+    why: 'Four generations: one filling, one being cut, and room while the store is slow.',
+    min: 1024 ** 2,
+    max: 64 * 1024 ** 3,
+  }),
+  wal: section({
+    sync_interval: duration('20ms', {
+      about: 'How long an append waits for others before the log is synced; every answer waits for its sync.',
+      why: 'A disk does some hundred syncs a second; one for many requests costs them 20 ms at most.',
+      minMs: 0,
+      maxMs: 10_000,
+    }),
+    sync_bytes: size('4MiB', {
+      about: 'Appended bytes that are synced without waiting longer.',
+      why: 'More does not make a sync cheaper.',
+      min: 1,
+      max: 1024 ** 3,
+    }),
+    segment_max_bytes: size('64MiB', {
+      about: 'Size at which a segment file of the log ends and the next begins.',
+      why: 'Whole segments are removed: larger ones keep the disk longer, smaller ones are more files.',
+      min: 1024,
+      max: 1024 ** 3,
+    }),
+    max_bytes: size('4GiB', {
+      about: 'Disk of the log; above it writes are refused with a retry until blocks are cut.',
+      why: 'Cutting begins at half of it, and minutes of full load fit while the store is down.',
+      min: 1024,
+      max: 1024 ** 4,
+    }),
+    max_undurable_bytes: size('64MiB', {
+      about: 'Bytes that wait for a sync; above it writes are refused with a retry.',
+      why: 'A disk that stalls must not fill the memory.',
+      min: 1024,
+      max: 4 * 1024 ** 3,
+    }),
+  }),
+});
+
+const querier = section({
+  cache_bytes: size('128MiB', {
+    about: 'Memory for what was read of blocks: indexes, filters and pages.',
+    why: 'Indexes and filters of some thousand blocks: a lookup again reads only pages.',
+    max: 1024 ** 4,
+  }),
+  workers: integer(0, {
+    about: 'Threads that scan and decode; 0 is one a core, at most 4.',
+    why: 'The main thread only moves bytes; more threads than cores only cost memory.',
+    min: 0,
+    max: 256,
+  }),
+});
+
+const limits = section({
+  ingestion_rate_bytes: size('256MiB', {
+    about: 'Bytes a second that one tenant may send, after decompression; above it 429 with a time to retry.',
+    why: 'More than two cores take in: it stops a runaway, and the log and the heads push back before.',
+    min: 1024,
+  }),
+  ingestion_burst_bytes: size('512MiB', {
+    about: 'Bytes that one tenant may send at once after a pause; at least `max_request_bytes`.',
+    why: 'Two seconds of the rate: Collectors that were cut off send what they kept.',
+    min: 1024,
+  }),
+  max_request_bytes: size('32MiB', {
+    about: 'Bytes of one request after decompression; above it 413 or RESOURCE_EXHAUSTED.',
+    why: "The Collector's batches of 8,192 spans fit with 4 KiB a span.",
+    min: 1024,
+    max: 1024 ** 3,
+  }),
+  max_attribute_bytes: size('1MiB', {
+    about: 'Bytes of one attribute, key and value; a span with a larger one is refused and counted in the answer.',
+    why: 'Stack traces and prompts of some hundred KB fit; nothing is cut short in silence.',
+    min: 128,
+    max: 64 * 1024 ** 2,
+  }),
+  max_trace_bytes: size('128MB', {
+    about: 'Bytes of one trace in one generation; spans above it are refused and counted in the answer.',
+    why: 'The size of an answer: what could not be shown whole is not taken in. 100,000 spans fit.',
+    min: 1024,
+  }),
+  max_attribute_columns: integer(512, {
+    about: 'Attribute keys of a block that are columns of their own; the others are searchable in one shared column.',
+    why: 'Each column costs in every row group: 1,000 columns in 100 groups took 0.7 s only to open.',
+    min: 1,
+    max: 4_096,
+  }),
+  max_tenants: integer(1_000, {
+    about: 'Tenants with spans in memory at once; a further one is refused with a time to retry.',
+    why: 'Each needs about a quarter of a MiB before its first block.',
+    min: 1,
+    max: 100_000,
+  }),
+  max_trace_response_bytes: size('128MB', {
+    about: 'Bytes of a trace in an answer; above it v1 says 422 and v2 gives what fits, marked PARTIAL.',
+    why: 'What a browser can still show; Grafana takes no more by default.',
+    min: 1024,
+    max: 1024 ** 3,
+  }),
+});
+
+/** Every setting there is. Types, defaults, checks, `docs/config.md` and the help come from here. */
+export const configSchema = section({
+  target: choice(['all'], 'all', {
+    about: 'Which services this process runs.',
+    why: '`all`: one process does everything.',
+  }),
+  multitenancy_enabled: flag(false, {
+    about: 'Takes the tenant from the `X-Scope-OrgID` header and refuses requests without it.',
+    why: 'Off: one tenant, `single-tenant`, and no header needed.',
+  }),
+  server,
+  distributor,
+  storage,
+  ingester,
+  querier,
+  limits,
+});
+
+/** Sizes in bytes, durations in milliseconds, texts empty where not set. Keys are as in the file. */
+export type Config = z.output<typeof configSchema>;
