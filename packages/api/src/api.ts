@@ -1,0 +1,168 @@
+import http from 'node:http';
+import http2 from 'node:http2';
+import { getRequestListener } from '@hono/node-server';
+import { assert, type Clock, type Service, VivaceError } from '@vivace/kernel';
+import type { Logger, Metrics } from '@vivace/telemetry';
+import { createApp } from './app.ts';
+import { type GrpcMethod, isGrpc, serveGrpc } from './grpc.ts';
+import { healthMethods } from './health.ts';
+import {
+  type AnyRequest,
+  type AnyResponse,
+  DEFAULT_LISTENER_LIMITS,
+  type ListenAddress,
+  type Listener,
+  type ListenerLimits,
+  type ListenerTls,
+  listen,
+} from './listener.ts';
+import type { BuildInfo } from './operation-routes.ts';
+import { problemResponse } from './problem.ts';
+import type { RouteContext } from './route.ts';
+import type { Tenancy } from './tenants.ts';
+import type { TraceFinder } from './trace-finder.ts';
+
+export interface ApiOptions {
+  host: string;
+  /** 0 picks a free one; `address` tells which. */
+  port: number;
+  tls?: ListenerTls;
+  tenancy: Tenancy;
+  finder: TraceFinder;
+  build: BuildInfo;
+  /** What keeps the server from serving, a line each; empty when it is ready. Asked at every `/ready`. */
+  notReady: () => string[];
+  /** Cuts and uploads everything acknowledged so far; resolves when it is in the manifest. */
+  flush: (signal: AbortSignal) => Promise<void>;
+  /** The configuration in force as YAML, without secrets. */
+  configYaml: () => string;
+  logger: Logger;
+  metrics: Metrics;
+  clock: Clock;
+  limits?: Partial<ApiLimits>;
+}
+
+export interface ApiLimits extends ListenerLimits {
+  /** `limits.max_trace_response_bytes`. */
+  maxTraceBytes: number;
+  /** Trace lookups at the same time. */
+  maxLookups: number;
+  traceTimeoutMs: number;
+  flushTimeoutMs: number;
+  maxGrpcRequestBytes: number;
+}
+
+export const DEFAULT_API_LIMITS: ApiLimits = {
+  ...DEFAULT_LISTENER_LIMITS,
+  maxTraceBytes: 128 * 1024 * 1024,
+  // Ordinary lookups take milliseconds, so 64 are thousands a second.
+  maxLookups: 64,
+  // Grafana's own client gives up after 30 s.
+  traceTimeoutMs: 30_000,
+  // A flush uploads everything that is not in a block yet.
+  flushTimeoutMs: 10 * 60_000,
+  maxGrpcRequestBytes: 1024 * 1024,
+};
+
+export interface Api extends Service {
+  /** Where it listens; only after `start`. */
+  readonly address: ListenAddress;
+}
+
+/** The edge that people and Grafana talk to: Tempo's HTTP API and gRPC on one port. */
+export function createApi(options: ApiOptions): Api {
+  const limits: ApiLimits = { ...DEFAULT_API_LIMITS, ...options.limits };
+  const { clock, logger } = options;
+  const instruments = createInstruments(options.metrics);
+  const context: RouteContext = {
+    clock,
+    observe: (route, status, seconds) => instruments.requests.observe({ route, status: String(status) }, seconds),
+    onError: (error, request) => logger.error({ err: error, request }, 'a request failed'),
+  };
+  const app = createApp({
+    traces: {
+      finder: options.finder,
+      tenancy: options.tenancy,
+      maxTraceBytes: limits.maxTraceBytes,
+      maxLookups: limits.maxLookups,
+      timeoutMs: limits.traceTimeoutMs,
+    },
+    operations: {
+      build: options.build,
+      notReady: options.notReady,
+      flush: options.flush,
+      flushTimeoutMs: limits.flushTimeoutMs,
+      configYaml: options.configYaml,
+      renderMetrics: () => options.metrics.render(),
+    },
+    context,
+  });
+  const serveHttp = getRequestListener((request, env) => app.fetch(request, env), {
+    // Two services in one process must not meet in the globals.
+    overrideGlobalObjects: false,
+    errorHandler: (cause) =>
+      problemResponse(new VivaceError('invalid', 'request', `the request cannot be read: ${String(cause)}`, { cause })),
+  });
+  const methods: ReadonlyMap<string, GrpcMethod> = healthMethods({ notReady: options.notReady, services: [], clock });
+  const stopping = new AbortController();
+  const onRequest = (request: AnyRequest, response: AnyResponse) => {
+    if (!isGrpc(request.headers)) {
+      void serveHttp(request, response);
+    } else if (request instanceof http2.Http2ServerRequest && response instanceof http2.Http2ServerResponse) {
+      void serveGrpc(request, response, {
+        methods,
+        clock,
+        maxRequestBytes: limits.maxGrpcRequestBytes,
+        requestTimeoutMs: limits.requestTimeoutMs,
+        onError: (error, path) => logger.error({ err: error, request: path }, 'a call failed'),
+        stopping: stopping.signal,
+      });
+    } else if (response instanceof http.ServerResponse) {
+      response.writeHead(505, { 'content-type': 'text/plain; charset=utf-8', connection: 'close' });
+      response.end('gRPC needs HTTP/2: use a gRPC client, or a proxy that speaks HTTP/2 to this port\n');
+    }
+  };
+
+  let listener: Promise<Listener> | undefined;
+  let address: ListenAddress | undefined;
+  return {
+    get address() {
+      assert(address !== undefined, 'the API has no address before it is started');
+      return address;
+    },
+    start: async ({ signal }) => {
+      signal.throwIfAborted();
+      listener ??= listen({
+        host: options.host,
+        port: options.port,
+        portFlag: '--http-port',
+        ...(options.tls === undefined ? {} : { tls: options.tls }),
+        limits,
+        clock,
+        onRequest,
+        onRefused: () => instruments.refused.inc(),
+      });
+      ({ address } = await listener);
+    },
+    stop: async () => {
+      stopping.abort();
+      // A start that failed has nothing to let go of.
+      const started = await listener?.catch(() => undefined);
+      await started?.stop();
+    },
+  };
+}
+
+function createInstruments(metrics: Metrics) {
+  return {
+    requests: metrics.histogram({
+      name: 'vivace_api_request_duration_seconds',
+      help: 'Time from a request of the HTTP API to its answer, by route and status.',
+      labels: ['route', 'status'],
+    }),
+    refused: metrics.counter({
+      name: 'vivace_api_connections_refused_total',
+      help: 'Connections to the HTTP API that were closed at once because there were too many.',
+    }),
+  };
+}

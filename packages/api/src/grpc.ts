@@ -1,0 +1,213 @@
+import { constants, type Http2ServerRequest, type Http2ServerResponse, type IncomingHttpHeaders } from 'node:http2';
+import { type Clock, concatBytes, VivaceError } from '@vivace/kernel';
+import {
+  encodeGrpcMessage,
+  GRPC_DATA_LOSS,
+  GRPC_INTERNAL,
+  GRPC_OK,
+  GRPC_RESOURCE_EXHAUSTED,
+  GRPC_UNIMPLEMENTED,
+  type GrpcStatus,
+  grpcStatusOf,
+} from './grpc-status.ts';
+
+/**
+ * gRPC calls on plain `node:http2` requests. A library that owns the connection (grpc-js with its connection
+ * injector) would take whole sessions, and a client that sends a GET and a call over one connection, as h2
+ * proxies do, could not be served. The protocol of a server that takes one message and sends any number is
+ * small: five bytes before every message and the status in the trailers.
+ * https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
+ */
+export interface GrpcCall {
+  /** The bytes of the one request message. */
+  message: Uint8Array;
+  /** Metadata of the call, lower case, as HTTP headers. */
+  headers: IncomingHttpHeaders;
+  /** Aborted when the client cancels, at the deadline it has set, and when the server stops. */
+  signal: AbortSignal;
+  /** Sends a message; resolves when the client has room for more. */
+  send(message: Uint8Array): Promise<void>;
+}
+
+/** A unary method sends once, a streaming one any number of times. What it throws becomes the status. */
+export type GrpcMethod = (call: GrpcCall) => Promise<void>;
+
+export interface GrpcOptions {
+  /** By path, `/package.Service/Method`. */
+  methods: ReadonlyMap<string, GrpcMethod>;
+  clock: Clock;
+  maxRequestBytes: number;
+  /** For a client to send its whole request. */
+  requestTimeoutMs: number;
+  onError: (error: unknown, request: string) => void;
+  /** Aborted when the server stops: calls that would never end by themselves do. */
+  stopping: AbortSignal;
+}
+
+const PREFIX_BYTES = 5;
+
+export function isGrpc(headers: IncomingHttpHeaders): boolean {
+  return /^application\/grpc(?:$|[+;])/.test(headers['content-type'] ?? '');
+}
+
+/** Serves one call. Never rejects. */
+export async function serveGrpc(
+  request: Http2ServerRequest,
+  response: Http2ServerResponse,
+  options: GrpcOptions,
+): Promise<void> {
+  const { headers } = request;
+  if (request.method !== 'POST') {
+    response.writeHead(405, { allow: 'POST', 'content-type': 'text/plain; charset=utf-8' });
+    response.end(`gRPC takes POST, received ${request.method}\n`);
+    return;
+  }
+  const path = request.url;
+  const method = options.methods.get(path);
+  if (method === undefined) {
+    const message = `unknown method ${path.slice(0, 200)}: this server has ${[...options.methods.keys()].join(', ')}`;
+    return endWith(request, response, { code: GRPC_UNIMPLEMENTED, message });
+  }
+  const controller = new AbortController();
+  const abort = (kind: 'canceled' | 'deadline' | 'unavailable', message: string) =>
+    controller.abort(new VivaceError(kind, `call-${kind}`, message));
+  const onStop = () => abort('unavailable', 'the server is stopping: call another one');
+  options.stopping.addEventListener('abort', onStop, { once: true });
+  if (options.stopping.aborted) onStop();
+  response.once('close', () => abort('canceled', 'the client went away'));
+  const timers: (() => void)[] = [];
+  const timeoutMs = parseGrpcTimeout(headers['grpc-timeout']);
+  if (timeoutMs !== undefined) {
+    timers.push(options.clock.after(timeoutMs, () => abort('deadline', 'the deadline of the call is over')));
+  }
+  try {
+    const body = readMessage(request, options.maxRequestBytes);
+    const cancelReadTimer = options.clock.after(options.requestTimeoutMs, () =>
+      abort('deadline', `the request was not there after ${options.requestTimeoutMs / 1000} s`),
+    );
+    timers.push(cancelReadTimer);
+    const message = await orAborted(body, controller.signal);
+    cancelReadTimer();
+    const send = (bytes: Uint8Array) => sendMessage(response, bytes, controller.signal);
+    await orAborted(method({ message, headers, signal: controller.signal, send }), controller.signal);
+    endWith(request, response, { code: GRPC_OK, message: '' });
+  } catch (error) {
+    const status = error instanceof RefusedMessage ? error.status : grpcStatusOf(error);
+    if (status.code === GRPC_INTERNAL || status.code === GRPC_DATA_LOSS) options.onError(error, path);
+    endWith(request, response, status);
+  } finally {
+    for (const cancel of timers) cancel();
+    options.stopping.removeEventListener('abort', onStop);
+  }
+}
+
+/** A request message that cannot be taken, with a status that no kind of error has. */
+class RefusedMessage extends Error {
+  readonly status: GrpcStatus;
+  constructor(status: GrpcStatus) {
+    super(status.message);
+    this.status = status;
+  }
+}
+
+/** The one message of a request. Reads no more than `maxBytes` of it. */
+async function readMessage(request: Http2ServerRequest, maxBytes: number): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const part of request) {
+    const bytes = part as Uint8Array;
+    length += bytes.length;
+    if (length > maxBytes + PREFIX_BYTES) {
+      throw new RefusedMessage({
+        code: GRPC_RESOURCE_EXHAUSTED,
+        message: `the request is too large: max ${maxBytes} bytes`,
+      });
+    }
+    parts.push(bytes);
+  }
+  const body = concatBytes(parts);
+  if (body.length < PREFIX_BYTES) throw malformed(`the request has no message: ${body.length} bytes`);
+  const declared = new DataView(body.buffer).getUint32(1);
+  if (declared !== body.length - PREFIX_BYTES) {
+    throw malformed(`the request is not one message: ${declared} bytes declared, ${body.length - PREFIX_BYTES} sent`);
+  }
+  if (body[0] !== 0) {
+    throw new RefusedMessage({
+      code: GRPC_UNIMPLEMENTED,
+      message: 'compressed requests are not supported: send grpc-encoding identity',
+    });
+  }
+  return body.subarray(PREFIX_BYTES);
+}
+
+function malformed(message: string): VivaceError {
+  return new VivaceError('invalid', 'grpc-message', message);
+}
+
+async function sendMessage(response: Http2ServerResponse, message: Uint8Array, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  writeHead(response);
+  const frame = new Uint8Array(PREFIX_BYTES + message.length);
+  new DataView(frame.buffer).setUint32(1, message.length);
+  frame.set(message, PREFIX_BYTES);
+  await orAborted(new Promise<void>((resolve) => response.write(frame, () => resolve())), signal);
+}
+
+function writeHead(response: Http2ServerResponse): void {
+  if (!response.headersSent) {
+    response.writeHead(200, { 'content-type': 'application/grpc', 'grpc-accept-encoding': 'identity' });
+  }
+}
+
+/** Ends a call: in the trailers when messages were sent, else in the headers alone. */
+function endWith(request: Http2ServerRequest, response: Http2ServerResponse, { code, message }: GrpcStatus): void {
+  if (response.destroyed || response.stream === undefined || response.stream.destroyed) return;
+  const status = {
+    'grpc-status': String(code),
+    ...(message === '' ? {} : { 'grpc-message': encodeGrpcMessage(message) }),
+  };
+  if (response.headersSent) {
+    response.addTrailers(status);
+  } else {
+    const headers = { 'content-type': 'application/grpc', 'grpc-accept-encoding': 'identity', ...status };
+    response.writeHead(200, headers);
+  }
+  response.end();
+  // A client that is still sending is told that nobody reads it any more.
+  if (!request.complete) response.stream.once('finish', () => response.stream.close(constants.NGHTTP2_NO_ERROR));
+}
+
+async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  // Work that loses the race may still fail later, and that is nobody's concern.
+  work.catch(() => undefined);
+  signal.throwIfAborted();
+  let onAbort: (() => void) | undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(signal.reason as Error);
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    if (onAbort) signal.removeEventListener('abort', onAbort);
+  }
+}
+
+const UNIT_MS = new Map([
+  ['H', 3_600_000],
+  ['M', 60_000],
+  ['S', 1000],
+  ['m', 1],
+  ['u', 0.001],
+  ['n', 0.000001],
+]);
+
+/** setTimeout takes no more. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** Milliseconds of a `grpc-timeout` header; undefined when there is none that can be read. */
+export function parseGrpcTimeout(header: string | string[] | undefined): number | undefined {
+  const match = typeof header === 'string' ? /^([0-9]{1,8})([HMSmun])$/.exec(header) : null;
+  if (match === null) return undefined;
+  return Math.min(MAX_TIMER_MS, Number(match[1]) * (UNIT_MS.get(match[2] as string) as number));
+}

@@ -1,0 +1,296 @@
+import http from 'node:http';
+import http2 from 'node:http2';
+import https from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import { type Clock, systemErrorCode, VivaceError } from '@vivace/kernel';
+import { listenError } from './listen-error.ts';
+import { readPreface } from './preface.ts';
+
+/**
+ * One TCP port for HTTP/1.1 and HTTP/2. Grafana's data source sends REST by HTTP/1.1 and its streaming calls
+ * by gRPC to the same address. Without TLS the first bytes of a connection tell which it is, with TLS the
+ * client says so in the handshake (ALPN).
+ *
+ * The `http` server owns the port, so that its own clocks for slow requests run; its connection listener is
+ * taken off and called only for connections that turn out to speak HTTP/1.1. All others are handed to an
+ * `http2` server that listens nowhere.
+ */
+export interface ListenerOptions {
+  host: string;
+  /** 0 picks a free one. */
+  port: number;
+  /** The flag that sets the port, for error messages. */
+  portFlag: string;
+  tls?: ListenerTls;
+  limits: ListenerLimits;
+  clock: Clock;
+  onRequest: (request: AnyRequest, response: AnyResponse) => void;
+  /** A connection was refused because there are `maxConnections`. */
+  onRefused: () => void;
+}
+
+export type AnyRequest = http.IncomingMessage | http2.Http2ServerRequest;
+export type AnyResponse = http.ServerResponse | http2.Http2ServerResponse;
+
+export interface ListenerTls {
+  /** PEM, the server's certificate first, then intermediates. */
+  certificate: string;
+  /** PEM. */
+  key: string;
+  /** PEM; when given, only clients with a certificate of this authority are served. */
+  clientCa?: string;
+}
+
+export interface ListenerLimits {
+  maxConnections: number;
+  maxHeaderBytes: number;
+  maxHeaders: number;
+  /** Requests at the same time on one HTTP/2 connection. */
+  maxStreams: number;
+  /** From the connection to the first bytes, to the end of a TLS handshake, to the end of the headers. */
+  headersTimeoutMs: number;
+  /** From its first byte to the end of a request, body included. */
+  requestTimeoutMs: number;
+  /** A connection without a request. */
+  idleTimeoutMs: number;
+  /** A client that takes nothing of an answer. */
+  stallTimeoutMs: number;
+  /** For requests that run when the server stops. */
+  stopTimeoutMs: number;
+}
+
+export const DEFAULT_LISTENER_LIMITS: ListenerLimits = {
+  // Far above what a query edge has (a Grafana server keeps about ten), below the usual 4,096 file handles.
+  maxConnections: 2048,
+  // Node's own default; cookies that a proxy forwards are the largest thing seen in practice.
+  maxHeaderBytes: 16 * 1024,
+  maxHeaders: 200,
+  // What gRPC servers and browsers take as usual.
+  maxStreams: 100,
+  headersTimeoutMs: 10_000,
+  requestTimeoutMs: 30_000,
+  // Longer than the 60 and 90 s of common proxies and of Go's client, so that the other side closes first.
+  idleTimeoutMs: 120_000,
+  stallTimeoutMs: 60_000,
+  stopTimeoutMs: 10_000,
+};
+
+export interface Listener {
+  readonly address: ListenAddress;
+  /** Takes no more connections, lets requests end for a bounded time, then closes everything. */
+  stop(): Promise<void>;
+}
+
+export interface ListenAddress {
+  host: string;
+  port: number;
+  /** `http://host:port`, or https. */
+  url: string;
+}
+
+/** Listens. Throws `unavailable` or `invalid` with what to do when the port cannot be had. */
+export async function listen(options: ListenerOptions): Promise<Listener> {
+  const { limits, clock } = options;
+  const sockets = new Set<Socket>();
+  const sessions = new Set<http2.ServerHttp2Session>();
+  /** Requests that run on each HTTP/1.1 connection. */
+  const running = new Map<Socket, number>();
+  let stopping = false;
+
+  const onRequest = (request: AnyRequest, response: AnyResponse) => {
+    // Without listeners a client that breaks off would be an uncaught error.
+    request.on('error', ignore);
+    response.on('error', ignore);
+    if (response instanceof http2.Http2ServerResponse) closeStalled(response.stream, limits.stallTimeoutMs);
+    else trackHttp1(request.socket as Socket, response);
+    options.onRequest(request, response);
+  };
+  const trackHttp1 = (socket: Socket, response: http.ServerResponse) => {
+    running.set(socket, (running.get(socket) ?? 0) + 1);
+    if (stopping) response.setHeader('connection', 'close');
+    response.once('close', () => {
+      const left = (running.get(socket) ?? 1) - 1;
+      if (left > 0) running.set(socket, left);
+      else running.delete(socket);
+      if (stopping && left === 0) socket.destroySoon();
+    });
+  };
+
+  const http2Server = createHttp2Server(limits, onRequest, () => stopping, sessions);
+  const server = createFrontServer(options, onRequest);
+  server.maxConnections = limits.maxConnections;
+  server.maxHeadersCount = limits.maxHeaders;
+  server.on('drop', options.onRefused);
+  server.on('clientError', answerClientError);
+  server.timeout = limits.stallTimeoutMs;
+  server.on('timeout', (socket: Socket) => {
+    // Work that takes long is no reason to close; a client that does not read, or asks nothing, is.
+    if (!running.has(socket) || socket.writableLength > 0) socket.destroy();
+  });
+
+  const secure = options.tls !== undefined;
+  const connected = secure ? 'secureConnection' : 'connection';
+  const serveHttp1 = server.listeners(connected).at(-1) as (this: http.Server, socket: Socket) => void;
+  server.off(connected, serveHttp1);
+  const serve = (socket: Socket, protocol: 'http1' | 'http2') => {
+    if (protocol === 'http1') return serveHttp1.call(server, socket);
+    // An HTTP/2 connection has no use for one direction.
+    socket.allowHalfOpen = false;
+    http2Server.emit('connection', socket);
+  };
+  server.on('connection', (socket: Socket) => {
+    socket.on('error', ignore);
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+    if (secure) return;
+    readPreface(socket, { timeoutMs: limits.headersTimeoutMs, clock }, (protocol) => serve(socket, protocol));
+  });
+  if (secure) {
+    server.on('secureConnection', (socket: TLSSocket) => {
+      socket.on('error', ignore);
+      serve(socket, socket.alpnProtocol === 'h2' ? 'http2' : 'http1');
+    });
+    server.on('tlsClientError', (_error: Error, socket: TLSSocket) => socket.destroy());
+  }
+
+  const address = await bind(server, options);
+
+  let stopped: Promise<void> | undefined;
+  const stop = async () => {
+    stopping = true;
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    for (const session of sessions) session.close();
+    server.closeIdleConnections();
+    const cancelTimer = clock.after(limits.stopTimeoutMs, () => {
+      for (const session of sessions) session.destroy();
+      for (const socket of sockets) socket.destroy();
+    });
+    await closed;
+    cancelTimer();
+    http2Server.close();
+  };
+  return { address, stop: () => (stopped ??= stop()) };
+}
+
+function createFrontServer(
+  { tls, limits }: ListenerOptions,
+  onRequest: (request: http.IncomingMessage, response: http.ServerResponse) => void,
+): http.Server {
+  const common = {
+    maxHeaderSize: limits.maxHeaderBytes,
+    headersTimeout: limits.headersTimeoutMs,
+    requestTimeout: limits.requestTimeoutMs,
+    keepAliveTimeout: limits.idleTimeoutMs,
+    connectionsCheckingInterval: Math.max(50, Math.min(2000, limits.headersTimeoutMs / 4)),
+  };
+  if (tls === undefined) return http.createServer(common, onRequest);
+  const client = tls.clientCa === undefined ? {} : { ca: tls.clientCa, requestCert: true, rejectUnauthorized: true };
+  try {
+    return https.createServer(
+      {
+        ...common,
+        ...client,
+        cert: tls.certificate,
+        key: tls.key,
+        ALPNProtocols: ['h2', 'http/1.1'],
+        handshakeTimeout: limits.headersTimeoutMs,
+        minVersion: 'TLSv1.2',
+      },
+      onRequest,
+    );
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new VivaceError(
+      'invalid',
+      'tls-files',
+      `the TLS certificate, key or client CA cannot be used: give PEM files that belong together (${reason})`,
+      { cause },
+    );
+  }
+}
+
+function createHttp2Server(
+  limits: ListenerLimits,
+  onRequest: (request: http2.Http2ServerRequest, response: http2.Http2ServerResponse) => void,
+  isStopping: () => boolean,
+  sessions: Set<http2.ServerHttp2Session>,
+): http2.Http2Server {
+  const server = http2.createServer(
+    {
+      maxHeaderListPairs: limits.maxHeaders,
+      settings: {
+        maxConcurrentStreams: limits.maxStreams,
+        maxHeaderListSize: limits.maxHeaderBytes,
+        enablePush: false,
+      },
+    },
+    onRequest,
+  );
+  server.on('session', (session) => {
+    sessions.add(session);
+    let streams = 0;
+    session.on('stream', (stream) => {
+      streams++;
+      stream.once('close', () => streams--);
+    });
+    session.once('close', () => sessions.delete(session));
+    session.setTimeout(limits.idleTimeoutMs, () => {
+      if (streams === 0) session.close();
+    });
+    if (isStopping()) session.close();
+  });
+  // A connection that breaks the protocol is closed by Node and concerns nobody else.
+  server.on('sessionError', ignore);
+  // Node would close silent sessions with requests on them.
+  server.on('timeout', ignore);
+  return server;
+}
+
+/** Gives up an answer of which the client has taken nothing for `timeoutMs`. */
+function closeStalled(stream: http2.ServerHttp2Stream, timeoutMs: number): void {
+  stream.setTimeout(timeoutMs, () => {
+    if (stream.writableLength > 0) stream.close(http2.constants.NGHTTP2_CANCEL);
+  });
+}
+
+/** What is no HTTP request gets an answer that says so. Reset connections get none. */
+function answerClientError(error: Error, socket: Socket): void {
+  if (!socket.writable || systemErrorCode(error) === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const [status, text] = clientErrorText(systemErrorCode(error) ?? '');
+  const body = `${text}\n`;
+  socket.end(
+    `HTTP/1.1 ${status}\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
+  );
+  // Half closed is not closed: whoever sends garbage may never close its side.
+  socket.destroySoon();
+}
+
+function clientErrorText(code: string): [status: string, text: string] {
+  switch (code) {
+    case 'HPE_HEADER_OVERFLOW':
+      return ['431 Request Header Fields Too Large', 'the headers are too large: send fewer or shorter ones'];
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return ['408 Request Timeout', 'the request was not complete in time: send it again'];
+    default:
+      return ['400 Bad Request', 'this is not an HTTP request: the port takes HTTP/1.1 and HTTP/2'];
+  }
+}
+
+function bind(server: http.Server, { host, port, portFlag, tls }: ListenerOptions): Promise<ListenAddress> {
+  return new Promise((resolve, reject) => {
+    const onError = (error: Error) => reject(listenError(error, { host, port, portFlag }));
+    server.once('error', onError);
+    server.listen({ host, port }, () => {
+      server.off('error', onError);
+      const bound = server.address() as AddressInfo;
+      const shown = host.includes(':') ? `[${host}]` : host;
+      resolve({ host, port: bound.port, url: `${tls ? 'https' : 'http'}://${shown}:${bound.port}` });
+    });
+  });
+}
+
+function ignore(): void {}
