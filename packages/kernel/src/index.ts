@@ -16,3 +16,12 @@ export { fraction, type Random, seededRandom, systemRandom } from './random.ts';
 export { type Service, stopAll } from './service.ts';
 export { checkTenant, SINGLE_TENANT } from './tenant.ts';
 export { isUuidV7, uuidV7, uuidV7TimeMs } from './uuid.ts';
+export {
+  type Handlers,
+  serveWorker,
+  startWorker,
+  Transferred,
+  type WorkerClient,
+  type WorkerOptions,
+  workerArgument,
+} from './worker.ts';

@@ -1,3 +1,4 @@
+export { createTestAuthority, type TestAuthority, type TestCertificate } from './testing/certificates.ts';
 export { createScheduler, type Scheduler } from './testing/scheduler.ts';
 export {
   type FileOperation,

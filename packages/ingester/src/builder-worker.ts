@@ -1,0 +1,29 @@
+import { serveWorker, workerArgument } from '@vivace/kernel';
+import type { HeadRequest, PushReply } from './head-builder.ts';
+import { Heads } from './heads.ts';
+
+// The builder's thread: scans requests into heads and answers by-id lookups from them, one call after another.
+
+const heads = new Heads(workerArgument() as ConstructorParameters<typeof Heads>[0]);
+
+serveWorker(
+  new Map<string, (argument: never) => unknown>([
+    [
+      'push',
+      (requests: readonly HeadRequest[]): PushReply => {
+        const outcomes = requests.map(({ head, bytes }) => heads.push(head, bytes));
+        const touched = new Set(requests.map(({ head }) => head));
+        return { outcomes, sizes: [...touched].map((head) => [head, heads.sizeOf(head)]), size: heads.size };
+      },
+    ],
+    ['seal', (head: string) => heads.seal(head)],
+    [
+      'drop',
+      (generation: number) => {
+        heads.drop(generation);
+        return heads.size;
+      },
+    ],
+    ['trace', ({ heads: names, id }: { heads: readonly string[]; id: Uint8Array }) => heads.trace(names, id)],
+  ]),
+);

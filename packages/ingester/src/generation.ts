@@ -1,0 +1,16 @@
+import type { ColumnSetView } from '@vivace/columns';
+import type { CoverStep } from './coverage.ts';
+
+/** Rows of one tenant that are sealed and on their way into blocks. */
+export interface Generation {
+  tenant: string;
+  /** The builder's number of it. */
+  number: number;
+  view: ColumnSetView;
+  rows: number;
+  /** The log records that it holds: all of the tenant in these segments. */
+  covers: CoverStep[];
+  /** When its first and last request came, milliseconds since 1970: spans far from that have a wrong clock. */
+  openedMs: number;
+  sealedMs: number;
+}

@@ -1,0 +1,120 @@
+import {
+  type ColumnizeLimits,
+  type ColumnizeResult,
+  Columnizer,
+  ColumnSet,
+  type ColumnSetView,
+  type EncodedSpans,
+  encodeSpans,
+} from '@vivace/columns';
+import { isKind } from '@vivace/kernel';
+
+/** What became of one request: counted, or refused as a whole because it cannot be decoded. */
+export type PushOutcome = ColumnizeResult | { malformed: string };
+
+export interface SealedHead {
+  generation: number;
+  view: ColumnSetView;
+  /** Live rows. */
+  rows: number;
+}
+
+interface Sealed {
+  head: string;
+  set: ColumnSet;
+}
+
+/**
+ * All heads of an ingester, in memory of one thread: for each an open column set that requests go to, and
+ * the sealed ones whose blocks are not committed yet. A head is named by its owner, see ingester.ts.
+ */
+export class Heads {
+  readonly #limits: ColumnizeLimits;
+  readonly #maxColumns: number;
+  readonly #seed: number;
+  readonly #open = new Map<string, { set: ColumnSet; columnizer: Columnizer; size: number }>();
+  readonly #sealed = new Map<number, Sealed>();
+  #nextGeneration = 1;
+  #sealedSize = 0;
+  #openSize = 0;
+
+  constructor(options: { limits: ColumnizeLimits; maxColumns: number; seed: number }) {
+    this.#limits = options.limits;
+    this.#maxColumns = options.maxColumns;
+    this.#seed = options.seed;
+  }
+
+  /** Bytes of all column sets, open and sealed. */
+  get size(): number {
+    return this.#openSize + this.#sealedSize;
+  }
+
+  /** Adds the spans of an encoded export request to a head, which is opened if need be. */
+  push(head: string, request: Uint8Array): PushOutcome {
+    let open = this.#open.get(head);
+    if (open === undefined) {
+      const set = new ColumnSet({ seed: this.#seed, maxColumns: this.#maxColumns });
+      open = { set, columnizer: new Columnizer(set, this.#limits), size: 0 };
+      this.#open.set(head, open);
+    }
+    try {
+      return open.columnizer.add(request);
+    } catch (error) {
+      if (isKind(error, 'data')) return { malformed: error.message };
+      throw error;
+    } finally {
+      const size = open.set.size;
+      this.#openSize += size - open.size;
+      open.size = size;
+    }
+  }
+
+  /** Bytes of the open column set of a head. */
+  sizeOf(head: string): number {
+    return this.#open.get(head)?.size ?? 0;
+  }
+
+  /** Ends the open column set of a head; later requests go to a new one. Undefined where there is none. */
+  seal(head: string): SealedHead | undefined {
+    const open = this.#open.get(head);
+    if (open === undefined) return undefined;
+    this.#open.delete(head);
+    this.#openSize -= open.size;
+    this.#sealedSize += open.size;
+    const generation = this.#nextGeneration++;
+    this.#sealed.set(generation, { head, set: open.set });
+    return { generation, view: open.set.view(), rows: open.set.count - open.set.deadCount };
+  }
+
+  /** Forgets a sealed generation. */
+  drop(generation: number): void {
+    const sealed = this.#sealed.get(generation);
+    if (sealed === undefined) return;
+    this.#sealed.delete(generation);
+    this.#sealedSize -= sealed.set.size;
+  }
+
+  /** What the open and the sealed column sets of these heads hold of a trace (16 bytes). */
+  trace(heads: readonly string[], id: Uint8Array): EncodedSpans[] {
+    const sets: ColumnSet[] = [];
+    for (const { head, set } of this.#sealed.values()) if (heads.includes(head)) sets.push(set);
+    for (const head of heads) {
+      const open = this.#open.get(head);
+      if (open !== undefined) sets.push(open.set);
+    }
+    const words = new DataView(id.buffer, id.byteOffset, 16);
+    const found: EncodedSpans[] = [];
+    for (const set of sets) {
+      const trace = set.traces.find(
+        words.getInt32(0, true),
+        words.getInt32(4, true),
+        words.getInt32(8, true),
+        words.getInt32(12, true),
+      );
+      if (trace < 0) continue;
+      const spans = encodeSpans(set.view(), set.traces.rows(trace));
+      if (spans.count > 0) found.push(spans);
+    }
+    return found;
+  }
+}
