@@ -195,8 +195,10 @@ export class Columnizer {
     while (at < end) {
       const fieldAt = at;
       let tag = bytes[at] as number;
-      if (tag < 128) at++;
-      else {
+      if (tag < 128) {
+        at++;
+        this.#high = 0;
+      } else {
         tag = this.#varint(at, end);
         at = this.#next;
       }
@@ -438,6 +440,21 @@ export class Columnizer {
     if (!this.#storeAttribute(table, row, from, end)) {
       if (!checkKeyValue(this.#source, from, end, MAX_DEPTH)) throw malformed('an attribute is malformed');
       overflow.addBytes(tag, this.#bytes, from, end);
+      this.#markKey(table, row, from, end);
+    }
+  }
+
+  /** The row has the key of this KeyValue in its overflow now: further ones must follow it there to keep their order. */
+  #markKey(table: AttributeTable, row: number, from: number, end: number): void {
+    for (let at = from; at < end; ) {
+      const tag = this.#varint(at, end);
+      const next = this.#skip(tag, this.#next, end);
+      if (tag === 0x0a) {
+        this.#enter(at + 1, end);
+        const key = table.find(this.#source, this.#next, next);
+        if (key !== undefined) key.lastRow = row;
+      }
+      at = next;
     }
   }
 

@@ -181,7 +181,8 @@ class AttributeCursor {
 }
 
 function varint64Length(low: number, high: number): number {
-  return high === 0 ? varintLength(low) : varintLength(high * 2 ** 32 + low);
+  // What is above the first 28 bits fits a double exactly; the whole does not.
+  return high === 0 ? varintLength(low) : 4 + varintLength(high * 16 + (low >>> 28));
 }
 
 /** Writes Span messages from columns; rows must come in ascending order. */

@@ -1,0 +1,185 @@
+import { decodeTraces, encodeTraces, normalTraces, tracesArbitrary } from '@vivace/otlp/testing';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { ColumnSet } from './column-set.ts';
+import { Columnizer } from './columnize.ts';
+import { encodeSpans } from './span-encoder.ts';
+import { mergeTrace } from './trace-merge.ts';
+
+const limits = { maxAttributeBytes: 1 << 20, maxTraceBytes: 1 << 30 };
+
+// oxlint-disable-next-line typescript/no-explicit-any -- decoded OTLP is walked by name
+type Plain = any;
+
+function emptySet(maxColumns = 1000): { set: ColumnSet; columnizer: Columnizer } {
+  const set = new ColumnSet({ seed: 77, maxColumns });
+  return { set, columnizer: new Columnizer(set, limits) };
+}
+
+/** Every live span of a set as text, with its resource and scope, attributes sorted: the form in which equal spans are equal. */
+function storedSpans(set: ColumnSet): string[] {
+  const found: string[] = [];
+  for (let trace = 0; trace < set.traces.count; trace++) {
+    const spans = encodeSpans(set.view(), set.traces.rows(trace));
+    if (spans.count === 0) continue;
+    found.push(...spansOf(decodeTraces(mergeTrace([spans], { maxBytes: 1 << 30 }).bytes)));
+  }
+  return found.sort();
+}
+
+function spansOf(traces: Plain): string[] {
+  const found: string[] = [];
+  for (const { scopeSpans = [], ...resource } of traces.resourceSpans ?? []) {
+    for (const { spans = [], ...scope } of scopeSpans) {
+      for (const span of spans) {
+        found.push(JSON.stringify(normalTraces(sorted({ resource: withoutAdded(resource), scope, span }))));
+      }
+    }
+  }
+  return found.sort();
+}
+
+/** The attribute that an answer adds to a resource without any is no part of what was sent. */
+function withoutAdded(resource: Plain): Plain {
+  const copy = structuredClone(resource);
+  const attributes = copy.resource?.attributes ?? [];
+  if (attributes.length === 1 && attributes[0].value?.stringValue === 'unknown_service') copy.resource.attributes = [];
+  return copy;
+}
+
+/** Orders the attributes of a span and its events by key, where equal keys keep their order. */
+function sorted(value: Plain): Plain {
+  const order = (attributes: Plain[] = []) => [...attributes].sort((a, b) => compareText(a.key ?? '', b.key ?? ''));
+  const span = { ...value.span, attributes: order(value.span.attributes) };
+  for (const list of ['events', 'links']) {
+    span[list] = (span[list] ?? []).map((row: Plain) => ({ ...row, attributes: order(row.attributes) }));
+  }
+  return { ...value, span };
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** Gives every span ids that are sound and, among the spans of a request, of their own. */
+function withIds(traces: Plain): Plain {
+  let next = 1;
+  for (const resource of traces.resourceSpans ?? []) {
+    for (const scope of resource.scopeSpans ?? []) {
+      for (const span of scope.spans ?? []) {
+        span.traceId = Uint8Array.from({ length: 16 }, (_, i) => (i === 15 ? (next % 3) + 1 : 0));
+        span.spanId = Uint8Array.from({ length: 8 }, (_, i) => (i === 0 ? next & 255 : i === 1 ? next >> 8 : 7));
+        next++;
+      }
+    }
+  }
+  return traces;
+}
+
+describe('the columnizer', () => {
+  it('gives every span back as it was sent', () => {
+    fc.assert(
+      fc.property(tracesArbitrary, fc.constantFrom(0, 3, 1000), (traces, maxColumns) => {
+        const bytes = encodeTraces(withIds(traces));
+        const { set, columnizer } = emptySet(maxColumns);
+        const sent = spansOf(decodeTraces(bytes));
+        expect(columnizer.add(bytes)).toEqual({ accepted: sent.length, rejected: 0, reason: undefined });
+        expect(storedSpans(set)).toEqual(sent);
+      }),
+      { numRuns: 400 },
+    );
+  });
+
+  it('stores nothing of a request that is cut off or damaged beyond decoding, and never anything else than what it says', () => {
+    fc.assert(
+      fc.property(tracesArbitrary, fc.nat(), fc.nat(255), fc.boolean(), (traces, place, value, cut) => {
+        const whole = encodeTraces(withIds(traces));
+        if (whole.length === 0) return;
+        const at = place % whole.length;
+        const bytes = cut ? whole.slice(0, at) : whole.slice();
+        if (!cut) bytes[at] = value;
+        const { set, columnizer } = emptySet();
+        try {
+          const result = columnizer.add(bytes);
+          expect(set.count - set.deadCount).toBeLessThanOrEqual(result.accepted);
+          encodeSpans(
+            set.view(),
+            Int32Array.from({ length: set.count }, (_, row) => row),
+          );
+        } catch (error) {
+          expect(error).toMatchObject({ kind: 'data' });
+          expect(set.deadCount).toBe(set.count);
+        }
+      }),
+      { numRuns: 1500 },
+    );
+  });
+
+  it('refuses spans with ids that cannot be, says why, and keeps the others', () => {
+    const good = { traceId: new Uint8Array(16).fill(1), spanId: new Uint8Array(8).fill(1), name: 'good' };
+    const bad = [
+      { ...good, traceId: new Uint8Array(15).fill(1) },
+      { ...good, traceId: new Uint8Array(16) },
+      { ...good, spanId: new Uint8Array(0) },
+      { ...good, spanId: new Uint8Array(8) },
+    ];
+    const { set, columnizer } = emptySet();
+    const result = columnizer.add(encodeTraces({ resourceSpans: [{ scopeSpans: [{ spans: [...bad, good] }] }] }));
+    expect(result).toEqual({ accepted: 1, rejected: 4, reason: 'trace ids must be 16 bytes, received 15' });
+    expect(storedSpans(set)).toHaveLength(1);
+  });
+
+  it('refuses spans over a limit', () => {
+    const set = new ColumnSet({ seed: 1, maxColumns: 10 });
+    const columnizer = new Columnizer(set, { maxAttributeBytes: 100, maxTraceBytes: 400 });
+    const span = (id: number, attribute: string) => ({
+      traceId: new Uint8Array(16).fill(1),
+      spanId: new Uint8Array(8).fill(id),
+      attributes: [{ key: 'k', value: { stringValue: attribute } }],
+    });
+    const spans = [span(1, 'x'.repeat(200)), ...[2, 3, 4, 5, 6].map((id) => span(id, 'y'.repeat(80)))];
+    const result = columnizer.add(encodeTraces({ resourceSpans: [{ scopeSpans: [{ spans }] }] }));
+    expect(result.reason).toBe('an attribute is larger than limits.max_attribute_bytes (100)');
+    expect(result).toMatchObject({ accepted: 3, rejected: 3 });
+  });
+
+  it('keeps one of two spans with the same identity, the same one whatever their order', () => {
+    const span = (end: string, name: string) => ({
+      traceId: new Uint8Array(16).fill(1),
+      spanId: new Uint8Array(8).fill(2),
+      startTimeUnixNano: '1000',
+      endTimeUnixNano: end,
+      name,
+    });
+    const versions = [
+      span('1500', 'first'),
+      span('2500', 'late'),
+      span('2500', 'later and longer'),
+      span('2500', 'late'),
+    ];
+    const outcomes = [
+      [0, 1, 2, 3],
+      [3, 2, 1, 0],
+      [2, 0, 3, 1],
+    ].map((order) => {
+      const { set, columnizer } = emptySet();
+      for (const i of order) {
+        columnizer.add(encodeTraces({ resourceSpans: [{ scopeSpans: [{ spans: [versions[i]] }] }] }));
+      }
+      expect(set.count - set.deadCount).toBe(1);
+      return storedSpans(set);
+    });
+    expect(outcomes[0]?.[0]).toContain('later and longer');
+    expect(outcomes[1]).toEqual(outcomes[0]);
+    expect(outcomes[2]).toEqual(outcomes[0]);
+  });
+
+  it('takes attribute keys like __proto__ for what they are', () => {
+    const { set, columnizer } = emptySet();
+    const attributes = ['__proto__', 'constructor', 'hasOwnProperty'].map((key) => ({ key, value: { intValue: '7' } }));
+    const span = { traceId: new Uint8Array(16).fill(1), spanId: new Uint8Array(8).fill(2), attributes };
+    const bytes = encodeTraces({ resourceSpans: [{ scopeSpans: [{ spans: [span] }] }] });
+    columnizer.add(bytes);
+    expect(storedSpans(set)).toEqual(spansOf(decodeTraces(bytes)));
+  });
+});
