@@ -1,0 +1,94 @@
+import { crc32, dataError } from '@vivace/kernel';
+
+// A split-block Bloom filter (Putze, Sanders, Singler 2007, as Parquet uses it) in blocks of 32 bytes, of which
+// seven words hold bits and the eighth a checksum. A probe is one read of 32 bytes that proves itself: a
+// damaged or misplaced block is an error, never a wrong "no". FORMAT.md, "Filter".
+
+export const FILTER_BLOCK_BYTES = 32;
+const WORDS = 7;
+/** About one wrong "maybe" in eighty. */
+const BITS_PER_ENTRY = 10;
+/** The block number is computed exactly in a double below 2^21 blocks (67 MB, 40M entries). */
+const MAX_BLOCKS = 2 ** 21 - 1;
+
+/** Odd multipliers, one a word: the first seven of the Parquet specification. */
+const SALTS = Int32Array.of(0x47b6137b, 0x44974d91, 0x8824ad5b, 0xa2b7289d, 0x705495c7, 0x2df1424b, 0x9efc4947);
+
+/** Collects hashes, then makes a filter of the size they need. */
+export class FilterBuilder {
+  #hashes = new Uint32Array(1 << 12);
+  #count = 0;
+
+  add(low: number, high: number): void {
+    if (this.#count * 2 === this.#hashes.length) {
+      const larger = new Uint32Array(this.#hashes.length * 2);
+      larger.set(this.#hashes);
+      this.#hashes = larger;
+    }
+    this.#hashes[2 * this.#count] = low;
+    this.#hashes[2 * this.#count + 1] = high;
+    this.#count++;
+  }
+
+  /** The filter section: its length is a multiple of 32 and at least 32. */
+  finish(): Uint8Array {
+    const wanted = Math.ceil((this.#count * BITS_PER_ENTRY) / (WORDS * 32));
+    const blocks = Math.min(MAX_BLOCKS, Math.max(1, wanted));
+    const words = new Uint32Array(blocks * 8);
+    for (let i = 0; i < this.#count; i++) {
+      const low = this.#hashes[2 * i] as number;
+      const base = blockOf(this.#hashes[2 * i + 1] as number, blocks) * 8;
+      for (let w = 0; w < WORDS; w++) {
+        words[base + w] = (words[base + w] as number) | (1 << (Math.imul(low, SALTS[w] as number) >>> 27));
+      }
+    }
+    const bytes = new Uint8Array(words.buffer);
+    const view = new DataView(words.buffer);
+    for (let block = 0; block < blocks; block++) {
+      const at = block * FILTER_BLOCK_BYTES;
+      for (let w = 0; w < WORDS; w++) view.setUint32(at + 4 * w, words[block * 8 + w] as number, true);
+      view.setUint32(at + 4 * WORDS, checksum(bytes.subarray(at, at + 4 * WORDS), block), true);
+    }
+    return bytes;
+  }
+}
+
+/** Where in a filter of `filterBytes` the 32 bytes lie that decide about a hash. */
+export function filterProbeOffset(filterBytes: number, high: number): number {
+  return blockOf(high, filterBlocks(filterBytes)) * FILTER_BLOCK_BYTES;
+}
+
+/**
+ * False: the entry with this hash is certainly not in the block. `block` are the 32 bytes at
+ * `filterProbeOffset`. Throws a `data` error (code `block-filter`) when they are not what was written.
+ */
+export function filterMayHold(block: Uint8Array, filterBytes: number, low: number, high: number): boolean {
+  const number = blockOf(high, filterBlocks(filterBytes));
+  if (block.length !== FILTER_BLOCK_BYTES) throw dataError('block-filter', `a filter probe has ${block.length} bytes`);
+  const view = new DataView(block.buffer, block.byteOffset, FILTER_BLOCK_BYTES);
+  if (view.getUint32(4 * WORDS, true) !== checksum(block.subarray(0, 4 * WORDS), number)) {
+    throw dataError('block-filter', `the filter of a block is damaged in its block ${number}`);
+  }
+  for (let w = 0; w < WORDS; w++) {
+    const bit = Math.imul(low, SALTS[w] as number) >>> 27;
+    if (((view.getUint32(4 * w, true) >>> bit) & 1) === 0) return false;
+  }
+  return true;
+}
+
+/** The number of the block is mixed in, so that a block read from the wrong place does not pass. */
+function checksum(bits: Uint8Array, number: number): number {
+  return crc32(bits, number + 1);
+}
+
+function blockOf(high: number, blocks: number): number {
+  return Math.floor((high * blocks) / 2 ** 32);
+}
+
+function filterBlocks(filterBytes: number): number {
+  const blocks = filterBytes / FILTER_BLOCK_BYTES;
+  if (!Number.isInteger(blocks) || blocks < 1 || blocks > MAX_BLOCKS) {
+    throw dataError('block-filter', `a filter cannot have ${filterBytes} bytes`);
+  }
+  return blocks;
+}

@@ -1,0 +1,292 @@
+import { hexToBytes, utf8Encode } from '@vivace/kernel';
+import type {
+  AttributeColumn,
+  AttributeType,
+  ColumnSetView,
+  DictionaryView,
+  EventTableView,
+  SparseColumn,
+} from '../../columns/src/view.ts';
+
+/** An attribute as tests write it: the value's JavaScript type decides the column, bytes are the raw entry of `type`. */
+export type TestAttribute = [key: string, value: string | bigint | number | boolean | RawValue];
+
+/** Exact entry bytes of a type, for NaN payloads and the like. */
+export interface RawValue {
+  type: AttributeType;
+  bytes: Uint8Array;
+}
+
+export interface TestSpan {
+  /** 32 hex digits. */
+  traceId: string;
+  /** 16 hex digits. */
+  spanId: string;
+  parentId?: string;
+  start: bigint;
+  end: bigint;
+  name?: string;
+  kind?: number;
+  status?: number;
+  flags?: number;
+  statusMessage?: string;
+  traceState?: string;
+  resource?: Uint8Array;
+  scope?: Uint8Array;
+  attributes?: TestAttribute[];
+  overflow?: Uint8Array;
+  events?: TestEvent[];
+  dead?: boolean;
+}
+
+export interface TestEvent {
+  /** Present: a link to (trace id, span id), 48 hex digits. */
+  link?: string;
+  time?: bigint;
+  name?: string;
+  traceState?: string;
+  attributes?: TestAttribute[];
+  overflow?: Uint8Array;
+}
+
+/** Collects spans one by one into a column set; slow and simple, for tests and benchmarks. */
+export interface SetBuilder {
+  add(span: TestSpan): void;
+  finish(): ColumnSetView;
+}
+
+/** A column set of a few spans. */
+export function buildSet(spans: readonly TestSpan[]): ColumnSetView {
+  const builder = createSetBuilder();
+  for (const span of spans) builder.add(span);
+  return builder.finish();
+}
+
+export function createSetBuilder(): SetBuilder {
+  const traces = createDictionary();
+  const names = createDictionary();
+  const resources = createDictionary();
+  const scopes = createDictionary();
+  const statusMessage = createSparse();
+  const traceState = createSparse();
+  const overflow = createSparse();
+  const attributes = createAttributes();
+  const trace: number[] = [];
+  const ids: number[] = [];
+  const parents: number[] = [];
+  const start: number[] = [];
+  const end: number[] = [];
+  const name: number[] = [];
+  const kind: number[] = [];
+  const status: number[] = [];
+  const flags: number[] = [];
+  const resource: number[] = [];
+  const scope: number[] = [];
+  const dead: number[] = [];
+  const events = createEvents();
+  return {
+    add(span) {
+      const row = trace.length;
+      trace.push(traces.code(hexToBytes(span.traceId)));
+      pushWords(ids, span.spanId);
+      pushWords(parents, span.parentId ?? '0000000000000000');
+      pushTime(start, span.start);
+      pushTime(end, span.end);
+      name.push(names.code(utf8Encode(span.name ?? 'op')));
+      kind.push(span.kind ?? 1);
+      status.push(span.status ?? 0);
+      flags.push(span.flags ?? 0);
+      resource.push(resources.code(span.resource ?? new Uint8Array(0)));
+      scope.push(scopes.code(span.scope ?? new Uint8Array(0)));
+      dead.push(span.dead ? 1 : 0);
+      if (span.statusMessage) statusMessage.add(row, utf8Encode(span.statusMessage));
+      if (span.traceState) traceState.add(row, utf8Encode(span.traceState));
+      if (span.overflow) overflow.add(row, span.overflow);
+      for (const [key, value] of span.attributes ?? []) attributes.add(row, key, value);
+      for (const event of span.events ?? []) events.add(row, event);
+    },
+    finish() {
+      const traceDictionary = traces.view();
+      return {
+        spanCount: trace.length,
+        traceCount: traceDictionary.count,
+        traceIds: traceDictionary.bytes,
+        trace: Int32Array.from(trace),
+        spanId: Int32Array.from(ids),
+        parentId: Int32Array.from(parents),
+        start: Uint32Array.from(start),
+        end: Uint32Array.from(end),
+        name: Int32Array.from(name),
+        kind: Uint8Array.from(kind),
+        status: Uint8Array.from(status),
+        flags: Uint32Array.from(flags),
+        resource: Int32Array.from(resource),
+        scope: Int32Array.from(scope),
+        dead: Uint8Array.from(dead),
+        names: names.view(),
+        resources: resources.view(),
+        scopes: scopes.view(),
+        statusMessage: statusMessage.view(),
+        traceState: traceState.view(),
+        attributes: attributes.view(),
+        overflow: overflow.view(),
+        events: events.view(),
+      };
+    },
+  };
+}
+
+/** Live rows in block order: trace id, start, span id, kind. */
+export function blockOrder(set: ColumnSetView): Int32Array {
+  const ids = new Uint8Array(set.spanId.buffer, set.spanId.byteOffset, set.spanCount * 8);
+  const rows: number[] = [];
+  for (let row = 0; row < set.spanCount; row++) if (set.dead[row] === 0) rows.push(row);
+  const at = (array: ArrayLike<number>, i: number): number => array[i] as number;
+  const bytes = (array: Uint8Array, a: number, b: number, length: number): number => {
+    for (let i = 0; i < length; i++) {
+      const d = at(array, a + i) - at(array, b + i);
+      if (d !== 0) return d;
+    }
+    return 0;
+  };
+  rows.sort(
+    (a, b) =>
+      bytes(set.traceIds, at(set.trace, a) * 16, at(set.trace, b) * 16, 16) ||
+      at(set.start, 2 * a + 1) - at(set.start, 2 * b + 1) ||
+      at(set.start, 2 * a) - at(set.start, 2 * b) ||
+      bytes(ids, a * 8, b * 8, 8) ||
+      at(set.kind, a) - at(set.kind, b),
+  );
+  return Int32Array.from(rows);
+}
+
+interface Dictionary {
+  code(bytes: Uint8Array): number;
+  view(): DictionaryView;
+}
+
+function createDictionary(): Dictionary {
+  const codes = new Map<string, number>();
+  let bytes = new Uint8Array(256);
+  const offsets = [0];
+  return {
+    code(value) {
+      const text = Buffer.from(value.buffer, value.byteOffset, value.length).toString('latin1');
+      const known = codes.get(text);
+      if (known !== undefined) return known;
+      const from = offsets.at(-1) as number;
+      if (from + value.length > bytes.length) {
+        const larger = new Uint8Array(Math.max(bytes.length * 2, from + value.length));
+        larger.set(bytes);
+        bytes = larger;
+      }
+      bytes.set(value, from);
+      offsets.push(from + value.length);
+      codes.set(text, codes.size);
+      return codes.size - 1;
+    },
+    view: () => ({ count: codes.size, bytes, offsets: Uint32Array.from(offsets) }),
+  };
+}
+
+function createSparse() {
+  const rows: number[] = [];
+  const codes: number[] = [];
+  const dictionary = createDictionary();
+  return {
+    add(row: number, value: Uint8Array): void {
+      rows.push(row);
+      codes.push(dictionary.code(value));
+    },
+    view: (): SparseColumn => ({
+      count: rows.length,
+      rows: Int32Array.from(rows),
+      codes: Int32Array.from(codes),
+      dictionary: dictionary.view(),
+    }),
+  };
+}
+
+function createAttributes() {
+  const columns = new Map<string, { key: string; type: AttributeType; column: ReturnType<typeof createSparse> }>();
+  return {
+    add(row: number, key: string, value: TestAttribute[1]): void {
+      const { type, bytes } = rawValue(value);
+      const id = `${type}:${key}`;
+      let entry = columns.get(id);
+      if (!entry) {
+        entry = { key, type, column: createSparse() };
+        columns.set(id, entry);
+      }
+      entry.column.add(row, bytes);
+    },
+    view: (): AttributeColumn[] => [...columns.values()].map(({ key, type, column }) => ({ key, type, ...column.view() })),
+  };
+}
+
+/** The dictionary entry of a value. */
+export function rawValue(value: TestAttribute[1]): RawValue {
+  if (typeof value === 'string') return { type: 'string', bytes: utf8Encode(value) };
+  if (typeof value === 'boolean') return { type: 'bool', bytes: Uint8Array.of(value ? 1 : 0) };
+  if (typeof value === 'object') return value;
+  const bytes = new Uint8Array(8);
+  const view = new DataView(bytes.buffer);
+  if (typeof value === 'bigint') view.setBigInt64(0, value, true);
+  else view.setFloat64(0, value, true);
+  return { type: typeof value === 'bigint' ? 'int' : 'double', bytes };
+}
+
+function createEvents() {
+  const spans: number[] = [];
+  const kinds: number[] = [];
+  const time: number[] = [];
+  const name: number[] = [];
+  const names = createDictionary();
+  const linkRows: number[] = [];
+  const linkIds: number[] = [];
+  const traceState = createSparse();
+  const attributes = createAttributes();
+  const overflow = createSparse();
+  return {
+    add(span: number, event: TestEvent): void {
+      const row = spans.length;
+      spans.push(span);
+      kinds.push(event.link === undefined ? 0 : 1);
+      pushTime(time, event.time ?? 0n);
+      if (event.link === undefined) name.push(names.code(utf8Encode(event.name ?? '')));
+      else {
+        name.push(-1);
+        linkRows.push(row);
+        linkIds.push(...hexToBytes(event.link));
+      }
+      if (event.traceState) traceState.add(row, utf8Encode(event.traceState));
+      if (event.overflow) overflow.add(row, event.overflow);
+      for (const [key, value] of event.attributes ?? []) attributes.add(row, key, value);
+    },
+    view: (): EventTableView => ({
+      count: spans.length,
+      span: Int32Array.from(spans),
+      kind: Uint8Array.from(kinds),
+      time: Uint32Array.from(time),
+      name: Int32Array.from(name),
+      names: names.view(),
+      linkCount: linkRows.length,
+      linkRows: Int32Array.from(linkRows),
+      linkIds: Uint8Array.from(linkIds),
+      traceState: traceState.view(),
+      attributes: attributes.view(),
+      overflow: overflow.view(),
+    }),
+  };
+}
+
+function pushTime(into: number[], time: bigint): void {
+  const bits = BigInt.asUintN(64, time);
+  into.push(Number(bits & 0xffffffffn), Number(bits >> 32n));
+}
+
+/** 8 id bytes reinterpreted as two 32-bit elements of the platform's byte order. */
+function pushWords(into: number[], hex: string): void {
+  const words = new Int32Array(hexToBytes(hex).buffer);
+  into.push(words[0] as number, words[1] as number);
+}
