@@ -1,7 +1,12 @@
+export { type DirectoryLock, lockDirectory } from './directory-lock.ts';
+export { createFileStore, type FileStore, type FileStoreOptions } from './file-store.ts';
+export { createMemoryStore, type MemoryStoreOptions } from './memory-store.ts';
+export { createMeteredStore, type StoreCall, type StoreMetrics } from './metered-store.ts';
 export type {
   ByteRange,
   CallOptions,
   GetOptions,
+  ListedObject,
   ListOptions,
   ListPage,
   ObjectInfo,
@@ -10,3 +15,8 @@ export type {
   PutResult,
   StoredObject,
 } from './object-store.ts';
+export { createPrefixedStore } from './prefixed-store.ts';
+export { createRetryingStore, type RetryOptions } from './retrying-store.ts';
+export { createS3Store, type S3Store, type S3StoreOptions } from './s3-store.ts';
+export { type ProbeOptions, probeStore } from './start-probe.ts';
+export { createStoreMetrics } from './store-metrics.ts';

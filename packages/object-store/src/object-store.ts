@@ -1,18 +1,34 @@
 /**
- * The bucket as everything above sees it. Strongly consistent: a read or list after a put sees it.
+ * The bucket as everything above sees it. Strongly consistent: a read or list after a put sees it, and what
+ * a read or list has shown survives.
  *
- * Errors are VivaceErrors: `not-found` (code `object-not-found`), `conflict` (code `precondition-failed`
- * for 412: the condition did not hold; code `conditional-conflict` for 409: undecided, send the same
- * bytes again), `limited` (429 and slow-down), `unavailable` (5xx, resets, timeouts: whether a put
- * happened is unknown), `unauthorized`, `canceled`, `invalid` (a key or range that cannot be).
+ * **Keys** are segments of `A-Z a-z 0-9 ! $ % ' ( ) * + , - . = @ _ ~` joined by `/`: no empty segment, no `.`
+ * or `..`, at most 255 bytes a segment and 900 in all; a first segment `.tmp` is the store's own. Being ASCII,
+ * keys sort the same by code units and by UTF-8 bytes. No key may be a folder of another (`a` beside `a/b`):
+ * a directory cannot hold both.
+ *
+ * **ETags** are opaque; one key's ETag never names two different contents. Equal contents may share one.
+ *
+ * **Errors** are VivaceErrors:
+ * - `not-found`, code `object-not-found`.
+ * - `conflict`, code `precondition-failed`: the condition did not hold, also for an ETag condition on a missing
+ *   object; code `conditional-conflict` (409): undecided, send the same bytes again.
+ * - `limited`, code `store-slow-down` (429 and slow-down), always with `retryAfterMs`.
+ * - `unavailable`: 5xx, resets, timeouts; whether a put happened is unknown. Code `store-full`: no space left;
+ *   code `bucket-missing`: never `not-found`, so that nobody takes a lost bucket for an empty one.
+ * - `unauthorized`, codes `access-denied`, `credentials-rejected`, `credentials-missing`.
+ * - `invalid`: a key (`key-invalid`), range (`range-invalid`, `range-not-satisfiable`) or store that cannot be.
+ * - `data`, code `store-answer`: an answer that is not what the protocol says.
+ * - `canceled` or `deadline`: the caller's signal, by its reason; whether a put happened is unknown.
  */
 export interface ObjectStore {
   get(key: string, options?: GetOptions): Promise<StoredObject>;
+  /** Durable when it resolves. The parts are one object in their order; they must not change until then. */
   put(key: string, body: readonly Uint8Array[], options?: PutOptions): Promise<PutResult>;
   /** Succeeds also when the object is missing. */
   delete(key: string, options?: CallOptions): Promise<void>;
   head(key: string, options?: CallOptions): Promise<ObjectInfo>;
-  /** One page of at most 1,000 keys in UTF-8 byte order, starting after `after`. */
+  /** One page of at most 1,000 keys that start with `prefix` (any text), in UTF-8 byte order, after `after`. */
   list(prefix: string, options?: ListOptions): Promise<ListPage>;
 }
 
@@ -21,12 +37,13 @@ export interface CallOptions {
 }
 
 export interface GetOptions extends CallOptions {
-  /** Exactly these bytes; a range past the end of the object is `invalid` (code `range-not-satisfiable`). */
+  /** Exactly these bytes; a range that ends past the object is `invalid` (code `range-not-satisfiable`). */
   range?: ByteRange;
-  /** Answers `undefined` bytes (`notModified`) when the object still has this ETag. */
+  /** Answers without bytes (`notModified`) when the object still has this ETag. */
   ifNoneMatch?: string;
 }
 
+/** `offset` from 0, `length` from 1: HTTP cannot ask for nothing. */
 export interface ByteRange {
   offset: number;
   length: number;
@@ -47,25 +64,38 @@ export interface ObjectInfo {
   key: string;
   size: number;
   etag: string;
+  /** When the object was put, by the store's clock, in whole milliseconds or, by HTTP, in whole seconds. */
   lastModifiedMs: number;
   /** The store's clock at its answer: only differences to `lastModifiedMs` of the same answer mean anything. */
   storeTimeMs: number;
 }
 
 export interface StoredObject extends ObjectInfo {
-  /** The object or the range asked for; empty when `notModified`. `size` is of the whole object. */
+  /**
+   * The object or the range asked for; the caller's own. `size` is of the whole object. When `notModified`,
+   * `bytes` is empty and `size` 0.
+   */
   bytes: Uint8Array;
   notModified: boolean;
 }
 
 export interface ListOptions extends CallOptions {
+  /** Only keys greater than this text, which need not be a key. */
   after?: string;
+  /** From 1 to 1,000, the default. */
   limit?: number;
 }
 
 export interface ListPage {
-  objects: { key: string; size: number; etag: string; lastModifiedMs: number }[];
-  /** More keys may follow: list again with `after` set to this. */
+  objects: ListedObject[];
+  /** More keys follow: list again with `after` set to this. */
   next: string | undefined;
   storeTimeMs: number;
+}
+
+export interface ListedObject {
+  key: string;
+  size: number;
+  etag: string;
+  lastModifiedMs: number;
 }

@@ -1,0 +1,73 @@
+import path from 'node:path';
+import { type Files, systemErrorCode } from '@vivace/kernel';
+import { createKeyLocks } from './key-locks.ts';
+
+/** The directories under a root as the file-system store makes, syncs and removes them. */
+export interface FileDirectories {
+  /** Makes the directory with its parents; resolves when its name is durable up to the root. */
+  ensure(directory: string): Promise<void>;
+  /** Makes the names in the directory durable, or in its nearest parent that exists. */
+  sync(directory: string): Promise<void>;
+  /** Removes the directory if it is empty, and its parents; makes the removal of what was in it durable. */
+  prune(directory: string): Promise<void>;
+  /** A directory known to exist does not: look again at all of them. */
+  forget(): void;
+}
+
+const MAX_KNOWN = 8192;
+
+export function createFileDirectories(root: string, files: Files): FileDirectories {
+  /** Directories whose names this process has made durable; those found here are not synced again. */
+  const durable = new Set<string>();
+  // Making and removing exclude each other: else a put could see a parent that another has made but not synced.
+  const locks = createKeyLocks();
+
+  const ensureLocked = async (directory: string): Promise<void> => {
+    if (directory === root || durable.has(directory)) return;
+    const parent = path.dirname(directory);
+    await ensureLocked(parent);
+    await files.makeDirectory(directory);
+    // Also when it existed: who made it may have died before the sync.
+    await files.syncDirectory(parent);
+    if (durable.size >= MAX_KNOWN) durable.clear();
+    durable.add(directory);
+  };
+
+  const sync = async (directory: string): Promise<void> => {
+    for (let at = directory; ; at = path.dirname(at)) {
+      try {
+        return await files.syncDirectory(at);
+      } catch (error) {
+        const code = systemErrorCode(error);
+        if (at === root || (code !== 'ENOENT' && code !== 'ENOTDIR')) throw error;
+      }
+    }
+  };
+
+  const removeEmpty = async (directory: string): Promise<string> => {
+    for (let at = directory; at !== root; at = path.dirname(at)) {
+      try {
+        await files.removeDirectory(at);
+      } catch {
+        // Not empty, as a rule; whatever it is, an empty directory that stays does no harm.
+        return at;
+      }
+      durable.delete(at);
+    }
+    return root;
+  };
+
+  return {
+    async ensure(directory) {
+      if (durable.has(directory)) return;
+      await locks.run('', () => ensureLocked(directory));
+    },
+    sync,
+    async prune(directory) {
+      await sync(await locks.run('', () => removeEmpty(directory)));
+    },
+    forget() {
+      durable.clear();
+    },
+  };
+}

@@ -1,0 +1,14 @@
+import { dataError } from '@vivace/kernel';
+
+/** Reads a body of a known length into memory taken once; anything but that length is a `data` error. */
+export async function readS3Body(body: AsyncIterable<Uint8Array>, length: number, key: string): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for await (const chunk of body) {
+    if (at + chunk.length > length) throw dataError('store-answer', `the store sends more than it said: ${key}`);
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  if (at < length) throw dataError('store-answer', `the store sends less than it said: ${key}`);
+  return bytes;
+}

@@ -1,0 +1,145 @@
+import { bytesToHex, isKind, type Random, systemRandom, toVivaceError, utf8Encode, VivaceError } from '@vivace/kernel';
+import type { ObjectStore } from './object-store.ts';
+
+export interface ProbeOptions {
+  signal?: AbortSignal;
+  random?: Random;
+}
+
+const RACERS = 16;
+
+/**
+ * Tries, before anything is written, the promises of a store that everything rests on: one winner of a race of
+ * puts on a missing key, ETag conditions that hold, reads and lists that see what was put, a plain answer for
+ * what is missing. Removes its objects.
+ *
+ * Throws `invalid` with a code of `broken` and a remedy where a promise breaks; where the store cannot be used
+ * at all, the store's own error (`bucket-missing`, `access-denied`, `credentials-rejected`, `unavailable` …).
+ */
+export async function probeStore(store: ObjectStore, options: ProbeOptions = {}): Promise<void> {
+  const { signal, random = systemRandom } = options;
+  const folder = `probe/${bytesToHex(random.bytes(8))}`;
+  const probe: Probe = { store, folder, call: signal ? { signal } : {} };
+  try {
+    await probeMissingKey(probe);
+    await probePutIfAbsent(probe);
+    await probeCompareAndSet(probe);
+    await probeListing(probe);
+  } finally {
+    await Promise.allSettled([keys.race, keys.swap, keys.none].map((name) => store.delete(`${folder}/${name}`)));
+  }
+}
+
+interface Probe {
+  store: ObjectStore;
+  folder: string;
+  call: { signal?: AbortSignal };
+}
+
+const keys = { race: 'race', swap: 'swap', none: 'none' };
+
+const useAnother = 'use AWS S3, MinIO, Cloudflare R2 or a local directory';
+
+/** Each promise: what breaks without it, and the remedy. */
+const broken = {
+  'probe-missing-key': [
+    'a read of a missing key is denied instead of answered "not found"',
+    'grant s3:ListBucket on the bucket itself, besides the rights on its objects',
+  ],
+  'probe-put-if-absent': [
+    'puts with If-None-Match: * on one key must have exactly one winner: without it two writers overwrite each other',
+    `upgrade the store to one with conditional writes, or ${useAnother}`,
+  ],
+  'probe-compare-and-set': [
+    'a put with If-Match must succeed on the ETag it names and on no other: without it commits get lost',
+    `upgrade the store to one with conditional writes, or ${useAnother}`,
+  ],
+  'probe-read-after-write': [
+    'a read must see the put before it: without it acknowledged data is missed',
+    `put no cache before the store, or ${useAnother}`,
+  ],
+  'probe-list-after-write': [
+    'a list must see the puts and deletes before it: without it data is missed or swept away',
+    `put no cache before the store, or ${useAnother}`,
+  ],
+} as const;
+
+function refuse(code: keyof typeof broken, seen: string): VivaceError {
+  const [promise, remedy] = broken[code];
+  return new VivaceError('invalid', code, `the object store cannot be used: ${promise} (seen: ${seen}); ${remedy}`);
+}
+
+async function probeMissingKey({ store, folder, call }: Probe): Promise<void> {
+  const key = `${folder}/${keys.none}`;
+  try {
+    await store.get(key, call);
+  } catch (error) {
+    if (isKind(error, 'not-found')) return;
+    // Denied for its own sake, or because the key is missing? A put tells.
+    if (!(error instanceof VivaceError) || error.code !== 'access-denied') throw error;
+    await store.put(key, [utf8Encode('probe')], call);
+    await store.get(key, call);
+    throw refuse('probe-missing-key', error.code);
+  }
+  throw refuse('probe-read-after-write', 'an object that was never put');
+}
+
+async function probePutIfAbsent({ store, folder, call }: Probe): Promise<void> {
+  const key = `${folder}/${keys.race}`;
+  const race = Array.from({ length: RACERS }, (_, racer) =>
+    store.put(key, [utf8Encode(`racer ${racer}`)], { ...call, only: 'absent' }).then(
+      () => 'won' as const,
+      (error: unknown) => toVivaceError(error),
+    ),
+  );
+  const outcomes = await Promise.all(race);
+  const winners = outcomes.flatMap((outcome, racer) => (outcome === 'won' ? [racer] : []));
+  for (const outcome of outcomes) {
+    if (outcome === 'won' || outcome.kind === 'conflict') continue;
+    if (outcome.code === 'store-unsupported') throw refuse('probe-put-if-absent', outcome.message);
+    throw outcome;
+  }
+  if (winners.length !== 1) throw refuse('probe-put-if-absent', `${winners.length} winners of ${RACERS}`);
+  const { bytes } = await store.get(key, call);
+  const text = Buffer.from(bytes).toString();
+  if (text !== `racer ${winners[0]}`) throw refuse('probe-put-if-absent', 'the bytes of a loser');
+}
+
+async function probeCompareAndSet({ store, folder, call }: Probe): Promise<void> {
+  const key = `${folder}/${keys.swap}`;
+  const put = (text: string, etag: string, at = key) =>
+    store.put(at, [utf8Encode(text)], { ...call, only: { etag } }).catch((error: unknown) => {
+      if (error instanceof VivaceError && error.code === 'store-unsupported') {
+        throw refuse('probe-compare-and-set', error.message);
+      }
+      throw error;
+    });
+  const mustFail = async (text: string, etag: string, seen: string, at?: string) => {
+    const outcome = await put(text, etag, at).catch((error: unknown) => toVivaceError(error));
+    if (!(outcome instanceof VivaceError)) throw refuse('probe-compare-and-set', seen);
+    if (outcome.kind !== 'conflict') throw outcome;
+  };
+
+  const first = await store.put(key, [utf8Encode('first')], call);
+  const second = await put('second', first.etag).catch((error: unknown) => {
+    if (isKind(error, 'conflict')) throw refuse('probe-compare-and-set', 'the right ETag was refused');
+    throw error;
+  });
+  await mustFail('third', first.etag, 'a put on a stale ETag succeeded');
+  await mustFail('none', second.etag, 'a put with If-Match made a missing object', `${folder}/${keys.none}`);
+
+  const read = await store.get(key, call);
+  if (Buffer.from(read.bytes).toString() !== 'second' || read.etag !== second.etag) {
+    throw refuse('probe-read-after-write', 'an older state of the object');
+  }
+}
+
+async function probeListing({ store, folder, call }: Probe): Promise<void> {
+  const names = async () =>
+    (await store.list(`${folder}/`, call)).objects.map((object) => object.key.slice(folder.length + 1)).join(' ');
+  const before = await names();
+  if (before !== `${keys.race} ${keys.swap}`) throw refuse('probe-list-after-write', `listed: ${before || 'nothing'}`);
+  await store.delete(`${folder}/${keys.race}`, call);
+  const after = await names();
+  if (after !== keys.swap) throw refuse('probe-list-after-write', `listed after a delete: ${after || 'nothing'}`);
+}
