@@ -132,6 +132,7 @@ export function createApi(options: ApiOptions): Api {
     },
     start: async ({ signal }) => {
       signal.throwIfAborted();
+      assert(!stopping.signal.aborted, 'the API was started after it was stopped');
       listener ??= listen({
         host: options.host,
         port: options.port,

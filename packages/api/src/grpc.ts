@@ -26,7 +26,7 @@ export interface GrpcCall {
   /** Aborted when the client cancels, at the deadline it has set, and when the server stops. */
   signal: AbortSignal;
   /** Sends a message; resolves when the client has room for more. */
-  send(message: Uint8Array): Promise<void>;
+  send: (message: Uint8Array) => Promise<void>;
 }
 
 /** A unary method sends once, a streaming one any number of times. What it throws becomes the status. */
@@ -168,11 +168,17 @@ function endWith(request: Http2ServerRequest, response: Http2ServerResponse, { c
   };
   if (response.headersSent) {
     response.addTrailers(status);
+    response.end();
   } else {
-    const headers = { 'content-type': 'application/grpc', 'grpc-accept-encoding': 'identity', ...status };
-    response.writeHead(200, headers);
+    // Status in the headers counts only where the headers are the end: one frame.
+    const headers = {
+      ':status': 200,
+      'content-type': 'application/grpc',
+      'grpc-accept-encoding': 'identity',
+      ...status,
+    };
+    response.stream.respond(headers, { endStream: true });
   }
-  response.end();
   // A client that is still sending is told that nobody reads it any more.
   if (!request.complete) response.stream.once('finish', () => response.stream.close(constants.NGHTTP2_NO_ERROR));
 }

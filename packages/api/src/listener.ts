@@ -93,6 +93,7 @@ export interface ListenAddress {
 export async function listen(options: ListenerOptions): Promise<Listener> {
   const { limits, clock } = options;
   const sockets = new Set<Socket>();
+  const undecided = new Set<Socket>();
   const sessions = new Set<http2.ServerHttp2Session>();
   /** Requests that run on each HTTP/1.1 connection. */
   const running = new Map<Socket, number>();
@@ -117,7 +118,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     });
   };
 
-  const http2Server = createHttp2Server(limits, onRequest, () => stopping, sessions);
+  const http2Server = createHttp2Server(options, onRequest, () => stopping, sessions);
   const server = createFrontServer(options, onRequest);
   server.maxConnections = limits.maxConnections;
   server.maxHeadersCount = limits.maxHeaders;
@@ -144,7 +145,12 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
     if (secure) return;
-    readPreface(socket, { timeoutMs: limits.headersTimeoutMs, clock }, (protocol) => serve(socket, protocol));
+    undecided.add(socket);
+    socket.once('close', () => undecided.delete(socket));
+    readPreface(socket, { timeoutMs: limits.headersTimeoutMs, clock }, (protocol) => {
+      undecided.delete(socket);
+      serve(socket, protocol);
+    });
   });
   if (secure) {
     server.on('secureConnection', (socket: TLSSocket) => {
@@ -161,6 +167,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     stopping = true;
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     for (const session of sessions) session.close();
+    for (const socket of undecided) socket.destroy();
     server.closeIdleConnections();
     const cancelTimer = clock.after(limits.stopTimeoutMs, () => {
       for (const session of sessions) session.destroy();
@@ -179,7 +186,7 @@ function createFrontServer(
 ): http.Server {
   const common = {
     maxHeaderSize: limits.maxHeaderBytes,
-    headersTimeout: limits.headersTimeoutMs,
+    headersTimeout: Math.min(limits.headersTimeoutMs, limits.requestTimeoutMs),
     requestTimeout: limits.requestTimeoutMs,
     keepAliveTimeout: limits.idleTimeoutMs,
     connectionsCheckingInterval: Math.max(50, Math.min(2000, limits.headersTimeoutMs / 4)),
@@ -211,7 +218,7 @@ function createFrontServer(
 }
 
 function createHttp2Server(
-  limits: ListenerLimits,
+  { limits, clock }: ListenerOptions,
   onRequest: (request: http2.Http2ServerRequest, response: http2.Http2ServerResponse) => void,
   isStopping: () => boolean,
   sessions: Set<http2.ServerHttp2Session>,
@@ -236,13 +243,16 @@ function createHttp2Server(
     });
     session.once('close', () => sessions.delete(session));
     session.setTimeout(limits.idleTimeoutMs, () => {
-      if (streams === 0) session.close();
+      if (streams > 0) return;
+      session.close();
+      // Who takes nothing does not take the goodbye either.
+      clock.after(limits.stopTimeoutMs, () => session.destroy());
     });
     if (isStopping()) session.close();
   });
   // A connection that breaks the protocol is closed by Node and concerns nobody else.
   server.on('sessionError', ignore);
-  // Node would close silent sessions with requests on them.
+  // Without a listener Node closes silent connections, also those with requests on them.
   server.on('timeout', ignore);
   return server;
 }

@@ -21,7 +21,7 @@ export function createTestAuthority(commonName = 'test authority'): TestAuthorit
   const issue = (subject: string, extensions: Buffer[]): TestCertificate => {
     const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const certificate = signCertificate(commonName, authority.privateKey, subject, publicKey, extensions);
-    return { certificate, key: privateKey.export({ type: 'pkcs8', format: 'pem' }) };
+    return { certificate, key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() };
   };
   return {
     certificate: signCertificate(commonName, authority.privateKey, commonName, authority.publicKey, [
@@ -46,7 +46,7 @@ const OID_SUBJECT_ALT_NAME = oid(0x55, 0x1d, 0x11);
 const OID_EXTENDED_KEY_USAGE = oid(0x55, 0x1d, 0x25);
 const OID_SERVER_AUTH = oid(0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x01);
 const OID_CLIENT_AUTH = oid(0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x02);
-const LOOPBACK_6 = [...new Array<number>(15).fill(0), 1];
+const LOOPBACK_6 = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
 
 function signCertificate(
   issuer: string,
