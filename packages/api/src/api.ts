@@ -100,8 +100,9 @@ export function createApi(options: ApiOptions): Api {
   const serveHttp = getRequestListener((request, env) => app.fetch(request, env), {
     // Two services in one process must not meet in the globals.
     overrideGlobalObjects: false,
-    errorHandler: (cause) =>
-      problemResponse(new VivaceError('invalid', 'request', `the request cannot be read: ${String(cause)}`, { cause })),
+    // Health checks of load balancers speak HTTP/1.0, which has no host.
+    hostname: 'localhost',
+    errorHandler: (cause) => problemResponse(unreadableRequest(cause)),
   });
   const methods: ReadonlyMap<string, GrpcMethod> = healthMethods({ notReady: options.notReady, services: [], clock });
   const stopping = new AbortController();
@@ -152,6 +153,11 @@ export function createApi(options: ApiOptions): Api {
       await started?.stop();
     },
   };
+}
+
+function unreadableRequest(cause: unknown): VivaceError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new VivaceError('invalid', 'request', `the request cannot be read: ${reason}`, { cause });
 }
 
 function createInstruments(metrics: Metrics) {

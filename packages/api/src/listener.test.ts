@@ -103,6 +103,31 @@ describe('one port', () => {
     expect(half.received().match(/200 OK/g)?.length).toBe(2);
   });
 
+  test.each([
+    ['GET / HTTP/1.1\r\nhost: a b\r\n\r\n', /^HTTP\/1\.1 400[^]*the request cannot be read/],
+    ['GET http://x/api/echo HTTP/1.1\r\nhost: x\r\n\r\n', /^HTTP\/1\.1 200[^]*echo/],
+    ['GET //evil/api/echo HTTP/1.1\r\nhost: x\r\n\r\n', /^HTTP\/1\.1 404/],
+    ['OPTIONS * HTTP/1.1\r\nhost: x\r\n\r\n', /^HTTP\/1\.1 4/],
+    ['GET /api/echo HTTP/1.1\r\n\r\n', /^HTTP\/1\.1 400/],
+    ['GET /api/echo HTTP/1.0\r\n\r\n', /^HTTP\/1\.1 200[^]*echo/],
+    ['TRACE /api/echo HTTP/1.1\r\nhost: x\r\n\r\n', /^HTTP\/1\.1 405[^]*method not allowed/],
+    ['CONNECT x:1 HTTP/1.1\r\nhost: x\r\n\r\n', /^$/],
+    ['GET /api/traces/%ff?start=%ff HTTP/1.1\r\nhost: x\r\n\r\n', /^HTTP\/1\.1 400[^]*trace IDs can only contain/],
+    ['GET /api/traces/\xff\xfe HTTP/1.1\r\nhost: x\r\n\r\n', /^HTTP\/1\.1 400/],
+    ['GET /api/traces/a\x00b HTTP/1.1\r\nhost: x\r\n\r\n', /^HTTP\/1\.1 400/],
+    [
+      'POST /api/echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\ncontent-length: 4\r\n\r\n0\r\n\r\n',
+      /^HTTP\/1\.1 400[^]*this is not an HTTP request/,
+    ],
+  ])('answers %j as it deserves', async (request, answer) => {
+    const { port, lines } = await startTestApi();
+    const { socket, received, closed } = dial(port);
+    socket.end(Buffer.from(request, 'latin1'));
+    await closed;
+    expect(received()).toMatch(answer);
+    expect(lines).toEqual([]);
+  });
+
   test('ignores a client that asks to upgrade to HTTP/2, as curl --http2 does, and serves HTTP/1.1', async () => {
     const { port } = await startTestApi();
     const { socket, received } = dial(port);
