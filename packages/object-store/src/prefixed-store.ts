@@ -7,15 +7,23 @@ export function createPrefixedStore(store: ObjectStore, folder: string): ObjectS
   if (segments === '') return store;
   checkKey(segments);
   const prefix = `${segments}/`;
+  const inside = (key: string) => {
+    checkKey(key);
+    return prefix + key;
+  };
   const shorten = (key: string) => key.slice(prefix.length);
   return {
     async get(key, options) {
-      return { ...(await store.get(prefix + key, options)), key };
+      return { ...(await store.get(inside(key), options)), key };
     },
-    put: (key, body, options) => store.put(prefix + key, body, options),
-    delete: (key, options) => store.delete(prefix + key, options),
+    async put(key, body, options) {
+      return store.put(inside(key), body, options);
+    },
+    async delete(key, options) {
+      await store.delete(inside(key), options);
+    },
     async head(key, options) {
-      return { ...(await store.head(prefix + key, options)), key };
+      return { ...(await store.head(inside(key), options)), key };
     },
     async list(within, options = {}) {
       const { after } = options;

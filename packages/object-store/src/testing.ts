@@ -1,0 +1,19 @@
+export { describeObjectStore, type StoreFactory } from './conformance.ts';
+export { type CountingStore, createCountingStore, type StoreCounts } from './counting-store.ts';
+export {
+  createFaultyStore,
+  type Fault,
+  type FaultAnswer,
+  type FaultCall,
+  type FaultPlan,
+  type FaultyStore,
+  seededFaults,
+} from './faulty-store.ts';
+export {
+  type S3Fault,
+  type S3FaultRequest,
+  type S3Server,
+  type S3ServerOptions,
+  startS3Server,
+} from './testing/s3-server.ts';
+export { type S3Target, startS3Target } from './testing/s3-target.ts';
