@@ -1,3 +1,5 @@
+import { WIRE_BYTES, WIRE_FIXED32, WIRE_FIXED64, WIRE_VARINT } from './wire.ts';
+
 /**
  * The messages of OTLP trace v1 (opentelemetry-proto, trace/v1/trace.proto, common/v1, resource/v1) as a table:
  * field numbers for the scan, and types and JSON names for the two transcoders, which are one walk each over it.
@@ -132,7 +134,7 @@ function add<Names extends string>(
     const field: Field = {
       number: numbers[camel],
       type,
-      wire: wireOf(type),
+      wire: WIRE_OF[type],
       repeated: options.repeated ?? false,
       oneof: message.oneof && !options.repeated,
       always: options.always ?? false,
@@ -149,22 +151,19 @@ function add<Names extends string>(
   }
 }
 
-function wireOf(type: FieldType): number {
-  switch (type) {
-    case 'bool':
-    case 'enum':
-    case 'uint32':
-    case 'int64':
-      return 0;
-    case 'fixed64':
-    case 'double':
-      return 1;
-    case 'fixed32':
-      return 5;
-    default:
-      return 2;
-  }
-}
+const WIRE_OF: Record<FieldType, number> = {
+  bool: WIRE_VARINT,
+  enum: WIRE_VARINT,
+  uint32: WIRE_VARINT,
+  int64: WIRE_VARINT,
+  fixed64: WIRE_FIXED64,
+  double: WIRE_FIXED64,
+  fixed32: WIRE_FIXED32,
+  string: WIRE_BYTES,
+  bytes: WIRE_BYTES,
+  id: WIRE_BYTES,
+  message: WIRE_BYTES,
+};
 
 const anyValue = define('AnyValue', { oneof: true });
 const arrayValue = define('ArrayValue');

@@ -73,25 +73,29 @@ describe('transcoding between protobuf and JSON', () => {
   it('agrees with JSON.parse on which texts are JSON', () => {
     const breakable = '{"x":[1,-0.5e+3,"a\\u00e9\\n",true,false,null,{}],"resourceSpans":[{"unknown":{"a":[]}}]}';
     fc.assert(
-      fc.property(fc.nat(breakable.length - 1), fc.constantFrom(...'{}[],:"\\0-.eE+ tfnu\u0001'), (at, char) => {
-        const mutated = breakable.slice(0, at) + char + breakable.slice(at + 1);
-        let theirs = true;
-        try {
-          const value = JSON.parse(mutated) as unknown;
-          // A text that is JSON but no longer an OTLP message is ours to refuse.
-          theirs = typeof value === 'object' && value !== null && !('resourceSpans' in value);
-          if (!theirs) return;
-        } catch {
-          theirs = false;
-        }
-        let ours = true;
-        try {
-          tracesFromJson(json(mutated));
-        } catch {
-          ours = false;
-        }
-        expect({ mutated, ours }).toEqual({ mutated, ours: theirs });
-      }),
+      fc.property(
+        fc.nat(breakable.length - 1),
+        fc.constantFrom(...'{}[],:"\\0-.eE+ tfnu\u0001'.split('')),
+        (at, char) => {
+          const mutated = breakable.slice(0, at) + char + breakable.slice(at + 1);
+          let theirs = true;
+          try {
+            const value = JSON.parse(mutated) as unknown;
+            // A text that is JSON but no longer an OTLP message is ours to refuse.
+            theirs = typeof value === 'object' && value !== null && !('resourceSpans' in value);
+            if (!theirs) return;
+          } catch {
+            theirs = false;
+          }
+          let ours = true;
+          try {
+            tracesFromJson(json(mutated));
+          } catch {
+            ours = false;
+          }
+          expect({ mutated, ours }).toEqual({ mutated, ours: theirs });
+        },
+      ),
       { numRuns: 2000 },
     );
   });

@@ -107,7 +107,7 @@ const type = root.lookupType('TracesData');
 /** Plain TracesData: 64-bit integers as decimal strings, bytes and ids as Uint8Array, enums as numbers. */
 export type PlainTraces = Record<string, unknown>;
 
-export function encodeTraces(traces: PlainTraces): Uint8Array {
+export function encodeTraces(traces: PlainTraces): Uint8Array<ArrayBuffer> {
   return new Uint8Array(type.encode(type.fromObject(traces)).finish());
 }
 

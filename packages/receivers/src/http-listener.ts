@@ -1,0 +1,118 @@
+import http from 'node:http';
+import https from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { type Clock, type ErrorKind, systemErrorCode, VivaceError } from '@vivace/kernel';
+import type { TlsOptions } from './tls-options.ts';
+
+export interface HttpListenerOptions {
+  host: string;
+  /** 0 picks a free one. */
+  port: number;
+  tls?: TlsOptions;
+  clock: Clock;
+  /** How long a client may take for the head of a request. Default 10 s: they are small. */
+  headersTimeoutMs?: number;
+  /** How long a client may take for a whole request. Default 30 s: a Collector gives up by itself then. */
+  requestTimeoutMs?: number;
+  /** How long a connection may idle between requests. Default 75 s: longer than load balancers keep theirs. */
+  keepAliveTimeoutMs?: number;
+  /** Connections at one time; more are closed at once. Default 10,000: below the usual limit of open files. */
+  maxConnections?: number;
+  /** How long `stop` waits for requests under way. Default 10 s: within Kubernetes' 30 s. */
+  stopTimeoutMs?: number;
+}
+
+export interface HttpListener {
+  start(): Promise<void>;
+  /** Accepts nothing new, waits for what is under way, then closes what is left. */
+  stop(): Promise<void>;
+  readonly stopping: boolean;
+  address(): { host: string; port: number };
+}
+
+/** How often a stopping server looks for connections that have become idle. */
+const SWEEP_MS = 50;
+
+/**
+ * A node:http server with every timeout set. `handle` is also called for `Expect: 100-continue`, with
+ * `expectsContinue`: it calls `writeContinue` when it wants the body.
+ */
+export function createHttpListener(
+  options: HttpListenerOptions,
+  handle: (request: http.IncomingMessage, response: http.ServerResponse, expectsContinue: boolean) => void,
+): HttpListener {
+  const { host, port, tls, clock } = options;
+  const settings: http.ServerOptions = {
+    headersTimeout: options.headersTimeoutMs ?? 10_000,
+    requestTimeout: options.requestTimeoutMs ?? 30_000,
+    keepAliveTimeout: options.keepAliveTimeoutMs ?? 75_000,
+    // Timeouts are only looked at this often.
+    connectionsCheckingInterval: Math.min(5_000, Math.ceil((options.headersTimeoutMs ?? 10_000) / 2)),
+    noDelay: true,
+  };
+  const server =
+    tls === undefined
+      ? http.createServer(settings)
+      : https.createServer({
+          ...settings,
+          cert: tls.cert,
+          key: tls.key,
+          minVersion: 'TLSv1.2',
+          ...(tls.clientCa === undefined ? {} : { ca: tls.clientCa, requestCert: true, rejectUnauthorized: true }),
+        });
+  server.maxConnections = options.maxConnections ?? 10_000;
+  server.on('request', (request, response) => handle(request, response, false));
+  server.on('checkContinue', (request, response) => handle(request, response, true));
+  let stopped: Promise<void> | undefined;
+
+  const close = async () => {
+    if (!server.listening) return;
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    const cancelDeadline = clock.after(options.stopTimeoutMs ?? 10_000, () => server.closeAllConnections());
+    // A connection that was busy when the server closed may become idle later, and nobody else looks then.
+    let cancelSweep = () => {};
+    const sweep = () => {
+      server.closeIdleConnections();
+      cancelSweep = clock.after(SWEEP_MS, sweep);
+    };
+    sweep();
+    await closed;
+    cancelDeadline();
+    cancelSweep();
+  };
+
+  return {
+    start: () =>
+      new Promise((resolve, reject) => {
+        const onError = (error: Error) => reject(listenError(error, host, port));
+        server.once('error', onError);
+        server.listen(port, host, () => {
+          server.off('error', onError);
+          resolve();
+        });
+      }),
+    stop: () => (stopped ??= close()),
+    get stopping() {
+      return stopped !== undefined;
+    },
+    address: () => {
+      const address = server.address() as AddressInfo;
+      return { host: address.address, port: address.port };
+    },
+  };
+}
+
+/** What a failure to listen means and what to do about it. */
+const LISTEN_ERRORS: Record<string, [ErrorKind, string, string]> = {
+  EADDRINUSE: ['conflict', 'port-taken', 'the port is taken: stop what listens there or choose another'],
+  EACCES: ['unauthorized', 'port-forbidden', 'the port may not be opened: choose one above 1023'],
+  EADDRNOTAVAIL: ['invalid', 'address-unknown', 'this machine has no such address: choose another to bind to'],
+  ENOTFOUND: ['invalid', 'address-unknown', 'no machine has this name: choose another address to bind to'],
+};
+
+/** A failure to listen in words that say what to do. */
+export function listenError(error: Error, host: string, port: number): VivaceError {
+  const known = LISTEN_ERRORS[systemErrorCode(error) ?? ''];
+  const [kind, code, message] = known ?? ['unavailable', 'listen', `cannot listen (${error.message})`];
+  return new VivaceError(kind, code, `${message}: ${host}:${port}`, { cause: error });
+}

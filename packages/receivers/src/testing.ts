@@ -1,0 +1,2 @@
+export { createTestMemory, createTestMetrics, type TestMetrics } from './testing/fixtures.ts';
+export { createRecordingSink, type RecordingSink } from './testing/recording-sink.ts';

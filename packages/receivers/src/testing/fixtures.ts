@@ -1,0 +1,27 @@
+import { createBufferPool } from '@vivace/kernel';
+import { createByteBudget } from '../byte-budget.ts';
+import type { ReceiverMetrics } from '../metrics.ts';
+import type { RequestMemory } from '../request-body.ts';
+
+export function createTestMemory(maxInflightBytes = 64 * 1024 * 1024): RequestMemory {
+  return {
+    pool: createBufferPool({ maxIdleBytes: 16 * 1024 * 1024 }),
+    budget: createByteBudget(maxInflightBytes),
+  };
+}
+
+export interface TestMetrics extends ReceiverMetrics {
+  /** Sum by `name{label values}`. */
+  readonly values: Map<string, number>;
+}
+
+export function createTestMetrics(): TestMetrics {
+  const values = new Map<string, number>();
+  const counter = (name: string) => ({
+    inc: (labels: Record<string, string>, value = 1) => {
+      const key = `${name}{${Object.values(labels).join()}}`;
+      values.set(key, (values.get(key) ?? 0) + value);
+    },
+  });
+  return { values, requests: counter('requests'), receivedBytes: counter('receivedBytes') };
+}
