@@ -210,12 +210,17 @@ test('a stop during the start ends the start', async () => {
   expect(session.stdout).toBe('');
 });
 
-test('a stop is graceful, a second signal leaves at once', async () => {
+test('a stop is graceful, a second signal leaves at once, unless it is the same key press handed on by npm', async () => {
   const stopped = Promise.withResolvers<void>();
-  const session = start([], { compose: async () => ({ ...nothing, stop: () => stopped.promise }) });
+  let nowMs = 1_000;
+  const clock: Clock = { ...systemClock, monotonicMs: () => nowMs, sleep: () => new Promise(() => {}) };
+  const session = start([], { clock, compose: async () => ({ ...nothing, stop: () => stopped.promise }) });
   await printed(session);
-  session.signal('SIGTERM');
+  session.signal('SIGINT');
+  nowMs += 20;
+  session.signal('SIGINT');
   expect(session.exits).toEqual([]);
+  nowMs += 2_000;
   session.signal('SIGINT');
   expect(session.exits).toEqual([130]);
   stopped.resolve();

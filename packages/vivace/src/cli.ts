@@ -13,6 +13,9 @@ import { VERSION } from './version.ts';
 /** How long a stop may take before the process goes anyway; orchestrators kill after the same time. */
 const STOP_TIMEOUT_MS = 30_000;
 
+/** One Ctrl-C can arrive twice: from the terminal, and from npm, which hands it on. */
+const SAME_SIGNAL_MS = 300;
+
 type StopSignal = 'SIGTERM' | 'SIGINT';
 
 /** What the command line needs of the world. */
@@ -68,12 +71,15 @@ async function serve(config: Config, options: CliOptions): Promise<number> {
   const starting = new AbortController();
   const stopAsked = Promise.withResolvers<void>();
   let asked = false;
+  let askedAtMs = 0;
   options.onSignal((signal) => {
     if (asked) {
+      if (clock.monotonicMs() - askedAtMs < SAME_SIGNAL_MS) return;
       logger.warn({ signal }, 'asked to stop again: leaving at once');
       return options.exit(128 + constants.signals[signal]);
     }
     asked = true;
+    askedAtMs = clock.monotonicMs();
     logger.info({ signal }, 'stopping');
     starting.abort(new VivaceError('canceled', 'stopped', `stopped by ${signal} before the start was complete`));
     stopAsked.resolve();
