@@ -1,0 +1,147 @@
+import { assert, isUuidV7, uuidV7TimeMs } from '@vivace/kernel';
+import type { BlockEntry } from './block-entry.ts';
+import { blockGrave, pageGrave } from './graveyard.ts';
+import type { Root } from './root.ts';
+
+/** What one commit changes. All of it happens, or nothing. */
+export interface ManifestEdit {
+  /** Blocks whose objects are stored already. */
+  add: readonly BlockEntry[];
+  /** Ids of blocks that the added ones replace, or that are too old. */
+  remove: readonly string[];
+  cover: readonly CoverStep[];
+  /** Raises the floor: ids made before are refused from then on. Never lowers it. */
+  floorMs?: number;
+  /** Ids of graves whose objects are deleted. */
+  bury?: ReadonlySet<string>;
+  /** Forgets coverage of streams below the floor that stands before this commit. */
+  forgetStreams?: boolean;
+}
+
+/** The added blocks hold a tenant's records of the segments (from, to] of a stream. */
+export interface CoverStep {
+  stream: string;
+  from: number;
+  to: number;
+}
+
+/**
+ * `covered`: somebody else's blocks hold these records. `removed`: a block to be removed is not live any more.
+ * `floor`: an added block or a stream not seen before is older than the floor.
+ */
+export type LostReason = 'covered' | 'removed' | 'floor';
+
+export type Verdict =
+  | { kind: 'valid' }
+  /** The root holds the edit already: an earlier attempt, or its late answer. */
+  | { kind: 'done' }
+  /** It does not fit, and can never fit any more. */
+  | { kind: 'lost'; reason: LostReason; message: string }
+  /** It does not fit now: a step before it is missing. */
+  | { kind: 'gap'; message: string }
+  /** The answer depends on pages. */
+  | { kind: 'pages' };
+
+/** Entries of a page by their ids. */
+export type Page = ReadonlyMap<string, BlockEntry>;
+
+/** Throws for what no correct program asks for. */
+export function checkEdit(edit: ManifestEdit): void {
+  for (const { id } of edit.add) assert(isUuidV7(id), `the id of a block is no UUIDv7: ${id}`);
+  for (const { stream, from, to } of edit.cover) {
+    assert(isUuidV7(stream), `the id of a stream is no UUIDv7: ${stream}`);
+    assert(Number.isSafeInteger(to) && from >= 0 && from < to, 'a step of coverage must go up');
+  }
+}
+
+/** Whether an edit fits a root. `pages` are all pages of the root, or undefined where they are not loaded. */
+export function judge(edit: ManifestEdit, root: Root, pages: readonly Page[] | undefined): Verdict {
+  const needsPages = root.pages.length > 0 && pages === undefined;
+  const misfit = findMisfit(edit, root, pages);
+  // Only what it removes or covers keeps an edit from fitting twice. One with neither is looked for in everything.
+  if (misfit === undefined && (edit.cover.length > 0 || edit.remove.length > 0)) return { kind: 'valid' };
+  if (edit.add.length > 0) {
+    // Attempts are atomic: one block of the edit stands for all. Whoever asks again with the same blocks must
+    // not be told that it lost, because it would then delete what is live.
+    if (edit.add.some(({ id }) => isKnown(id, root, pages))) return { kind: 'done' };
+    if (needsPages) return { kind: 'pages' };
+  }
+  return misfit ?? { kind: 'valid' };
+}
+
+function findMisfit(edit: ManifestEdit, root: Root, pages: readonly Page[] | undefined): Verdict | undefined {
+  for (const { id } of edit.add) {
+    if (uuidV7TimeMs(id) < root.floorMs) return lost('floor', `a new block is older than the floor: ${id}`);
+  }
+  for (const { stream, from } of edit.cover) {
+    const covered = root.covered.get(stream);
+    if (covered === undefined && uuidV7TimeMs(stream) < root.floorMs) {
+      return lost('floor', `a stream without coverage is older than the floor: ${stream}`);
+    }
+    if ((covered ?? 0) > from) {
+      return lost('covered', `the log is covered up to ${covered}, and the blocks begin after ${from}: ${stream}`);
+    }
+    if ((covered ?? 0) < from) {
+      return {
+        kind: 'gap',
+        message: `the log is covered up to ${covered ?? 0}, and the blocks begin after ${from}: ${stream}`,
+      };
+    }
+  }
+  if (edit.remove.length > 0 && root.pages.length > 0 && pages === undefined) return { kind: 'pages' };
+  for (const id of edit.remove) {
+    if (!findLive(id, root, pages)) return lost('removed', `a block to be replaced is not live any more: ${id}`);
+  }
+  return undefined;
+}
+
+/** Changes `root` by an edit that was judged valid. */
+export function applyEdit(edit: ManifestEdit, root: Root, pages: readonly Page[] | undefined): void {
+  if (edit.forgetStreams === true) {
+    for (const stream of root.covered.keys()) {
+      if (uuidV7TimeMs(stream) < root.floorMs) root.covered.delete(stream);
+    }
+  }
+  root.floorMs = Math.max(root.floorMs, edit.floorMs ?? 0);
+  for (const { stream, to } of edit.cover) root.covered.set(stream, to);
+  for (const id of edit.remove) {
+    const entry = findLive(id, root, pages);
+    assert(entry, 'a removed block is live');
+    const at = root.added.indexOf(entry);
+    if (at >= 0) root.added.splice(at, 1);
+    else root.removed.add(id);
+    root.graves.push(blockGrave(entry));
+  }
+  root.added.push(...edit.add);
+}
+
+/** Takes graves out of the root; those of its pages come into it first. */
+export function applyBury(
+  buried: ReadonlySet<string>,
+  root: Root,
+  paged: readonly { page: string; graves: Root['graves'] }[],
+): void {
+  for (const { page, graves } of paged) {
+    root.gravePages = root.gravePages.filter(({ id }) => id !== page);
+    root.graves.push(...graves, pageGrave(page));
+  }
+  root.graves = root.graves.filter(({ id }) => !buried.has(id));
+}
+
+export function findLive(id: string, root: Root, pages: readonly Page[] | undefined): BlockEntry | undefined {
+  const added = root.added.find((entry) => entry.id === id);
+  if (added || root.removed.has(id)) return added;
+  for (const page of pages ?? []) {
+    const entry = page.get(id);
+    if (entry) return entry;
+  }
+  return undefined;
+}
+
+function isKnown(id: string, root: Root, pages: readonly Page[] | undefined): boolean {
+  return root.graves.some((grave) => grave.id === id) || root.removed.has(id) || findLive(id, root, pages) !== undefined;
+}
+
+function lost(reason: LostReason, message: string): Verdict {
+  return { kind: 'lost', reason, message };
+}
