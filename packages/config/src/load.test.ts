@@ -24,7 +24,7 @@ test('without anything every setting has its default, in bytes and milliseconds'
   expect(config.target).toBe('all' satisfies Config['target']);
   expect(config.server).toMatchObject({ http_listen_address: '127.0.0.1', http_listen_port: 3200 });
   expect(config.ingester).toMatchObject({ cut_interval: 300_000, generation_max_bytes: 67_108_864 });
-  expect(config.ingester.wal.sync_interval).toBe(20);
+  expect(config.ingester.wal.sync_interval).toBe(5);
   expect(config.limits.max_trace_response_bytes).toBe(128_000_000);
   expect(config.distributor.receivers.otlp.protocols.http).toEqual({
     endpoint: '127.0.0.1:4318',
@@ -222,6 +222,13 @@ test('user and password of a URL are never shown', () => {
   const page = renderConfig(loadConfig({ env }));
   expect(page).toContain('endpoint: https://<redacted>@minio:9000/x');
   expect(page).not.toMatch(/AKIA|sec|ret@/);
+});
+
+test('a wrong URL is refused without showing user and password', () => {
+  const env = { VIVACE_STORAGE_TRACE_S3_ENDPOINT: 'AKIA:hunter2@minio:9000' };
+  expect(refusal(() => loadConfig({ env })).message).toBe(
+    'VIVACE_STORAGE_TRACE_S3_ENDPOINT: storage.trace.s3.endpoint must be an http:// or https:// URL: "<redacted>@minio:9000"',
+  );
 });
 
 test('no text makes the reader of the file fail in another way than by refusing it', () => {

@@ -46,7 +46,7 @@ function parse(raw: ReadonlyMap<string, RawValue>): Config {
   if (result.success) return result.data;
   const problems = result.error.issues.map((issue) => {
     const source = raw.get(issue.path.join('.'));
-    const given = source === undefined ? '' : `: ${JSON.stringify(source.value)}`;
+    const given = source === undefined ? '' : `: ${shown(source.value)}`;
     const where = source?.where.startsWith('--')
       ? source.where
       : [source?.where, issue.path.join('.')].filter(Boolean).join(': ');
@@ -54,6 +54,11 @@ function parse(raw: ReadonlyMap<string, RawValue>): Config {
   });
   const code = problems.every((problem) => problem.flag) ? 'usage' : 'config';
   throw new VivaceError('invalid', code, problems.map((problem) => problem.message).join('; '));
+}
+
+/** A wrong value as a message may show it: what looks like user and password before a host is left out. */
+function shown(value: unknown): string {
+  return JSON.stringify(value).replace(/[^"\s/]*:[^"\s/]*@/g, '<redacted>@');
 }
 
 /** The values as the tree that the schema describes. Paths are only known ones, never a client's. */

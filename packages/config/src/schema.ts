@@ -174,9 +174,10 @@ const ingester = section({
     max: 64 * 1024 ** 3,
   }),
   wal: section({
-    sync_interval: duration('20ms', {
-      about: 'How long an append waits for others before the log is synced; every answer waits for its sync.',
-      why: 'A disk does some hundred syncs a second; one for many requests costs them 20 ms at most.',
+    sync_interval: duration('5ms', {
+      about:
+        'Syncs of the log begin at least this far apart while spans arrive faster than they are synced; every answer waits for its sync.',
+      why: 'With 20 ms four clients that wait for their answers sent half as much; with 0 a fast disk was synced 670 times a second for nothing.',
       minMs: 0,
       maxMs: 10_000,
     }),
@@ -186,9 +187,9 @@ const ingester = section({
       min: 1,
       max: 1024 ** 3,
     }),
-    segment_max_bytes: size('64MiB', {
+    segment_max_bytes: size('8MiB', {
       about: 'Size at which a segment file of the log ends and the next begins.',
-      why: 'Whole segments are removed: larger ones keep the disk longer, smaller ones are more files.',
+      why: 'Whole segments are removed once every tenant in them is in blocks: larger ones keep the disk longer, smaller ones are more files.',
       min: 1024,
       max: 1024 ** 3,
     }),

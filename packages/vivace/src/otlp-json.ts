@@ -1,6 +1,6 @@
 import { bytesToHex, type Random } from '@vivace/kernel';
 
-export type AttributeValue = string | number | boolean | readonly string[] | { int: string };
+type AttributeValue = string | number | boolean | readonly string[] | { int: string };
 
 /** A span as one writes it down: times in milliseconds after its parent's start, children inside. */
 export interface SpanPlan {
