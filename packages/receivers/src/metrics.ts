@@ -1,3 +1,5 @@
+import type { Metrics } from '@vivace/telemetry';
+
 /** A counter as prom-client has it. */
 export interface LabelledCounter<Label extends string> {
   inc(labels: Record<Label, string>, value?: number): void;
@@ -8,4 +10,19 @@ export interface ReceiverMetrics {
   requests: LabelledCounter<'transport' | 'status'>;
   /** Bytes of request bodies: as they came over HTTP, inflated over gRPC, whose library inflates. */
   receivedBytes: LabelledCounter<'transport'>;
+}
+
+export function createReceiverMetrics(metrics: Metrics): ReceiverMetrics {
+  return {
+    requests: metrics.counter({
+      name: 'vivace_receiver_requests_total',
+      help: 'OTLP requests by transport and the status answered; `canceled` for clients that left before it.',
+      labels: ['transport', 'status'],
+    }),
+    receivedBytes: metrics.counter({
+      name: 'vivace_receiver_bytes_total',
+      help: 'Bytes of OTLP request bodies: as received over HTTP, inflated over gRPC.',
+      labels: ['transport'],
+    }),
+  };
 }
