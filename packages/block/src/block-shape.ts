@@ -1,4 +1,4 @@
-import type { ColumnSetView } from '../../columns/src/view.ts';
+import type { ColumnSetView } from '@vivace/columns';
 
 /** Rows of a table in their final order and the row groups they fall into. */
 export interface RowSpace {

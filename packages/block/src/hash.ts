@@ -1,4 +1,4 @@
-import type { AttributeType } from '../../columns/src/view.ts';
+import type { AttributeType } from '@vivace/columns';
 
 // The 64-bit hash of the filter: MurmurHash3's mixing in two 32-bit lanes with different constants, finished
 // together as MurmurHash3_x86_128 does. Part of the format (FORMAT.md, "Hash"): it never changes. Two lanes of

@@ -4,6 +4,12 @@ export class IntInterner {
   /** Code → integer; what lies beyond `count` is undefined. */
   values = new Int32Array(1 << 9);
   count = 0;
+  readonly #seed: number;
+
+  /** `seed`: so that a sender cannot choose integers that collide; it does not change the codes. */
+  constructor(seed: number) {
+    this.#seed = seed;
+  }
 
   reset(): void {
     this.#slots.fill(-1);
@@ -12,7 +18,7 @@ export class IntInterner {
 
   code(value: number): number {
     const mask = this.#slots.length - 1;
-    let slot = spread(value) & mask;
+    let slot = spread(value ^ this.#seed) & mask;
     for (;;) {
       const code = this.#slots[slot] as number;
       if (code < 0) break;
@@ -35,7 +41,7 @@ export class IntInterner {
     this.#slots = new Int32Array(values.length * 2).fill(-1);
     const mask = this.#slots.length - 1;
     for (let code = 0; code < this.count; code++) {
-      let slot = spread(values[code] as number) & mask;
+      let slot = spread((values[code] as number) ^ this.#seed) & mask;
       while ((this.#slots[slot] as number) >= 0) slot = (slot + 1) & mask;
       this.#slots[slot] = code;
     }
@@ -43,6 +49,7 @@ export class IntInterner {
 }
 
 function spread(value: number): number {
-  const h = Math.imul(value, 0x9e3779b1);
-  return h ^ (h >>> 15);
+  let h = Math.imul(value ^ (value >>> 16), 0x9e3779b1);
+  h = Math.imul(h ^ (h >>> 15), 0x85ebca6b);
+  return h ^ (h >>> 13);
 }

@@ -1,4 +1,4 @@
-import type { AttributeType } from '../../columns/src/view.ts';
+import type { AttributeType } from '@vivace/columns';
 import type { ByteWriter } from './byte-writer.ts';
 import { BYTES, FIXED64, FieldWalker, VARINT } from './fields.ts';
 

@@ -1,5 +1,5 @@
 import { utf8Encode } from '@vivace/kernel';
-import type { AttributeType } from '../../columns/src/view.ts';
+import type { AttributeType } from '@vivace/columns';
 import {
   BOOLEAN,
   BYTE_ARRAY,
@@ -15,7 +15,7 @@ import {
 export const FORMAT_VERSION = 1;
 export const INDEX_MAGIC = utf8Encode('VIVX');
 /** Fixed part at the start of an index. */
-export const INDEX_HEADER_BYTES = 76;
+export const INDEX_HEADER_BYTES = 52;
 
 /** Sections of a block, in the order in which one object holds them. */
 export const SECTION_NAMES = ['spans', 'events', 'resources', 'traces', 'filter', 'index'] as const;
@@ -36,6 +36,10 @@ export const SINGLE_OBJECT = 'block';
 
 export const DEFAULT_ROW_GROUP_ROWS = 131_072;
 export const DEFAULT_PAGE_ROWS = 16_384;
+/** Resources and scopes of more bytes are not in the index but only in the resources table. */
+export const MAX_INDEX_RESOURCE_BYTES = 4 * 1024 * 1024;
+/** An index up to this size is read whole; of a larger one, the trace list is read by row group. */
+export const INDEX_READ_BYTES = 1024 * 1024;
 /** Rows of spans between two entries of the event row list in the index. */
 export const EVENT_STEP = 4096;
 /** Rows of one block, and of one row group: bounds for what a reader believes. */

@@ -13,8 +13,11 @@ export interface ParentLinks {
   remoteCount: number;
 }
 
-/** Finds the row of each span's parent: the first span of the trace with that id. */
-export function linkParents({ set, order, traceCount, traceFirst }: BlockShape): ParentLinks {
+/**
+ * Finds the row of each span's parent: the first span of the trace with that id. `seed` makes the hash table
+ * one that a sender cannot fill with collisions; it does not change the result.
+ */
+export function linkParents({ set, order, traceCount, traceFirst }: BlockShape, seed: number): ParentLinks {
   const rows = order.length;
   const { spanId, parentId } = set;
   const delta = new Int32Array(rows).fill(NO_PARENT);
@@ -32,7 +35,7 @@ export function linkParents({ set, order, traceCount, traceFirst }: BlockShape):
       const row = order[i] as number;
       const low = spanId[2 * row] as number;
       const high = spanId[2 * row + 1] as number;
-      let slot = spread(low, high) & mask;
+      let slot = spread(low, high, seed) & mask;
       for (;;) {
         const other = table[slot] as number;
         if (other < first) {
@@ -49,7 +52,7 @@ export function linkParents({ set, order, traceCount, traceFirst }: BlockShape):
       const low = parentId[2 * row] as number;
       const high = parentId[2 * row + 1] as number;
       if (low === 0 && high === 0) continue;
-      let slot = spread(low, high) & mask;
+      let slot = spread(low, high, seed) & mask;
       for (;;) {
         const other = table[slot] as number;
         if (other < first) {
@@ -69,7 +72,8 @@ export function linkParents({ set, order, traceCount, traceFirst }: BlockShape):
   return { delta, remote, remoteCount };
 }
 
-function spread(low: number, high: number): number {
-  const h = Math.imul(low ^ Math.imul(high, 0x9e3779b1), 0x85ebca6b);
+function spread(low: number, high: number, seed: number): number {
+  let h = Math.imul(low ^ seed, 0x9e3779b1);
+  h = Math.imul((h ^ (h >>> 15)) + (high ^ seed), 0x85ebca6b);
   return h ^ (h >>> 15);
 }

@@ -6,7 +6,7 @@ import type {
   DictionaryView,
   EventTableView,
   SparseColumn,
-} from '../../columns/src/view.ts';
+} from '@vivace/columns';
 
 /** An attribute as tests write it: the value's JavaScript type decides the column, bytes are the raw entry of `type`. */
 export type TestAttribute = [key: string, value: string | bigint | number | boolean | RawValue];

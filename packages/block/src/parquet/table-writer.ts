@@ -25,6 +25,7 @@ export interface EncodedTable {
   /** The Parquet file, to be written one after another. */
   parts: Uint8Array[];
   length: number;
+  /** One for each entry of `groupRows`; those without rows are not in the file. */
   groups: EncodedGroup[];
 }
 
@@ -48,6 +49,10 @@ export function encodeTable(columns: readonly TableColumn[], groupRows: readonly
   const rowGroups: FileMetaData['row_groups'] = [];
   for (const [index, rows] of groupRows.entries()) {
     const start = offset;
+    if (rows === 0) {
+      groups.push({ rows, offset, length: 0, directory: new Uint8Array(0) });
+      continue;
+    }
     const directory = new ByteWriter(256);
     const metadata: ColumnChunk[] = [];
     let rawBytes = 0;
