@@ -23,6 +23,7 @@ import {
 } from './disk-stream.ts';
 import { HEADER_BYTES, NONCE_BYTES, RECORD_HEAD_BYTES, RECORD_MAX_BYTES } from './layout.ts';
 import type { LogRecord, SealedStream, SegmentPosition, StreamState, WriteAheadLog } from './log.ts';
+import { NameSyncs } from './name-syncs.ts';
 import { RecordBatch } from './record-batch.ts';
 import { sealStream } from './seal.ts';
 import { readSegment } from './segment-reader.ts';
@@ -78,6 +79,7 @@ class DiskLog implements WriteAheadLog {
   readonly #idTimeMs: () => number;
   readonly #limits: DiskLogLimits;
   readonly #onEvent: (event: DiskLogEvent) => void;
+  readonly #names: NameSyncs;
   readonly #writer: SegmentWriter;
   readonly #gate: CommitGate;
   readonly #streams: Map<string, DiskStream>;
@@ -93,6 +95,7 @@ class DiskLog implements WriteAheadLog {
   #pump: Promise<void> | undefined;
   #failed = false;
   #nextProbeMs = 0;
+  #lastIdMs = 0;
   #stopped = false;
   #bytes = 0;
   #undurableBytes = 0;
@@ -105,7 +108,8 @@ class DiskLog implements WriteAheadLog {
     this.#idTimeMs = options.idTimeMs ?? (() => options.clock.nowMs());
     this.#limits = { ...DISK_LOG_DEFAULTS, ...options.limits };
     this.#onEvent = options.onEvent ?? (() => undefined);
-    this.#writer = new SegmentWriter(options.files);
+    this.#names = new NameSyncs(options.files);
+    this.#writer = new SegmentWriter(options.files, this.#names);
     this.#gate = new CommitGate(options.clock, this.#limits.groupDelayMs);
     this.#streams = found;
     for (const stream of found.values()) for (const segment of stream.segments) this.#bytes += segment.bytes;
@@ -254,7 +258,9 @@ class DiskLog implements WriteAheadLog {
   }
 
   #beginStream(): OpenSegment {
-    const stream = newStream(this.#directory, uuidV7(this.#idTimeMs(), this.#random), this.#clock.monotonicMs());
+    // The ids of one process ascend, also within a millisecond and when the clock goes back.
+    this.#lastIdMs = Math.max(this.#idTimeMs(), this.#lastIdMs + 1);
+    const stream = newStream(this.#directory, uuidV7(this.#lastIdMs, this.#random), this.#clock.monotonicMs());
     this.#streams.set(stream.id, stream);
     this.#nonce = this.#random.bytes(NONCE_BYTES);
     return this.#beginSegment(stream, 1);
@@ -395,15 +401,16 @@ class DiskLog implements WriteAheadLog {
         await this.#written(segment);
         await this.#files.unlink(segment.file).catch(ignoreMissing);
         // One by one, so that a power loss cannot leave a gap.
-        await this.#files.syncDirectory(stream.directory);
+        await this.#names.sync(stream.directory);
         const at = stream.segments.indexOf(segment);
         if (at < 0) continue;
         stream.segments.splice(at, 1);
         this.#bytes -= segment.bytes;
       }
       if (stream.state !== 'sealed' || stream.segments.length > 0 || !this.#streams.delete(stream.id)) return;
+      this.#names.forget(stream.directory);
       await this.#files.removeDirectory(stream.directory).catch(ignoreOccupied);
-      await this.#files.syncDirectory(this.#directory);
+      await this.#names.sync(this.#directory);
     } catch (error) {
       throw new VivaceError('unavailable', 'log-drop', `stream ${stream.id} cannot be dropped now`, { cause: error });
     }

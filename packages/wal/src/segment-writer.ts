@@ -1,5 +1,7 @@
+import path from 'node:path';
 import type { Files, WritableFile } from '@vivace/kernel';
 import type { OpenSegment } from './disk-stream.ts';
+import type { NameSyncs } from './name-syncs.ts';
 
 /**
  * The files that a log writes: the one of the segment that is written, and the one prepared for the next. Calls
@@ -7,11 +9,13 @@ import type { OpenSegment } from './disk-stream.ts';
  */
 export class SegmentWriter {
   readonly #files: Files;
+  readonly #names: NameSyncs;
   #active: { segment: OpenSegment; file: WritableFile } | undefined;
   #prepared: { segment: OpenSegment; file: Promise<WritableFile | undefined> } | undefined;
 
-  constructor(files: Files) {
+  constructor(files: Files, names: NameSyncs) {
     this.#files = files;
+    this.#names = names;
   }
 
   get active(): OpenSegment | undefined {
@@ -77,14 +81,19 @@ export class SegmentWriter {
 
   async #create(segment: OpenSegment): Promise<WritableFile> {
     const { stream } = segment;
-    if (segment.number === 1) await this.#files.makeDirectory(stream.directory);
-    const file = await this.#files.create(segment.file);
+    if (segment.number === 1) {
+      await this.#names.making(path.dirname(stream.directory), () => this.#files.makeDirectory(stream.directory));
+    }
+    let file: WritableFile | undefined;
     try {
-      await file.append([segment.header]);
-      await this.#files.syncDirectory(stream.directory);
-      return file;
+      await this.#names.making(stream.directory, async () => {
+        file = await this.#files.create(segment.file);
+        await file.append([segment.header]);
+        await this.#names.sync(stream.directory);
+      });
+      return file as unknown as WritableFile;
     } catch (error) {
-      await this.#remove(segment, file);
+      if (file) await this.#remove(segment, file);
       throw error;
     }
   }

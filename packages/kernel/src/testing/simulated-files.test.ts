@@ -126,6 +126,25 @@ describe('a power loss', () => {
     expect(found).toEqual(['he']);
   });
 
+  test('may come after a process died, and still takes what that process did not sync', async () => {
+    const found = await outcomes(
+      async (files) => {
+        await (await write(files, '/file', 'hello')).sync();
+      },
+      async (files) => {
+        const before = await content(files, '/file');
+        await files.truncate('/file', 0).catch(() => undefined);
+        const killed = files.kill();
+        await expect(files.readDirectory('/')).rejects.toThrow('EIO');
+        return `${before}, ${await content(killed, '/file')}`;
+      },
+    );
+    expect(found).toEqual(['ENOENT, ENOENT', 'hello, ']);
+    const files = new SimulatedFiles();
+    await write(files, '/file', 'hello');
+    expect(await content(files.kill(), '/file')).toBe('hello');
+  });
+
   test('leaves the processes of the time before without a disk', async () => {
     const files = new SimulatedFiles();
     const handle = await write(files, '/file', 'hello');

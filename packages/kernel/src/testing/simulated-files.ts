@@ -141,6 +141,19 @@ export class SimulatedFiles implements Files {
     return after;
   }
 
+  /**
+   * Ends the process and not the machine (`kill -9`). Returns the disk with everything written, synced or not;
+   * this one is dead as after `crash`.
+   */
+  kill(options: SimulatedFilesOptions = {}): SimulatedFiles {
+    this.#dead = true;
+    const after = new SimulatedFiles(options);
+    after.#root = this.#root;
+    // The changes of one operation stay together, and no later one is taken for it.
+    after.#operations = this.#operations;
+    return after;
+  }
+
   async create(file: string): Promise<WritableFile> {
     return this.#run('create', file, (fault, operation) => {
       if (fault) throw systemError(fault, 'open', file);
