@@ -163,7 +163,7 @@ describe('damage elsewhere', () => {
       '5: the segment is empty',
       `6: the file is segment 1 of stream ${stream}`,
       '7: the segment has a version that this program does not know: 2',
-      '8: 1 segments are missing before segment 9',
+      '8: segments are missing before segment 9: 1',
       '9: the segment ends in its header: 40 bytes',
     ]);
     expect(damage.every(({ cut }) => !cut)).toBe(true);

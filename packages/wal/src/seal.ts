@@ -22,7 +22,7 @@ export async function sealStream(files: Files, stream: DiskStream, signal: Abort
   let expected = scans[0]?.segment.number ?? 0;
   for (const { segment, size, offset, tenants, reason, cut } of scans) {
     if (segment.number > expected) {
-      const missing = `${segment.number - expected} segments are missing before segment ${segment.number}`;
+      const missing = `segments are missing before segment ${segment.number}: ${segment.number - expected}`;
       stream.damage.push({ segment: expected, offset: 0, bytes: 0, cut: false, reason: missing });
     }
     expected = segment.number + 1;
