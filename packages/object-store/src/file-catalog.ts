@@ -1,7 +1,6 @@
 import path from 'node:path';
 import type { Files } from '@vivace/kernel';
 import { contentEtag, writtenEtag } from './etag.ts';
-import type { FileDirectories } from './file-directories.ts';
 import { fileReadError } from './file-errors.ts';
 
 /** Up to here an ETag is a content hash; roots are smaller, and larger objects are never put on an ETag. */
@@ -28,16 +27,27 @@ export interface FileCatalog {
   /** The ETag last seen at the key, also of an object no longer there, where it does not follow from content. */
   lastWrittenEtag(key: string): string | undefined;
   remember(key: string, object: FileObject): void;
-  /** The key is about to change: until `settled` or a `settle` that succeeds, its state may not be durable. */
-  unsettle(key: string): void;
+  /**
+   * The key is about to change: until `settled` or a `settle` that succeeds, its state may not be durable. The
+   * temporary of the change, if any, stays until then.
+   */
+  unsettle(key: string, temporary?: string): void;
   settled(key: string): void;
+  /** Makes durable what a change that did not succeed has left at the key; nothing to do for other keys. */
   settle(key: string): Promise<void>;
   unsettledUnder(prefix: string): string[];
+  /** Whether the temporary has to stay. */
+  holds(key: string, temporary: string): boolean;
 }
 
-export function createFileCatalog(root: string, files: Files, directories: FileDirectories): FileCatalog {
-  /** Keys being changed and keys whose change could not be synced. */
-  const unsettled = new Set<string>();
+/** `renew` makes what is at a key durable by putting it there anew; the key's temporary is then removed. */
+export function createFileCatalog(
+  root: string,
+  files: Files,
+  renew: (key: string, temporary: string | undefined) => Promise<void>,
+): FileCatalog {
+  /** Keys being changed and keys whose change did not succeed, with the temporary that says so to a successor. */
+  const unsettled = new Map<string, string | undefined>();
   const remembered = new Map<string, FileObject>();
 
   const pathOf = (key: string) => path.join(root, ...key.split('/'));
@@ -45,7 +55,7 @@ export function createFileCatalog(root: string, files: Files, directories: FileD
 
   const settle = async (key: string): Promise<void> => {
     if (!unsettled.has(key)) return;
-    await directories.sync(directoryOf(key));
+    await renew(key, unsettled.get(key));
     unsettled.delete(key);
   };
 
@@ -88,13 +98,14 @@ export function createFileCatalog(root: string, files: Files, directories: FileD
       return known && known.size > HASHED_MAX_BYTES ? known.etag : undefined;
     },
     remember,
-    unsettle(key) {
-      unsettled.add(key);
+    unsettle(key, temporary) {
+      unsettled.set(key, temporary);
       // Another content of the same size and clock tick must not pass for this one. Large ones never are.
       const known = remembered.get(key);
       if (known && known.size <= HASHED_MAX_BYTES) remembered.delete(key);
     },
     settled: (key) => unsettled.delete(key),
-    unsettledUnder: (prefix) => [...unsettled].filter((key) => key.startsWith(prefix)),
+    unsettledUnder: (prefix) => [...unsettled.keys()].filter((key) => key.startsWith(prefix)),
+    holds: (key, temporary) => unsettled.get(key) === temporary,
   };
 }

@@ -6,10 +6,15 @@ import { createKeyLocks } from './key-locks.ts';
 export interface FileDirectories {
   /** Makes the directory with its parents; resolves when its name is durable up to the root. */
   ensure(directory: string): Promise<void>;
-  /** Makes the names in the directory durable, or in its nearest parent that exists. */
-  sync(directory: string): Promise<void>;
+  /** To be taken before a name is changed and handed to `sync`. */
+  mark(): number;
+  /**
+   * Makes the names in the directory durable, or in its nearest parent that exists. Fails also when any sync
+   * has failed since the mark: that one may have lost the change, and no later sync brings it back.
+   */
+  sync(directory: string, mark?: number): Promise<void>;
   /** Removes the directory if it is empty, and its parents; makes the removal of what was in it durable. */
-  prune(directory: string): Promise<void>;
+  prune(directory: string, mark: number): Promise<void>;
   /** A directory known to exist does not: look again at all of them. */
   forget(): void;
 }
@@ -21,26 +26,35 @@ export function createFileDirectories(root: string, files: Files): FileDirectori
   const durable = new Set<string>();
   // Making and removing exclude each other: else a put could see a parent that another has made but not synced.
   const locks = createKeyLocks();
+  let failedSyncs = 0;
 
   const ensureLocked = async (directory: string): Promise<void> => {
     if (directory === root || durable.has(directory)) return;
     const parent = path.dirname(directory);
     await ensureLocked(parent);
+    // An empty one may have been made by who died, or failed, before the sync; then only a new name can be synced.
+    await files.removeDirectory(directory).catch(() => undefined);
+    const mark = failedSyncs;
     await files.makeDirectory(directory);
-    // Also when it existed: who made it may have died before the sync.
-    await files.syncDirectory(parent);
+    await sync(parent, mark);
     if (durable.size >= MAX_KNOWN) durable.clear();
     durable.add(directory);
   };
 
-  const sync = async (directory: string): Promise<void> => {
+  const sync = async (directory: string, mark = failedSyncs): Promise<void> => {
     for (let at = directory; ; at = path.dirname(at)) {
       try {
-        return await files.syncDirectory(at);
+        await files.syncDirectory(at);
+        break;
       } catch (error) {
         const code = systemErrorCode(error);
-        if (at === root || (code !== 'ENOENT' && code !== 'ENOTDIR')) throw error;
+        if (at !== root && (code === 'ENOENT' || code === 'ENOTDIR')) continue;
+        failedSyncs++;
+        throw error;
       }
+    }
+    if (failedSyncs !== mark) {
+      throw Object.assign(new Error(`another sync failed before that of ${directory}`), { code: 'EIO' });
     }
   };
 
@@ -62,9 +76,10 @@ export function createFileDirectories(root: string, files: Files): FileDirectori
       if (durable.has(directory)) return;
       await locks.run('', () => ensureLocked(directory));
     },
+    mark: () => failedSyncs,
     sync,
-    async prune(directory) {
-      await sync(await locks.run('', () => removeEmpty(directory)));
+    async prune(directory, mark) {
+      await sync(await locks.run('', () => removeEmpty(directory)), mark);
     },
     forget() {
       durable.clear();

@@ -42,8 +42,10 @@ const MAX_ATTEMPTS = 8;
  *
  * **Puts** write a temporary file, sync it, then give it its name (`link`, which fails where there is one, or
  * `rename`) and sync the directory; only then the put is done. Until the sync has succeeded nobody is shown the
- * object: a reader that comes meanwhile, or after a sync that failed, syncs first. So what has been seen
- * survives a loss of power, also for the process that reads back a put whose outcome it does not know.
+ * object: a reader that comes meanwhile waits, and where the sync failed, or a process was killed before it, the
+ * object is written anew before it is shown, for a sync that succeeds after one that failed proves nothing. So
+ * what has been seen survives a loss of power, also for who reads back a put whose outcome it does not know.
+ * The one thing that may come back is an object whose delete failed.
  *
  * **ETags** are content hashes up to 128 KiB. Beyond that they are size and time of writing, and a put that
  * would repeat the one it replaces writes again until the time differs: the same ETag never names other bytes.
@@ -54,12 +56,16 @@ const MAX_ATTEMPTS = 8;
 export async function createFileStore(options: FileStoreOptions): Promise<FileStore> {
   const { files = systemFiles, clock = systemClock, maxOpenFiles = 64 } = options;
   const root = path.resolve(options.directory);
+  const temporaries = await openDirectory(root, files);
   const directories = createFileDirectories(root, files);
-  const catalog = createFileCatalog(root, files, directories);
+  const catalog = createFileCatalog(root, files, async (key, temporary) => {
+    await renew(parts, key);
+    if (temporary !== undefined) await temporaries.remove(temporary);
+  });
   const handles = createFileHandles({ maxOpen: maxOpenFiles });
   const locks = createKeyLocks();
-  const temporaries = await openDirectory(root, files, directories, catalog);
   const parts: Parts = { files, clock, directories, catalog, handles, temporaries };
+  await settleLeftovers(parts, root);
 
   /** Opens the object, or finds it open; to be given back with `handles.release`. */
   const take = async (key: string): Promise<OpenObject> =>
@@ -116,7 +122,7 @@ export async function createFileStore(options: FileStoreOptions): Promise<FileSt
       } catch (error) {
         throw fileWriteError(error, key);
       } finally {
-        if (file !== undefined) await temporaries.remove(file);
+        if (file !== undefined && !catalog.holds(key, file)) await temporaries.remove(file);
       }
     },
 
@@ -176,19 +182,28 @@ interface Parts {
   temporaries: FileTemporaries;
 }
 
-async function openDirectory(
-  root: string,
-  files: Files,
-  directories: FileDirectories,
-  catalog: FileCatalog,
-): Promise<FileTemporaries> {
-  const settleLeftover = async (key: string | undefined): Promise<void> => {
-    if (key === undefined) return syncTree(files, root);
-    for (let at = catalog.directoryOf(key); at.length >= root.length; at = path.dirname(at)) await directories.sync(at);
-  };
+async function openDirectory(root: string, files: Files): Promise<FileTemporaries> {
   try {
     await files.makeDirectory(root);
-    return await openFileTemporaries(root, files, settleLeftover);
+    // Who made it may have died before the sync.
+    await files.syncDirectory(path.dirname(root)).catch((error: unknown) => {
+      // A parent that may not be read is older than this store.
+      if (!['EACCES', 'EPERM'].includes(systemErrorCode(error) ?? '')) throw error;
+    });
+    return await openFileTemporaries(root, files);
+  } catch (error) {
+    throw fileWriteError(error, root);
+  }
+}
+
+/** Makes durable what a process that was killed may have put and not synced, and removes its temporaries. */
+async function settleLeftovers(parts: Parts, root: string): Promise<void> {
+  const { leftovers, remove: removeTemporary } = parts.temporaries;
+  try {
+    const keys = new Set(leftovers.map(({ key }) => key));
+    if (keys.delete(undefined)) await syncTree(parts.files, root);
+    for (const key of keys) await renew(parts, key as string);
+    for (const { file } of leftovers) await removeTemporary(file);
   } catch (error) {
     throw fileWriteError(error, root);
   }
@@ -239,12 +254,14 @@ async function commit(
 async function place(parts: Parts, key: string, file: string, absent: boolean): Promise<void> {
   const { catalog, directories, files, handles, temporaries } = parts;
   const directory = catalog.directoryOf(key);
+  let mark: number;
   handles.forget(key);
   for (let attempt = 1; ; attempt++) {
     await directories.ensure(directory);
     // The temporary keeps its first name until the sync: it tells a successor of a process killed before.
-    const from = absent ? file : await temporaries.double(file);
-    catalog.unsettle(key);
+    const from = absent ? file : await temporaries.double(file, key);
+    mark = directories.mark();
+    catalog.unsettle(key, file);
     try {
       if (absent) await files.link(from, catalog.pathOf(key));
       else await files.rename(from, catalog.pathOf(key));
@@ -252,31 +269,51 @@ async function place(parts: Parts, key: string, file: string, absent: boolean): 
     } catch (error) {
       const code = systemErrorCode(error);
       if (!absent) await temporaries.remove(from);
-      if (absent && code === 'EEXIST') {
-        catalog.settled(key);
-        throw preconditionFailed(key, error);
-      }
+      if (code !== 'EIO') catalog.settled(key);
+      if (absent && code === 'EEXIST') throw preconditionFailed(key, error);
       // The last object of the directory was deleted meanwhile, and the directory with it.
       if (code !== 'ENOENT' || attempt === MAX_ATTEMPTS) throw error;
       directories.forget();
     }
   }
-  await directories.sync(directory);
+  await directories.sync(directory, mark);
   catalog.settled(key);
+}
+
+/** Makes durable what is at a key, whatever syncs have failed before; under the key's lock. */
+async function renew({ catalog, directories, files, temporaries }: Parts, key: string): Promise<void> {
+  const directory = catalog.directoryOf(key);
+  let bytes: Uint8Array;
+  try {
+    bytes = await files.readFile(catalog.pathOf(key));
+  } catch (error) {
+    if (fileReadError(error, key).kind !== 'not-found') throw error;
+    return directories.sync(directory);
+  }
+  const file = await temporaries.write(key, [bytes]);
+  try {
+    await directories.ensure(directory);
+    const mark = directories.mark();
+    await files.rename(file, catalog.pathOf(key));
+    await directories.sync(directory, mark);
+  } catch (error) {
+    await temporaries.remove(file);
+    throw error;
+  }
 }
 
 async function remove({ catalog, directories, files, handles }: Parts, key: string): Promise<void> {
   await catalog.settle(key);
   handles.forget(key);
   catalog.unsettle(key);
+  const mark = directories.mark();
   try {
     await files.unlink(catalog.pathOf(key));
   } catch (error) {
-    const translated = fileReadError(error, key);
-    if (translated.kind !== 'not-found') throw translated;
-    catalog.settled(key);
+    if (systemErrorCode(error) !== 'EIO') catalog.settled(key);
+    if (fileReadError(error, key).kind !== 'not-found') throw error;
     return;
   }
-  await directories.prune(catalog.directoryOf(key));
+  await directories.prune(catalog.directoryOf(key), mark);
   catalog.settled(key);
 }
