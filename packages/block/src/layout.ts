@@ -41,7 +41,7 @@ export const MAX_INDEX_RESOURCE_BYTES = 4 * 1024 * 1024;
 /** An index up to this size is read whole; of a larger one, the trace list is read by row group. */
 export const INDEX_READ_BYTES = 1024 * 1024;
 /** Rows of spans between two entries of the event row list in the index. */
-export const EVENT_STEP = 4096;
+export const EVENT_STEP = 128;
 /** Rows of one block, and of one row group: bounds for what a reader believes. */
 export const MAX_BLOCK_ROWS = 20_000_000;
 export const MAX_ATTRIBUTE_COLUMNS = 512;

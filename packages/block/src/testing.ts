@@ -1,4 +1,4 @@
-import { hexToBytes, utf8Encode } from '@vivace/kernel';
+import { concatBytes, hexToBytes, utf8Encode } from '@vivace/kernel';
 import type {
   AttributeColumn,
   AttributeType,
@@ -7,6 +7,12 @@ import type {
   EventTableView,
   SparseColumn,
 } from '@vivace/columns';
+import { ByteWriter } from './byte-writer.ts';
+import type { EncodedBlock } from './encode-block.ts';
+import { FieldWalker } from './fields.ts';
+import { writeKeyValue } from './key-value.ts';
+import { layoutObjects } from './layout-objects.ts';
+import type { BlockPlace, ReadRange } from './open-block.ts';
 
 /** An attribute as tests write it: the value's JavaScript type decides the column, bytes are the raw entry of `type`. */
 export type TestAttribute = [key: string, value: string | bigint | number | boolean | RawValue];
@@ -289,4 +295,146 @@ function pushTime(into: number[], time: bigint): void {
 function pushWords(into: number[], hex: string): void {
   const words = new Int32Array(hexToBytes(hex).buffer);
   into.push(words[0] as number, words[1] as number);
+}
+
+/** A span as plain data, the same for column sets that mean the same. */
+export interface PlainSpan {
+  traceId: string;
+  spanId: string;
+  parentId: string;
+  start: bigint;
+  end: bigint;
+  name: string;
+  kind: number;
+  status: number;
+  flags: number;
+  resource: string;
+  scope: string;
+  statusMessage: string;
+  traceState: string;
+  /** Wire form of every attribute in hex, sorted, wherever it is kept. */
+  attributes: string[];
+  /** What else the overflow fragment holds, field by field in hex. */
+  rest: string[];
+  events: PlainEvent[];
+}
+
+export interface PlainEvent {
+  kind: number;
+  time: bigint;
+  name: string;
+  link: string;
+  traceState: string;
+  attributes: string[];
+  rest: string[];
+}
+
+/** The spans of some rows of a column set, with their events in order. */
+export function plainSpans(set: ColumnSetView, rows: Iterable<number>): PlainSpan[] {
+  const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+  const ids = (array: Int32Array, row: number): string => hex(new Uint8Array(array.slice(2 * row, 2 * row + 2).buffer));
+  const time = (array: Uint32Array, row: number): bigint =>
+    (BigInt(array[2 * row + 1] as number) << 32n) | BigInt(array[2 * row] as number);
+  const entry = ({ bytes, offsets }: DictionaryView, code: number): Uint8Array =>
+    bytes.slice(offsets[code], offsets[code + 1]);
+  const text = (dictionary: DictionaryView, code: number | undefined): string =>
+    code === undefined || code < 0 ? '' : Buffer.from(entry(dictionary, code)).toString();
+  const byRow = (column: SparseColumn): Map<number, number> => {
+    const map = new Map<number, number>();
+    for (let i = 0; i < column.count; i++) map.set(column.rows[i] as number, column.codes[i] as number);
+    return map;
+  };
+  const owned = (columns: AttributeColumn[], overflow: SparseColumn, tagOf: (row: number) => number) => {
+    const maps = columns.map((column) => ({ column, map: byRow(column) }));
+    const fragments = byRow(overflow);
+    return (row: number): { attributes: string[]; rest: string[] } => {
+      const attributes: string[] = [];
+      const rest: string[] = [];
+      for (const { column, map } of maps) {
+        const code = map.get(row);
+        if (code === undefined) continue;
+        const out = new ByteWriter(64);
+        const value = entry(column.dictionary, code);
+        writeKeyValue(out, tagOf(row), utf8Encode(column.key), column.type, value, 0, value.length);
+        attributes.push(hex(out.view()));
+      }
+      const fragment = fragments.get(row);
+      if (fragment !== undefined) {
+        const walker = new FieldWalker(entry(overflow.dictionary, fragment));
+        while (walker.next()) {
+          const isAttribute = walker.wire === 2 && ((walker.field << 3) | 2) === tagOf(row);
+          (isAttribute ? attributes : rest).push(hex(walker.bytes.slice(walker.start, walker.to)));
+        }
+      }
+      return { attributes: attributes.sort(), rest };
+    };
+  };
+  const { events } = set;
+  const eventOwned = owned(events.attributes, events.overflow, (row) => (events.kind[row] === 1 ? 0x22 : 0x1a));
+  const eventTraceState = byRow(events.traceState);
+  const links = new Map<number, string>();
+  for (let i = 0; i < events.linkCount; i++) {
+    links.set(events.linkRows[i] as number, hex(events.linkIds.slice(24 * i, 24 * i + 24)));
+  }
+  const eventsOf = new Map<number, PlainEvent[]>();
+  for (let row = 0; row < events.count; row++) {
+    const list = eventsOf.get(events.span[row] as number) ?? [];
+    eventsOf.set(events.span[row] as number, list);
+    list.push({
+      kind: events.kind[row] as number,
+      time: time(events.time, row),
+      name: text(events.names, events.name[row]),
+      link: links.get(row) ?? '',
+      traceState: text(events.traceState.dictionary, eventTraceState.get(row)),
+      ...eventOwned(row),
+    });
+  }
+  const spanOwned = owned(set.attributes, set.overflow, () => 0x4a);
+  const statusMessage = byRow(set.statusMessage);
+  const traceState = byRow(set.traceState);
+  return Array.from(rows, (row) => ({
+    traceId: hex(set.traceIds.slice(16 * (set.trace[row] as number), 16 * (set.trace[row] as number) + 16)),
+    spanId: ids(set.spanId, row),
+    parentId: ids(set.parentId, row),
+    start: time(set.start, row),
+    end: time(set.end, row),
+    name: text(set.names, set.name[row]),
+    kind: set.kind[row] as number,
+    status: set.status[row] as number,
+    flags: set.flags[row] as number,
+    resource: hex(entry(set.resources, set.resource[row] as number)),
+    scope: hex(entry(set.scopes, set.scope[row] as number)),
+    statusMessage: text(set.statusMessage.dictionary, statusMessage.get(row)),
+    traceState: text(set.traceState.dictionary, traceState.get(row)),
+    ...spanOwned(row),
+    events: eventsOf.get(row) ?? [],
+  }));
+}
+
+/** Rows of a decoded column set in order. */
+export function allRows({ spanCount }: ColumnSetView): number[] {
+  return Array.from({ length: spanCount }, (_, row) => row);
+}
+
+/** The objects of an encoded block in memory, and how they were read. */
+export interface StoredBlock {
+  place: BlockPlace;
+  objects: Map<string, Uint8Array>;
+  reads: { object: string; offset: number; length: number }[];
+  readRange: ReadRange;
+}
+
+export function storeBlock(block: EncodedBlock, singleObjectMaxBytes?: number): StoredBlock {
+  const layout = layoutObjects(block, singleObjectMaxBytes);
+  const objects = new Map(layout.objects.map(({ name, parts }) => [name, concatBytes(parts)]));
+  const reads: StoredBlock['reads'] = [];
+  return {
+    place: { id: 'block-1', sections: layout.sections },
+    objects,
+    reads,
+    async readRange(object, offset, length) {
+      reads.push({ object, offset, length });
+      return (objects.get(object) as Uint8Array).slice(offset, offset + length);
+    },
+  };
 }

@@ -1,0 +1,75 @@
+import type { DictionaryView } from '@vivace/columns';
+import { ByteWriter } from './byte-writer.ts';
+
+/** Gives byte strings codes by first appearance. */
+export class ByteInterner {
+  readonly #bytes = new ByteWriter(256);
+  #offsets = new Uint32Array(17);
+  #hashes = new Int32Array(16);
+  #slots = new Int32Array(32).fill(-1);
+  #count = 0;
+  readonly #seed: number;
+
+  /** `seed`: so that a sender cannot choose strings that collide; it does not change the codes. */
+  constructor(seed: number) {
+    this.#seed = seed;
+  }
+
+  code(source: Uint8Array, from: number, to: number): number {
+    const hash = hashOf(source, from, to, this.#seed);
+    const mask = this.#slots.length - 1;
+    let slot = hash & mask;
+    for (;;) {
+      const code = this.#slots[slot] as number;
+      if (code < 0) break;
+      if (this.#hashes[code] === hash && this.#equal(code, source, from, to)) return code;
+      slot = (slot + 1) & mask;
+    }
+    if (this.#count === this.#hashes.length) {
+      this.#grow();
+      return this.code(source, from, to);
+    }
+    const code = this.#count++;
+    this.#slots[slot] = code;
+    this.#hashes[code] = hash;
+    this.#bytes.bytes(source.subarray(from, to));
+    this.#offsets[code + 1] = this.#bytes.length;
+    return code;
+  }
+
+  view(): DictionaryView {
+    return { count: this.#count, bytes: this.#bytes.view(), offsets: this.#offsets };
+  }
+
+  #equal(code: number, source: Uint8Array, from: number, to: number): boolean {
+    const start = this.#offsets[code] as number;
+    if ((this.#offsets[code + 1] as number) - start !== to - from) return false;
+    const { buffer } = this.#bytes;
+    for (let i = 0; i < to - from; i++) if (buffer[start + i] !== source[from + i]) return false;
+    return true;
+  }
+
+  #grow(): void {
+    const size = this.#hashes.length * 2;
+    const hashes = new Int32Array(size);
+    hashes.set(this.#hashes);
+    const offsets = new Uint32Array(size + 1);
+    offsets.set(this.#offsets);
+    this.#hashes = hashes;
+    this.#offsets = offsets;
+    this.#slots = new Int32Array(size * 2).fill(-1);
+    const mask = this.#slots.length - 1;
+    for (let code = 0; code < this.#count; code++) {
+      let slot = (hashes[code] as number) & mask;
+      while ((this.#slots[slot] as number) >= 0) slot = (slot + 1) & mask;
+      this.#slots[slot] = code;
+    }
+  }
+}
+
+function hashOf(bytes: Uint8Array, from: number, to: number, seed: number): number {
+  let hash = (to - from) ^ seed;
+  for (let i = from; i < to; i++) hash = Math.imul((hash ^ (hash >>> 15)) + (bytes[i] as number), 0x01000193);
+  hash ^= hash >>> 15;
+  return Math.imul(hash, 0x85ebca6b) ^ (hash >>> 13);
+}

@@ -1,0 +1,65 @@
+import type { DictionaryView, SparseColumn } from '@vivace/columns';
+import { ByteInterner } from './byte-interner.ts';
+import type { DecodedColumn } from './parquet/chunk-reader.ts';
+
+/** Joins decoded parts of a column into one with its own dictionary, which holds only entries that are used. */
+export class ColumnBuilder {
+  readonly #interner: ByteInterner;
+  #rows = new Int32Array(16);
+  #codes = new Int32Array(16);
+  #count = 0;
+
+  constructor(seed: number) {
+    this.#interner = new ByteInterner(seed);
+  }
+
+  /** Appends a part whose first row is row `base`. */
+  append({ codes, entries, entryCount, dictionary }: DecodedColumn, base: number): void {
+    // Entry → code, where entries repeat; small parts of large dictionaries get a Map.
+    const sparse = dictionary && entryCount > codes.length * 4;
+    const known = dictionary && !sparse ? new Int32Array(entryCount).fill(-1) : undefined;
+    const knownFew = sparse ? new Map<number, number>() : undefined;
+    const { bytes, offsets, width } = entries;
+    for (let i = 0; i < codes.length; i++) {
+      const entry = codes[i] as number;
+      if (entry < 0) continue;
+      let code = known !== undefined ? (known[entry] as number) : (knownFew?.get(entry) ?? -1);
+      if (code < 0) {
+        const from = offsets === undefined ? entry * width : (offsets[entry] as number);
+        const to = offsets === undefined ? from + width : (offsets[entry + 1] as number);
+        code = this.#interner.code(bytes, from, to);
+        if (known !== undefined) known[entry] = code;
+        else knownFew?.set(entry, code);
+      }
+      this.#push(base + i, code);
+    }
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  sparse(): SparseColumn {
+    return { count: this.#count, rows: this.#rows, codes: this.#codes, dictionary: this.#interner.view() };
+  }
+
+  /** A code a row, -1 where the column has none. */
+  dense(rows: number): { codes: Int32Array; dictionary: DictionaryView } {
+    const codes = new Int32Array(rows).fill(-1);
+    for (let i = 0; i < this.#count; i++) codes[this.#rows[i] as number] = this.#codes[i] as number;
+    return { codes, dictionary: this.#interner.view() };
+  }
+
+  #push(row: number, code: number): void {
+    if (this.#count === this.#rows.length) {
+      const rows = new Int32Array(this.#count * 2);
+      rows.set(this.#rows);
+      this.#rows = rows;
+      const codes = new Int32Array(this.#count * 2);
+      codes.set(this.#codes);
+      this.#codes = codes;
+    }
+    this.#rows[this.#count] = row;
+    this.#codes[this.#count++] = code;
+  }
+}

@@ -1,0 +1,374 @@
+import { compareBytes, dataError, VivaceError } from '@vivace/kernel';
+import type { ColumnSetView } from '@vivace/columns';
+import {
+  type BlockIndex,
+  decodeIndex,
+  decodeIndexHeader,
+  groupChunks,
+  indexSummary,
+  type TableGroup,
+  type TableLayout,
+} from './block-index.ts';
+import type { BlockCache } from './cache.ts';
+import { FILTER_BLOCK_BYTES, filterMayHold, filterProbeOffset } from './filter.ts';
+import { Hash64 } from './hash.ts';
+import { INDEX_HEADER_BYTES, INDEX_READ_BYTES, RESOURCE_ROW, type SectionName } from './layout.ts';
+import type { SectionPlace } from './layout-objects.ts';
+import {
+  type DecodedColumn,
+  decodeChunk,
+  type DecodedDictionary,
+  type DictionaryCache,
+  type GroupBytes,
+  readDictionary,
+} from './parquet/chunk-reader.ts';
+import type { ChunkLayout } from './parquet/directory.ts';
+import { placeTrace, planEvents, planReads, planTrace, type RowRange } from './plan-trace.ts';
+import { type Owners, readRows, type RowsPart, type TablePart } from './read-rows.ts';
+import { decodeTraceList, type TraceList, traceRows } from './trace-list.ts';
+import type { ValueSummary } from './value-summary.ts';
+
+/** What a reader needs to know of a block: part of its entry in the manifest. */
+export interface BlockPlace {
+  id: string;
+  sections: Record<SectionName, SectionPlace>;
+}
+
+/**
+ * Exactly these bytes of an object of the block. Errors pass through; fewer or more bytes are reported as
+ * `data` here.
+ */
+export type ReadRange = (object: string, offset: number, length: number, signal?: AbortSignal) => Promise<Uint8Array>;
+
+export interface OpenBlockOptions {
+  place: BlockPlace;
+  readRange: ReadRange;
+  cache: BlockCache;
+  /** Seeds hash tables over strings that senders chose. */
+  seed?: number;
+  /** An index up to this size is read at once. Default 1 MiB. */
+  indexReadBytes?: number;
+}
+
+export interface CallOptions {
+  signal?: AbortSignal;
+}
+
+/**
+ * A block, read through a cache. Makes no read before it is asked something. All methods reject with `data`
+ * errors for bytes that are not what was written, and with the errors of `readRange`.
+ */
+export interface BlockReader {
+  readonly id: string;
+  /** False: the block certainly does not have it. One read of 32 bytes. */
+  mayHoldTrace(traceId: Uint8Array, options?: CallOptions): Promise<boolean>;
+  /** The same of a hash made by Hash64: of an attribute's value. */
+  mayHold(low: number, high: number, options?: CallOptions): Promise<boolean>;
+  /**
+   * The spans of a trace (16 bytes), in block order; `undefined` when the block does not have it. At most five
+   * reads, the filter's included: none of what the cache holds.
+   */
+  readTrace(traceId: Uint8Array, options?: CallOptions): Promise<ColumnSetView | undefined>;
+  index(options?: CallOptions): Promise<BlockIndex>;
+  /** A row group of spans with its events. Parents are right only where traces are whole: see `traceGroups`. */
+  readGroup(group: number, options?: CallOptions): Promise<ColumnSetView>;
+  /** Every trace of a row group: eight bytes of each id (see `TraceList`) and its spans. */
+  readTraceList(group: number, options?: CallOptions): Promise<TraceList>;
+  readSummary(options?: CallOptions): Promise<ValueSummary>;
+}
+
+/** A trace larger than a row group is read in pieces of at most this. */
+const MAX_READ_BYTES = 64 * 1024 * 1024;
+/** What a decoded directory costs, by chunk and by page. */
+const CHUNK_BYTES = 200;
+const PAGE_BYTES = 100;
+
+interface LoadedGroup {
+  group: GroupBytes;
+  chunks: ChunkLayout[];
+}
+
+type Table = 'spans' | 'events' | 'resources';
+
+export function openBlock(options: OpenBlockOptions): BlockReader {
+  return new Reader(options);
+}
+
+class Reader implements BlockReader {
+  readonly #place: BlockPlace;
+  readonly #readRange: ReadRange;
+  readonly #cache: BlockCache;
+  readonly #seed: number;
+  readonly #indexReadBytes: number;
+
+  constructor({ place, readRange, cache, seed = 0, indexReadBytes = INDEX_READ_BYTES }: OpenBlockOptions) {
+    this.#place = place;
+    this.#readRange = readRange;
+    this.#cache = cache;
+    this.#seed = seed;
+    this.#indexReadBytes = Math.max(INDEX_HEADER_BYTES, indexReadBytes);
+  }
+
+  get id(): string {
+    return this.#place.id;
+  }
+
+  async mayHoldTrace(traceId: Uint8Array, options: CallOptions = {}): Promise<boolean> {
+    const hash = new Hash64();
+    hash.traceId(checkTraceId(traceId), 0);
+    return this.mayHold(hash.low, hash.high, options);
+  }
+
+  async mayHold(low: number, high: number, { signal }: CallOptions = {}): Promise<boolean> {
+    const { length } = this.#place.sections.filter;
+    const offset = filterProbeOffset(length, high);
+    const key = `${this.id}/filter/${offset}`;
+    let block = this.#cache.get(key) as Uint8Array | undefined;
+    if (block === undefined) {
+      block = await this.#read('filter', offset, FILTER_BLOCK_BYTES, signal);
+      this.#cache.put(key, block, FILTER_BLOCK_BYTES + key.length);
+    }
+    return filterMayHold(block, length, low, high);
+  }
+
+  async readTrace(traceId: Uint8Array, options: CallOptions = {}): Promise<ColumnSetView | undefined> {
+    if (!(await this.mayHoldTrace(traceId, options))) return undefined;
+    const index = await this.index(options);
+    const place = placeTrace(index, traceId);
+    if (place === undefined) return undefined;
+    const list = await this.readTraceList(place.group, options);
+    const candidates = planTrace(index, place, list, traceId);
+    const [first] = candidates;
+    if (first === undefined) return undefined;
+    // Events can be fetched before it is known which of several candidates it is only when there is one.
+    const early = candidates.length === 1 ? this.#events(index, first.ranges, options) : undefined;
+    const [spans] = await Promise.all([
+      this.#groups(index, 'spans', first.ranges.map(({ group }) => group), options),
+      early,
+    ]);
+    const chosen = this.#chooseTrace(index, spans.get(place.group) as LoadedGroup, place.group, candidates, traceId);
+    if (chosen === undefined) return undefined;
+    const events = await (early ?? this.#events(index, chosen, options));
+    return this.#decode(index, chosen, spans, events, await this.#owners(index, options));
+  }
+
+  async index({ signal }: CallOptions = {}): Promise<BlockIndex> {
+    const key = `${this.id}/index`;
+    const known = this.#cache.get(key) as BlockIndex | undefined;
+    if (known !== undefined) return known;
+    const { length } = this.#place.sections.index;
+    let bytes = await this.#read('index', 0, Math.min(length, this.#indexReadBytes), signal);
+    const { summary } = decodeIndexHeader(bytes);
+    if (summary.offset > bytes.length) {
+      const rest = await this.#read('index', bytes.length, summary.offset - bytes.length, signal);
+      bytes = Buffer.concat([bytes, rest]);
+    }
+    const index = decodeIndex(bytes);
+    this.#cache.put(key, index, indexBytes(index));
+    return index;
+  }
+
+  async readGroup(group: number, options: CallOptions = {}): Promise<ColumnSetView> {
+    const index = await this.index(options);
+    const { rows } = index.spans.groups[group] as TableGroup;
+    const ranges = [{ group, from: 0, to: rows }];
+    const spans = await this.#groups(index, 'spans', [group], options);
+    const events = await this.#events(index, ranges, options);
+    return this.#decode(index, ranges, spans, events, await this.#owners(index, options));
+  }
+
+  async readTraceList(group: number, options: CallOptions = {}): Promise<TraceList> {
+    const index = await this.index(options);
+    const traceGroup = index.traceGroups[group];
+    if (traceGroup === undefined) throw new VivaceError('invalid', 'block-group', `a block has no row group ${group}`);
+    const { offset, length } = traceGroup.list;
+    const key = `${this.id}/list/${group}`;
+    const known = this.#cache.get(key) as TraceList | undefined;
+    if (known !== undefined) return known;
+    const read = offset + length <= index.bytes.length;
+    const piece = read
+      ? index.bytes.subarray(offset, offset + length)
+      : await this.#read('index', offset, length, options.signal);
+    const list = decodeTraceList(piece, traceGroup);
+    this.#cache.put(key, list, (read ? 0 : length) + 200);
+    return list;
+  }
+
+  async readSummary(options: CallOptions = {}): Promise<ValueSummary> {
+    const index = await this.index(options);
+    const { offset, storedBytes } = index.summary;
+    if (offset + storedBytes <= index.bytes.length) return indexSummary(index);
+    const bytes = await this.#read('index', offset, storedBytes, options.signal);
+    return indexSummary({ ...index, bytes, summary: { ...index.summary, offset: 0 } });
+  }
+
+  /** Of traces that share their first eight bytes, the one that is asked for: ids are whole in the dictionary. */
+  #chooseTrace(
+    index: BlockIndex,
+    loaded: LoadedGroup,
+    group: number,
+    candidates: { position: number; ranges: RowRange[] }[],
+    traceId: Uint8Array,
+  ): RowRange[] | undefined {
+    const column = index.spans.columns.findIndex(({ schema }) => schema.name === 'trace_id');
+    const schema = index.spans.columns[column]?.schema;
+    const chunk = loaded.chunks[column];
+    if (schema === undefined || chunk === undefined) throw dataError('block-index', 'a block has no trace ids');
+    const { bytes, count } = readDictionary(schema, chunk, loaded.group, this.#dictionaries('spans', group));
+    for (const { position, ranges } of candidates) {
+      if (position >= count) throw dataError('block-index', 'the trace list of a block is longer than its traces');
+      if (compareBytes(bytes.subarray(16 * position, 16 * position + 16), traceId) === 0) return ranges;
+    }
+    return undefined;
+  }
+
+  async #events(
+    index: BlockIndex,
+    ranges: readonly RowRange[],
+    options: CallOptions,
+  ): Promise<Map<number, LoadedGroup>> {
+    const wanted = ranges.map((range) => planEvents(index, range)).filter(({ from, to }) => to > from);
+    return this.#groups(index, 'events', wanted.map(({ group }) => group), options);
+  }
+
+  /** Row groups from the cache or the store, in as few reads as their places allow. */
+  async #groups(
+    index: BlockIndex,
+    table: Table,
+    wanted: readonly number[],
+    { signal }: CallOptions,
+  ): Promise<Map<number, LoadedGroup>> {
+    const layout = table === 'resources' ? index.resourceTable : index[table];
+    const loaded = new Map<number, LoadedGroup>();
+    const missing: number[] = [];
+    for (const group of wanted) {
+      const known = this.#cache.get(this.#groupKey(table, group)) as LoadedGroup | undefined;
+      if (known === undefined) missing.push(group);
+      else loaded.set(group, known);
+    }
+    for (const read of planReads(layout.groups, missing, MAX_READ_BYTES)) {
+      const bytes = await this.#read(table, read.offset, read.length, signal);
+      let at = 0;
+      for (const number of read.groups) {
+        const { length } = layout.groups[number] as TableGroup;
+        loaded.set(number, this.#keepGroup(layout, table, number, bytes.subarray(at, at + length)));
+        at += length;
+      }
+    }
+    return loaded;
+  }
+
+  #keepGroup(layout: TableLayout, table: Table, number: number, bytes: Uint8Array): LoadedGroup {
+    const group = { group: { bytes, verified: new Set<number>() }, chunks: groupChunks(layout, number) };
+    const pages = group.chunks.reduce((sum, chunk) => sum + chunk.pages.length, 0);
+    const cost = bytes.length + CHUNK_BYTES * group.chunks.length + PAGE_BYTES * pages;
+    this.#cache.put(this.#groupKey(table, number), group, cost);
+    return group;
+  }
+
+  #decode(
+    index: BlockIndex,
+    ranges: readonly RowRange[],
+    spans: Map<number, LoadedGroup>,
+    events: Map<number, LoadedGroup>,
+    owners: Owners,
+  ): ColumnSetView {
+    const part = (table: 'spans' | 'events', { group, from, to }: RowRange, loaded: LoadedGroup): TablePart => ({
+      ...loaded,
+      dictionaries: this.#dictionaries(table, group),
+      firstRow: (index[table].groups[group] as TableGroup).firstRow,
+      from,
+      to,
+    });
+    const parts = ranges.map((range): RowsPart => {
+      const loaded = events.get(range.group);
+      return {
+        spans: part('spans', range, spans.get(range.group) as LoadedGroup),
+        events: loaded && part('events', planEvents(index, range), loaded),
+      };
+    });
+    return readRows(index, parts, owners, this.#seed);
+  }
+
+  async #owners(index: BlockIndex, options: CallOptions): Promise<Owners> {
+    const { resources, scopes, resourceTable } = index;
+    if (resources !== undefined && scopes !== undefined) return { resources, scopes };
+    const key = `${this.id}/owners`;
+    const known = this.#cache.get(key) as Owners | undefined;
+    if (known !== undefined) return known;
+    const owners: { resources: Uint8Array[]; scopes: Uint8Array[] } = { resources: [], scopes: [] };
+    const groups = resourceTable.groups.map((_, group) => group);
+    const loaded = await this.#groups(index, 'resources', groups, options);
+    let cost = 0;
+    for (const group of groups) {
+      const rows = loaded.get(group) as LoadedGroup;
+      const column = (name: string): DecodedColumn => {
+        const number = resourceTable.columns.findIndex(({ schema }) => schema.name === name);
+        const { schema } = resourceTable.columns[number] as TableLayout['columns'][number];
+        const { rows: count } = resourceTable.groups[group] as TableGroup;
+        const chunk = rows.chunks[number] as ChunkLayout;
+        return decodeChunk(schema, chunk, rows.group, this.#dictionaries('resources', group), 0, count);
+      };
+      const kinds = column('kind');
+      const exact = column('bytes');
+      for (const [row, code] of exact.codes.entries()) {
+        const { bytes, offsets } = exact.entries;
+        const entry = bytes.subarray(offsets?.[code], offsets?.[code + 1]);
+        const kind = kinds.entries.bytes[4 * (kinds.codes[row] as number)];
+        (kind === RESOURCE_ROW ? owners.resources : owners.scopes).push(entry);
+        cost += entry.length + 100;
+      }
+    }
+    this.#cache.put(key, owners, cost);
+    return owners;
+  }
+
+  #dictionaries(table: Table, group: number): DictionaryCache {
+    const prefix = `${this.#groupKey(table, group)}/`;
+    return {
+      get: (offset) => this.#cache.get(prefix + offset) as DecodedDictionary | undefined,
+      put: (offset, dictionary) => {
+        const bytes = dictionary.bytes.byteLength + (dictionary.offsets?.byteLength ?? 0) + 200;
+        this.#cache.put(prefix + offset, dictionary, bytes);
+      },
+    };
+  }
+
+  #groupKey(table: Table, group: number): string {
+    return `${this.id}/${table}/${group}`;
+  }
+
+  async #read(section: SectionName, offset: number, length: number, signal: AbortSignal | undefined) {
+    const { object, offset: start, length: sectionLength } = this.#place.sections[section];
+    if (offset + length > sectionLength) throw dataError('block-truncated', `the ${section} of a block end early`);
+    signal?.throwIfAborted();
+    const bytes = await this.#readRange(object, start + offset, length, signal);
+    if (bytes.length !== length) {
+      throw dataError('block-truncated', `a read of ${length} bytes of a block gave ${bytes.length}`);
+    }
+    return bytes;
+  }
+}
+
+/** Number of spans of every trace of a list. */
+export function traceSpanCounts(list: TraceList): number[] {
+  return Array.from({ length: list.count }, (_, position) => {
+    const { from, to } = traceRows(list, position);
+    return to - from;
+  });
+}
+
+function indexBytes({ bytes, spans, events, resources, scopes, eventSteps, traceGroups }: BlockIndex): number {
+  let total = bytes.length + eventSteps.byteLength + 200 * traceGroups.length;
+  for (const { columns, groups } of [spans, events]) {
+    total += 200 * columns.length;
+    for (const { directory } of groups) total += directory.length + 100;
+  }
+  for (const entry of [...(resources ?? []), ...(scopes ?? [])]) total += entry.length + 100;
+  return total;
+}
+
+function checkTraceId(traceId: Uint8Array): Uint8Array {
+  if (traceId.length !== 16) throw new VivaceError('invalid', 'trace-id', `a trace id of ${traceId.length} bytes`);
+  return traceId;
+}

@@ -1,0 +1,318 @@
+import { dataError } from '@vivace/kernel';
+import type { AttributeColumn, ColumnSetView, DictionaryView, SparseColumn } from '@vivace/columns';
+import type { BlockIndex, TableColumnLayout, TableLayout } from './block-index.ts';
+import { ByteInterner } from './byte-interner.ts';
+import { ColumnBuilder } from './column-builder.ts';
+import { EVENT_COLUMNS, SPAN_COLUMNS } from './layout.ts';
+import { takeExactEnd } from './overflow.ts';
+import {
+  type DecodedColumn,
+  decodeChunk,
+  type DictionaryCache,
+  type GroupBytes,
+} from './parquet/chunk-reader.ts';
+import type { Values } from './parquet/chunk-writer.ts';
+import type { ChunkLayout } from './parquet/directory.ts';
+
+/** Rows `from … to - 1` of a row group that has been read. */
+export interface TablePart {
+  group: GroupBytes;
+  chunks: ChunkLayout[];
+  dictionaries: DictionaryCache;
+  /** The table's row that is the group's first. */
+  firstRow: number;
+  from: number;
+  to: number;
+}
+
+/** Spans of one row group, and the event rows among which theirs are. */
+export interface RowsPart {
+  spans: TablePart;
+  events: TablePart | undefined;
+}
+
+/** Exact bytes of the resources and scopes of the block, by id. */
+export interface Owners {
+  resources: readonly Uint8Array[];
+  scopes: readonly Uint8Array[];
+}
+
+/**
+ * Decodes spans into a column set. The parts follow one another in the block and hold whole traces: parents are
+ * looked up among the rows. Bytes that contradict each other give a `data` error.
+ */
+export function readRows(index: BlockIndex, parts: readonly RowsPart[], owners: Owners, seed: number): ColumnSetView {
+  const spans = new TableRows(index.spans, parts.map((part) => part.spans), seed);
+  const { rows } = spans;
+  const traces = spans.built('trace_id').dense(rows);
+  const names = spans.built('name').dense(rows);
+  const resource = spans.integers('resource_id', rows);
+  const scope = spans.integers('scope_id', rows);
+  const spanId = new Int32Array(2 * rows);
+  spans.copy('span_id', new Uint8Array(spanId.buffer), 8);
+  const start = new Uint32Array(2 * rows);
+  spans.copy('start', new Uint8Array(start.buffer), 8);
+  const duration = new Uint32Array(2 * rows);
+  spans.copy('duration', new Uint8Array(duration.buffer), 8);
+  const end = new Uint32Array(2 * rows);
+  for (let row = 0; row < rows; row++) {
+    const low = ((start[2 * row] as number) + (duration[2 * row] as number)) >>> 0;
+    end[2 * row] = low;
+    end[2 * row + 1] =
+      (start[2 * row + 1] as number) + (duration[2 * row + 1] as number) + (low < (start[2 * row] as number) ? 1 : 0);
+  }
+  const overflow = restoreEnds(spans.built('overflow').sparse(), duration, end, seed);
+  const usedResources = renumber(resource, owners.resources);
+  const usedScopes = renumber(scope, owners.scopes);
+  return {
+    spanCount: rows,
+    traceCount: traces.dictionary.count,
+    traceIds: traces.dictionary.bytes,
+    trace: traces.codes,
+    spanId,
+    parentId: parentIds(spans, spanId),
+    start,
+    end,
+    name: names.codes,
+    kind: Uint8Array.from(spans.integers('kind', rows)),
+    status: Uint8Array.from(spans.integers('status', rows)),
+    flags: Uint32Array.from(spans.integers('flags', rows)),
+    resource,
+    scope,
+    dead: new Uint8Array(rows),
+    names: names.dictionary,
+    resources: usedResources,
+    scopes: usedScopes,
+    statusMessage: spans.built('status_message').sparse(),
+    traceState: spans.built('trace_state').sparse(),
+    attributes: spans.attributes(),
+    overflow,
+    events: readEvents(index, parts, start, seed),
+  };
+}
+
+type SpanColumn = (typeof SPAN_COLUMNS)[number]['name'];
+type EventColumn = (typeof EVENT_COLUMNS)[number]['name'];
+
+/** The columns of one table over several parts. */
+class TableRows<Name extends string = SpanColumn> {
+  readonly rows: number;
+  readonly #table: TableLayout;
+  readonly #parts: readonly TablePart[];
+  readonly #seed: number;
+
+  constructor(table: TableLayout, parts: readonly TablePart[], seed: number) {
+    this.#table = table;
+    this.#parts = parts;
+    this.#seed = seed;
+    this.rows = parts.reduce((sum, { from, to }) => sum + to - from, 0);
+  }
+
+  #number(name: Name): number {
+    return this.#table.columns.findIndex(({ schema, attribute }) => attribute === undefined && schema.name === name);
+  }
+
+  /** Decodes each part of a column. */
+  #each(number: number, use: (decoded: DecodedColumn, base: number) => void): void {
+    const { schema } = this.#table.columns[number] as TableColumnLayout;
+    let base = 0;
+    for (const { group, chunks, dictionaries, from, to } of this.#parts) {
+      const chunk = chunks[number] as ChunkLayout;
+      if (to > from && chunk.pages.length > 0) use(decodeChunk(schema, chunk, group, dictionaries, from, to), base);
+      base += to - from;
+    }
+  }
+
+  built(name: Name): ColumnBuilder {
+    return this.#built(this.#number(name));
+  }
+
+  #built(number: number): ColumnBuilder {
+    const builder = new ColumnBuilder(this.#seed);
+    this.#each(number, (decoded, base) => builder.append(decoded, base));
+    return builder;
+  }
+
+  /** Values of an INT32 column; `absent` where it is null. */
+  integers(name: Name, rows: number, absent = 0): Int32Array {
+    const values = new Int32Array(rows).fill(absent);
+    this.#each(this.#number(name), ({ codes, entries }, base) => {
+      for (let i = 0; i < codes.length; i++) {
+        const code = codes[i] as number;
+        if (code >= 0) values[base + i] = integerAt(entries, code);
+      }
+    });
+    return values;
+  }
+
+  /** Values of `width` bytes each, to where their rows are; nothing where the column is null. */
+  copy(name: Name, into: Uint8Array, width: number): void {
+    this.#each(this.#number(name), ({ codes, entries: { bytes } }, base) => {
+      for (let i = 0; i < codes.length; i++) {
+        const code = codes[i] as number;
+        if (code < 0) continue;
+        for (let k = 0; k < width; k++) into[(base + i) * width + k] = bytes[code * width + k] as number;
+      }
+    });
+  }
+
+  attributes(): AttributeColumn[] {
+    const found: AttributeColumn[] = [];
+    for (const [number, { attribute }] of this.#table.columns.entries()) {
+      if (attribute === undefined || this.#parts.every(({ chunks }) => chunks[number]?.pages.length === 0)) continue;
+      const builder = this.#built(number);
+      if (builder.count > 0) found.push({ ...attribute, ...builder.sparse() });
+    }
+    return found;
+  }
+}
+
+const NO_PARENT = -0x80000000;
+
+function parentIds(spans: TableRows, spanId: Int32Array): Int32Array {
+  const { rows } = spans;
+  const parentId = new Int32Array(2 * rows);
+  spans.copy('parent_id', new Uint8Array(parentId.buffer), 8);
+  const delta = spans.integers('parent', rows, NO_PARENT);
+  for (let row = 0; row < rows; row++) {
+    if (delta[row] === NO_PARENT) continue;
+    const parent = row + (delta[row] as number);
+    if (parent < 0 || parent >= rows) throw dataError('block-row', 'the parent of a span lies outside of its trace');
+    parentId[2 * row] = spanId[2 * parent] as number;
+    parentId[2 * row + 1] = spanId[2 * parent + 1] as number;
+  }
+  return parentId;
+}
+
+/** Makes a dictionary of the entries that are used and rewrites their ids to codes of it. */
+function renumber(ids: Int32Array, entries: readonly Uint8Array[]): DictionaryView {
+  const known = new Map<number, number>();
+  const parts: Uint8Array[] = [];
+  for (let row = 0; row < ids.length; row++) {
+    const id = ids[row] as number;
+    let code = known.get(id);
+    if (code === undefined) {
+      const entry = entries[id];
+      if (entry === undefined) throw dataError('block-row', `a span names resource or scope ${id}, which is not there`);
+      code = parts.length;
+      known.set(id, code);
+      parts.push(entry);
+    }
+    ids[row] = code;
+  }
+  const offsets = new Uint32Array(parts.length + 1);
+  for (const [i, part] of parts.entries()) offsets[i + 1] = (offsets[i] as number) + part.length;
+  const bytes = new Uint8Array(offsets[parts.length] as number);
+  for (const [i, part] of parts.entries()) bytes.set(part, offsets[i]);
+  return { count: parts.length, bytes, offsets };
+}
+
+/** Moves exact ends from overflow fragments, where spans that end before they start keep them, to `end`. */
+function restoreEnds(overflow: SparseColumn, duration: Uint32Array, end: Uint32Array, seed: number): SparseColumn {
+  const { bytes, offsets } = overflow.dictionary;
+  const interner = new ByteInterner(seed);
+  const rows = new Int32Array(overflow.count);
+  const codes = new Int32Array(overflow.count);
+  let count = 0;
+  let moved = false;
+  for (let i = 0; i < overflow.count; i++) {
+    const row = overflow.rows[i] as number;
+    let fragment = bytes.subarray(offsets[overflow.codes[i] as number], offsets[(overflow.codes[i] as number) + 1]);
+    if (duration[2 * row] === 0 && duration[2 * row + 1] === 0) {
+      const exact = takeExactEnd(fragment);
+      if (exact !== undefined) {
+        end[2 * row] = exact.low;
+        end[2 * row + 1] = exact.high;
+        fragment = exact.rest;
+        moved = true;
+      }
+    }
+    if (fragment.length === 0) continue;
+    rows[count] = row;
+    codes[count++] = interner.code(fragment, 0, fragment.length);
+  }
+  return moved ? { count, rows, codes, dictionary: interner.view() } : overflow;
+}
+
+/** Events of the spans: the event rows given may begin before and end after theirs. */
+function readEvents(
+  index: BlockIndex,
+  parts: readonly RowsPart[],
+  start: Uint32Array,
+  seed: number,
+): ColumnSetView['events'] {
+  const own: TablePart[] = [];
+  const spanRows: number[] = [];
+  let base = 0;
+  for (const { spans, events } of parts) {
+    const first = spans.firstRow + spans.from;
+    const end = spans.firstRow + spans.to;
+    if (events !== undefined && events.to > events.from) {
+      const candidates = new TableRows<EventColumn>(index.events, [events], seed);
+      const rows = candidates.integers('span_row', candidates.rows);
+      let from = 0;
+      while (from < rows.length && (rows[from] as number) < first) from++;
+      let to = from;
+      for (; to < rows.length && (rows[to] as number) < end; to++) spanRows.push((rows[to] as number) - first + base);
+      own.push({ ...events, from: events.from + from, to: events.from + to });
+    }
+    base += spans.to - spans.from;
+  }
+  const table = new TableRows<EventColumn>(index.events, own, seed);
+  const { rows } = table;
+  const kind = Uint8Array.from(table.integers('kind', rows));
+  const time = new Uint32Array(2 * rows);
+  table.copy('time_offset', new Uint8Array(time.buffer), 8);
+  for (let row = 0; row < rows; row++) {
+    if (kind[row] === 1) continue;
+    const span = spanRows[row] as number;
+    const low = ((time[2 * row] as number) + (start[2 * span] as number)) >>> 0;
+    const carry = low < (start[2 * span] as number) ? 1 : 0;
+    time[2 * row + 1] = (time[2 * row + 1] as number) + (start[2 * span + 1] as number) + carry;
+    time[2 * row] = low;
+  }
+  const names = table.built('name').dense(rows);
+  return {
+    count: rows,
+    span: Int32Array.from(spanRows),
+    kind,
+    time,
+    name: names.codes,
+    names: names.dictionary,
+    ...links(table, kind),
+    traceState: table.built('trace_state').sparse(),
+    attributes: table.attributes(),
+    overflow: table.built('overflow').sparse(),
+  };
+}
+
+function links(
+  table: TableRows<EventColumn>,
+  kind: Uint8Array,
+): Pick<ColumnSetView['events'], 'linkCount' | 'linkRows' | 'linkIds'> {
+  const { rows } = table;
+  const linkRows: number[] = [];
+  for (let row = 0; row < rows; row++) if (kind[row] === 1) linkRows.push(row);
+  const linkIds = new Uint8Array(24 * linkRows.length);
+  if (linkRows.length > 0) {
+    const traceIds = new Uint8Array(16 * rows);
+    const spanIds = new Uint8Array(8 * rows);
+    table.copy('linked_trace_id', traceIds, 16);
+    table.copy('linked_span_id', spanIds, 8);
+    for (const [link, row] of linkRows.entries()) {
+      linkIds.set(traceIds.subarray(16 * row, 16 * row + 16), 24 * link);
+      linkIds.set(spanIds.subarray(8 * row, 8 * row + 8), 24 * link + 16);
+    }
+  }
+  return { linkCount: linkRows.length, linkRows: Int32Array.from(linkRows), linkIds };
+}
+
+function integerAt({ bytes }: Values, code: number): number {
+  const at = 4 * code;
+  return (
+    (bytes[at] as number) |
+    ((bytes[at + 1] as number) << 8) |
+    ((bytes[at + 2] as number) << 16) |
+    ((bytes[at + 3] as number) << 24)
+  );
+}
