@@ -198,12 +198,13 @@ async function openDirectory(root: string, files: Files): Promise<FileTemporarie
 
 /** Makes durable what a process that was killed may have put and not synced, and removes its temporaries. */
 async function settleLeftovers(parts: Parts, root: string): Promise<void> {
-  const { leftovers, remove: removeTemporary } = parts.temporaries;
+  const { temporaries } = parts;
+  const { leftovers } = temporaries;
   try {
     const keys = new Set(leftovers.map(({ key }) => key));
     if (keys.delete(undefined)) await syncTree(parts.files, root);
     for (const key of keys) await renew(parts, key as string);
-    for (const { file } of leftovers) await removeTemporary(file);
+    for (const { file } of leftovers) await temporaries.remove(file);
   } catch (error) {
     throw fileWriteError(error, root);
   }
