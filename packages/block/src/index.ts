@@ -1,0 +1,17 @@
+export { type BlockIndex, decodeIndex, indexSummary } from './block-index.ts';
+export { type BlockCache, createBlockCache, type LruBlockCache } from './cache.ts';
+export { type EncodedBlock, type EncodeOptions, encodeBlock } from './encode-block.ts';
+export { FILTER_BLOCK_BYTES, filterMayHold, filterProbeOffset } from './filter.ts';
+export { Hash64 } from './hash.ts';
+export { type AttributeScope, FORMAT_VERSION, SECTION_NAMES, type SectionName } from './layout.ts';
+export { type BlockObjects, layoutObjects, type SectionPlace, SINGLE_OBJECT_MAX_BYTES } from './layout-objects.ts';
+export {
+  type BlockPlace,
+  type BlockReader,
+  type OpenBlockOptions,
+  openBlock,
+  type ReadRange,
+  traceSpanCounts,
+} from './open-block.ts';
+export type { TraceList } from './trace-list.ts';
+export type { AttributeSummary, ValueSummary } from './value-summary.ts';
