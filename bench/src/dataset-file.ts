@@ -1,4 +1,5 @@
 import { type FileHandle, open } from 'node:fs/promises';
+import { canonicalSpans } from './canonical.ts';
 import { createDataset } from './dataset.ts';
 import type { DatasetOptions } from './dataset-options.ts';
 import type { Truth } from './truth.ts';
@@ -59,6 +60,16 @@ export async function storeDataset(
     await handle.close();
     throw error;
   }
+}
+
+/** A span's canonical text, found by reading the dataset from its beginning. */
+export async function sentText(dataset: StoredDataset, traceId: string, spanId: string): Promise<string | undefined> {
+  for (const request of dataset.phases.flat()) {
+    for (const span of canonicalSpans(await dataset.read(request))) {
+      if (span.traceId === traceId && span.spanId === spanId) return span.text;
+    }
+  }
+  return undefined;
 }
 
 async function readAt(handle: FileHandle, { offset, length }: StoredRequest): Promise<Uint8Array> {

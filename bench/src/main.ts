@@ -1,0 +1,78 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { isKind, systemClock, systemRandom } from '@vivace/kernel';
+import { storeDataset } from './dataset-file.ts';
+import { machineFacts } from './machine.ts';
+import { type BenchOptions, HELP, parseOptions } from './options.ts';
+import { createProgress } from './progress.ts';
+import { figures, renderJson, renderTable } from './report.ts';
+import { type RunResult, runOnce } from './run.ts';
+
+/** The bench as a program: 0 when everything was right, 1 when an answer was wrong, 2 for a usage error. */
+async function main(argv: readonly string[], signal: AbortSignal): Promise<number> {
+  let options: BenchOptions;
+  try {
+    options = parseOptions(argv, systemRandom.u32());
+  } catch (error) {
+    if (!isKind(error, 'invalid')) throw error;
+    process.stderr.write(`${error.message}\nsee npm run bench -- --help\n`);
+    return 2;
+  }
+  if (options.command === 'help') {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  if (options.command === 'micro') {
+    const { runMicro } = await import('./micro.ts');
+    return runMicro(options);
+  }
+  const workDir = await mkdtemp(path.join(options.workDir ?? tmpdir(), 'vivace-bench-'));
+  try {
+    return await runAll(options, workDir, signal);
+  } finally {
+    if (options.keep) process.stderr.write(`the data is in ${workDir}\n`);
+    else await rm(workDir, { recursive: true, force: true });
+  }
+}
+
+async function runAll(options: BenchOptions, workDir: string, signal: AbortSignal): Promise<number> {
+  const progress = createProgress(process.stderr, systemClock);
+  progress.begin('making data', options.dataset.spans);
+  let made = 0;
+  const startMs = systemClock.nowMs() - options.dataset.durationMs - options.dataset.lateMs;
+  const dataset = await storeDataset({ ...options.dataset, startMs }, path.join(workDir, 'dataset'), signal, (spans) => {
+    progress.add(spans - made);
+    made = spans;
+  });
+  progress.end();
+  const runs: RunResult[] = [];
+  try {
+    for (let run = 0; run < options.runs; run++) {
+      const context = { options, dataset, workDir, clock: systemClock, random: systemRandom, progress, signal };
+      const result = await runOnce(context);
+      runs.push(result);
+      for (const complaint of result.complaints) process.stderr.write(`run ${run + 1}: ${complaint}\n`);
+    }
+  } finally {
+    await dataset.close();
+  }
+  const machine = machineFacts();
+  const all = figures(runs);
+  const json = renderJson(all, machine, options, dataset.truth, runs);
+  if (options.json === '-') process.stdout.write(json);
+  else process.stdout.write(renderTable(all, machine, options, dataset.truth));
+  if (options.json !== undefined && options.json !== '-') await writeFile(options.json, json);
+  return runs.every((run) => run.complaints.length === 0) ? 0 : 1;
+}
+
+const stop = new AbortController();
+for (const name of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(name, () => stop.abort(new Error(`stopped by ${name}`)));
+}
+try {
+  process.exitCode = await main(process.argv.slice(2), stop.signal);
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,120 @@
+import type { Machine } from './machine.ts';
+import type { BenchOptions } from './options.ts';
+import type { RunResult } from './run.ts';
+import { median } from './statistics.ts';
+import type { Truth } from './truth.ts';
+
+/** One line of the table: a figure of every run, and how to print it. */
+export interface Figure {
+  name: string;
+  unit: string;
+  digits: number;
+  /** NaN where a run did not measure it. */
+  values: number[];
+}
+
+const MEGABYTE = 1e6;
+
+/** The figures of all runs, in the order of the table. */
+export function figures(runs: readonly RunResult[]): Figure[] {
+  const figure = (name: string, unit: string, digits: number, value: (run: RunResult) => number | undefined): Figure => ({
+    name,
+    unit,
+    digits,
+    values: runs.map((run) => value(run) ?? Number.NaN),
+  });
+  const sections = [...new Set(runs.flatMap((run) => [...(run.stored?.sections.keys() ?? [])]))].sort();
+  return [
+    figure('accepted', 'spans/s', 0, (run) => run.spansPerSecond),
+    figure('from first byte to block', 'spans per CPU-second', 0, (run) => run.spansPerCpuSecond),
+    figure('peak memory of the process tree', 'MB', 0, (run) => scaled(run.peakRssBytes)),
+    figure('request p50', 'ms', 1, (run) => run.loads[0]?.latency.p50Ms),
+    figure('request p99', 'ms', 1, (run) => run.loads[0]?.latency.p99Ms),
+    figure('retries', '', 0, (run) => run.loads.reduce((sum, { retries }) => sum + retries, 0)),
+    figure('flush', 'ms', 0, (run) => run.flushMs),
+    figure('stored, everything', 'bytes/span', 2, (run) => run.storedBytesPerSpan),
+    ...sections.map((section) =>
+      figure(`  ${section}`, 'bytes/span', 2, (run) =>
+        run.stored === undefined || run.storedBytesPerSpan === undefined
+          ? undefined
+          : ((run.stored.sections.get(section) ?? 0) / run.stored.totalBytes) * run.storedBytesPerSpan,
+      ),
+    ),
+    figure('ack to readable under load, p50', 'ms', 1, (run) => run.freshLoaded.latency.p50Ms),
+    figure('ack to readable under load, max', 'ms', 1, (run) => run.freshLoaded.latency.maxMs),
+    figure('ack to readable at rest, p50', 'ms', 1, (run) => run.freshIdle.latency.p50Ms),
+    figure('ack to readable at rest, max', 'ms', 1, (run) => run.freshIdle.latency.maxMs),
+    figure('restart until ready', 'ms', 0, (run) => run.restartMs),
+    ...(['cold', 'warm', 'absent'] as const).flatMap((pass) => [
+      figure(`by id ${pass}, p50`, 'ms', 2, (run) => run[pass]?.latency.p50Ms),
+      figure(`by id ${pass}, p95`, 'ms', 2, (run) => run[pass]?.latency.p95Ms),
+      figure(`by id ${pass}, p99`, 'ms', 2, (run) => run[pass]?.latency.p99Ms),
+      figure(`by id ${pass}, store reads`, 'mean', 2, (run) => run[pass]?.reads?.mean),
+      figure(`by id ${pass}, store reads`, 'max', 0, (run) => run[pass]?.reads?.max),
+      figure(`by id ${pass}, wrong`, `of ${runs[0]?.[pass]?.asked ?? 0}`, 0, (run) => wrongOf(run[pass])),
+    ]),
+    figure('spans counted, wrong', `of ${runs[0]?.counted.asked ?? 0}`, 0, ({ counted }) => counted.asked - counted.whole),
+  ];
+}
+
+function wrongOf(pass: { asked: number; equal: number } | undefined): number | undefined {
+  return pass === undefined ? undefined : pass.asked - pass.equal;
+}
+
+function scaled(bytes: number | undefined): number | undefined {
+  return bytes === undefined ? undefined : bytes / MEGABYTE;
+}
+
+/** The table that a person reads: the median and every run. */
+export function renderTable(all: readonly Figure[], machine: Machine, options: BenchOptions, truth: Truth): string {
+  const rows = [
+    ['', 'median', '', ...(all[0]?.values.length === 1 ? [] : (all[0]?.values ?? []).map((_, run) => `run ${run + 1}`))],
+    ...all.map(({ name, unit, digits, values }) => [
+      name,
+      format(median(values.filter((value) => !Number.isNaN(value))), digits),
+      unit,
+      ...(values.length === 1 ? [] : values.map((value) => format(value, digits))),
+    ]),
+  ];
+  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
+  const lines = rows.map((row) =>
+    row
+      .map((cell, column) => {
+        const left = column === 0 || column === 2;
+        return left ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0);
+      })
+      .join('  ')
+      .trimEnd(),
+  );
+  return [
+    `${machine.cpu}, ${machine.cores} cores, ${Math.round(machine.memoryBytes / 1e9)} GB, ${machine.system}, Node ${machine.node}`,
+    `${options.scenario}: ${truth.spans} spans in ${truth.traces} traces, ${(truth.bytes / truth.spans).toFixed(0)} bytes a span on the wire, seed ${options.dataset.seed}, ${options.connections} connections`,
+    '',
+    ...lines,
+    '',
+  ].join('\n');
+}
+
+function format(value: number, digits: number): string {
+  if (Number.isNaN(value)) return '–';
+  return value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+}
+
+/** Everything, for machines. Figures not measured are null. */
+export function renderJson(
+  all: readonly Figure[],
+  machine: Machine,
+  options: BenchOptions,
+  truth: Truth,
+  runs: readonly RunResult[],
+): string {
+  const { spans, traces, lateTraces, bytes } = truth;
+  const medians = all.map(({ name, unit, values }) => ({
+    name: name.trim(),
+    unit,
+    median: median(values.filter((value) => !Number.isNaN(value))),
+    values,
+  }));
+  const report = { machine, options, dataset: { spans, traces, lateTraces, bytes }, figures: medians, runs };
+  return `${JSON.stringify(report, (_, value: unknown) => (value instanceof Map ? Object.fromEntries(value) : value), 2)}\n`;
+}

@@ -1,0 +1,232 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { type Clock, type Random, seededRandom } from '@vivace/kernel';
+import { countTraces, type LookupOptions, type Lookups, lookUpAbsent, lookUpGiant, lookUpTraces } from './by-id.ts';
+import { type StoredDataset, sentText } from './dataset-file.ts';
+import { type Freshness, probeFreshness } from './freshness.ts';
+import { bodyText, call } from './http.ts';
+import { type LoadResult, load } from './load.ts';
+import type { BenchOptions } from './options.ts';
+import { processTreesReadable, type TreeWatch, watchTree } from './process-tree.ts';
+import type { Progress } from './progress.ts';
+import { type OwnServer, type Server, startServer } from './server.ts';
+import { measureStored, type Stored } from './stored.ts';
+
+export interface RunContext {
+  options: BenchOptions;
+  dataset: StoredDataset;
+  /** An empty directory for this run's server. */
+  workDir: string;
+  clock: Clock;
+  random: Random;
+  progress: Progress;
+  signal: AbortSignal;
+}
+
+/** Everything one run found; what could not be measured is undefined. */
+export interface RunResult {
+  /** One a phase of the dataset. */
+  loads: LoadResult[];
+  acceptedSpans: number;
+  spansPerSecond: number;
+  /** From the first byte sent until the settling time after the last flush. */
+  cpuSeconds: number | undefined;
+  spansPerCpuSecond: number | undefined;
+  peakRssBytes: number | undefined;
+  flushMs: number;
+  stored: Stored | undefined;
+  storedBytesPerSpan: number | undefined;
+  freshLoaded: Freshness;
+  freshIdle: Freshness;
+  restartMs: number | undefined;
+  cold: Lookups | undefined;
+  warm: Lookups;
+  v2: Lookups;
+  absent: Lookups;
+  counted: { asked: number; whole: number; complaints: string[] };
+  giant: Awaited<ReturnType<typeof lookUpGiant>> | undefined;
+  /** What was wrong, if anything. */
+  complaints: string[];
+}
+
+const IDLE_PROBES = 20;
+const V2_SAMPLES = 20;
+const RETRY_FOR_MS = 300_000;
+
+/** One run: start, load, flush, settle, weigh, restart, look up. */
+export async function runOnce(context: RunContext): Promise<RunResult> {
+  const { options, clock, signal } = context;
+  const tenants = options.dataset.tenants > 1;
+  if (options.target !== undefined) return measure(context, options.target, options.target.dataDir);
+  const dataDir = await mkdtemp(path.join(context.workDir, 'data-'));
+  let server: OwnServer | undefined = await startServer({ dataDir, tenants, clock, signal });
+  const running = { ...context, signal: AbortSignal.any([signal, server.died]) };
+  const restart = async () => {
+    await server?.stop();
+    server = undefined;
+    server = await startServer({ dataDir, tenants, clock, signal });
+    return server;
+  };
+  try {
+    return await measure(running, server, dataDir, restart);
+  } catch (error) {
+    const said = (server as OwnServer | undefined)?.output() ?? '';
+    throw new Error(`${error instanceof Error ? error.message : String(error)}\nthe server said:\n${said}`, {
+      cause: error,
+    });
+  } finally {
+    await server?.stop();
+    if (!options.keep) await rm(dataDir, { recursive: true, force: true });
+  }
+}
+
+async function measure(
+  context: RunContext,
+  server: Server,
+  dataDir: string | undefined,
+  restart?: () => Promise<OwnServer>,
+): Promise<RunResult> {
+  const { options, dataset, clock, signal, progress } = context;
+  const watch = server.pid !== undefined && processTreesReadable() ? watchTree(server.pid, clock) : undefined;
+  const { loads, freshLoaded, flushMs } = await loadAll(context, server);
+  progress.begin('settling', 1);
+  await clock.sleep(options.settleMs, signal);
+  progress.end();
+  const usage = (watch as TreeWatch | undefined)?.stop();
+  const stored = dataDir === undefined ? undefined : await measureStored(dataDir);
+  const freshIdle = await probeFreshness(freshnessOptions(context, server), (probes) => probes >= IDLE_PROBES);
+
+  const restarted = await restart?.();
+  const lookups: LookupOptions = {
+    api: (restarted ?? server).api,
+    tenants: options.dataset.tenants > 1,
+    signal: restarted === undefined ? signal : AbortSignal.any([signal, restarted.died]),
+    onProgress: (count) => progress.add(count),
+    sentText: (traceId, spanId) => sentText(dataset, traceId, spanId),
+  };
+  const reads = await lookUpAll(context, lookups, restarted !== undefined);
+  const acceptedSpans = loads.reduce((sum, result) => sum + result.acceptedSpans, 0);
+  const loadMs = loads.reduce((sum, result) => sum + result.elapsedMs, 0);
+  const result: RunResult = {
+    loads,
+    acceptedSpans,
+    spansPerSecond: (acceptedSpans / loadMs) * 1000,
+    cpuSeconds: usage?.cpuSeconds,
+    spansPerCpuSecond: usage === undefined ? undefined : acceptedSpans / usage.cpuSeconds,
+    peakRssBytes: usage?.peakRssBytes,
+    flushMs,
+    stored,
+    storedBytesPerSpan: stored === undefined ? undefined : stored.totalBytes / dataset.truth.spans,
+    freshLoaded,
+    freshIdle,
+    restartMs: restarted?.startMs,
+    ...reads,
+    complaints: [],
+  };
+  result.complaints = complaints(result);
+  return result;
+}
+
+/** Sends each phase and flushes after it; a probe for freshness runs beside. */
+async function loadAll(
+  context: RunContext,
+  server: Server,
+): Promise<{ loads: LoadResult[]; freshLoaded: Freshness; flushMs: number }> {
+  const { options, dataset, clock, random, signal, progress } = context;
+  let loading = true;
+  const probing = probeFreshness(freshnessOptions(context, server), () => !loading);
+  // Failures of the probe are reported when it is awaited; until then the load must not fall over them.
+  probing.catch(() => {});
+  const loads: LoadResult[] = [];
+  let flushMs = 0;
+  try {
+    for (const [phase, requests] of dataset.phases.entries()) {
+      const spans = requests.reduce((sum, request) => sum + request.spans, 0);
+      progress.begin(`loading${dataset.phases.length > 1 ? `, part ${phase + 1}` : ''}`, spans);
+      loads.push(
+        await load(
+          { requests, read: dataset.read },
+          {
+            url: server.otlp,
+            connections: options.connections,
+            rate: options.rate,
+            encoding: options.encoding,
+            tenants: options.dataset.tenants > 1,
+            retryForMs: RETRY_FOR_MS,
+            clock,
+            random,
+            signal,
+            onProgress: (count) => progress.add(count),
+          },
+        ),
+      );
+      if (phase === dataset.phases.length - 1) loading = false;
+      progress.begin('flushing', 1);
+      flushMs += await flush(server.api, signal);
+      progress.end();
+    }
+  } finally {
+    loading = false;
+  }
+  return { loads, freshLoaded: await probing, flushMs };
+}
+
+async function flush(api: URL, signal: AbortSignal): Promise<number> {
+  const answer = await call(new URL('/flush', api), { method: 'POST', signal });
+  if (answer.status < 200 || answer.status > 299) {
+    throw new Error(`POST /flush was answered ${answer.status}: ${bodyText(answer)}`);
+  }
+  return answer.ms;
+}
+
+async function lookUpAll(
+  { options, dataset, progress }: RunContext,
+  lookups: LookupOptions,
+  fresh: boolean,
+): Promise<Pick<RunResult, 'cold' | 'warm' | 'v2' | 'absent' | 'counted' | 'giant'>> {
+  const sample = evenly(dataset.truth.sample, options.samples);
+  progress.begin('by id, cold', sample.length);
+  const cold = fresh ? await lookUpTraces(sample, 'v1', lookups) : undefined;
+  progress.begin('by id, warm', sample.length);
+  const warm = await lookUpTraces(sample, 'v1', lookups);
+  const v2 = await lookUpTraces(evenly(sample, V2_SAMPLES), 'v2', lookups);
+  progress.begin('by id, absent', options.samples);
+  const absent = await lookUpAbsent(options.samples, seededRandom(options.dataset.seed ^ 0x0ab5e17), lookups);
+  progress.begin('counting spans', options.count);
+  const counted = await countTraces(dataset.truth, options.count, lookups);
+  const { giant } = dataset.truth;
+  const found = giant === undefined ? undefined : await lookUpGiant(giant, lookups);
+  progress.end();
+  return { cold, warm, v2, absent, counted, giant: found };
+}
+
+function freshnessOptions({ options, clock, random, signal }: RunContext, { api, otlp }: Server) {
+  return { api, otlp, tenants: options.dataset.tenants > 1, clock, random, signal };
+}
+
+/** `count` of the values, spread over all of them. */
+export function evenly<T>(values: readonly T[], count: number): T[] {
+  if (count >= values.length) return [...values];
+  return Array.from({ length: count }, (_, at) => values[Math.floor((at * values.length) / count)] as T);
+}
+
+/** What makes a run wrong, in words. */
+function complaints(result: RunResult): string[] {
+  const found: string[] = [];
+  const refused = result.loads.reduce((sum, { refusedSpans, rejectedSpans }) => sum + refusedSpans + rejectedSpans, 0);
+  const reason = result.loads.find(({ firstReason }) => firstReason !== undefined)?.firstReason;
+  if (refused > 0) found.push(`${refused} spans were not accepted: ${reason}`);
+  const passes = { cold: result.cold, warm: result.warm, v2: result.v2, absent: result.absent };
+  for (const [name, pass] of Object.entries(passes)) {
+    if (pass === undefined || pass.equal === pass.asked) continue;
+    found.push(`by id, ${name}: ${pass.whole} of ${pass.asked} whole, ${pass.equal} equal`, ...pass.complaints);
+  }
+  const { counted, giant } = result;
+  if (counted.whole < counted.asked) {
+    found.push(`counted: ${counted.whole} of ${counted.asked} whole`, ...counted.complaints);
+  }
+  if (giant?.complaint !== undefined) found.push(`the giant trace: ${giant.complaint}`);
+  const lost = result.freshLoaded.lost + result.freshIdle.lost;
+  if (lost > 0) found.push(`${lost} acknowledged probes were not readable within 10 s`);
+  return found;
+}

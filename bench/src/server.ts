@@ -1,0 +1,127 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import path from 'node:path';
+import type { Clock } from '@vivace/kernel';
+import { call } from './http.ts';
+
+/** A server to be measured. */
+export interface Server {
+  /** Root of the Tempo API. */
+  api: URL;
+  /** Where traces are posted, `…/v1/traces`. */
+  otlp: URL;
+  /** Root of its process tree, if it is known. */
+  pid: number | undefined;
+}
+
+export interface OwnServer extends Server {
+  pid: number;
+  /** How long the start took until `/ready` said so. */
+  startMs: number;
+  /** Aborted when the server ends before it was asked to. */
+  died: AbortSignal;
+  /** The last of what it printed. */
+  output(): string;
+  /** Asks it to stop and waits; kills it after 60 s. */
+  stop(): Promise<void>;
+}
+
+export interface StartOptions {
+  dataDir: string;
+  /** One tenant a request, by header. */
+  tenants: boolean;
+  clock: Clock;
+  signal: AbortSignal;
+}
+
+const MAIN = path.resolve(import.meta.dirname, '../../packages/vivace/src/main.ts');
+const START_TIMEOUT_MS = 60_000;
+const STOP_TIMEOUT_MS = 60_000;
+const MAX_OUTPUT = 16_384;
+
+/** Starts Vivace on free ports with everything under `dataDir`, as `npm start` does, and waits until it is ready. */
+export async function startServer({ dataDir, tenants, clock, signal }: StartOptions): Promise<OwnServer> {
+  const startedMs = clock.monotonicMs();
+  const ports = ['--http-port', '0', '--otlp-http-port', '0', '--otlp-grpc-port', '0'];
+  const child = spawn(process.execPath, [MAIN, '--data-dir', dataDir, '--log-level', 'warn', ...ports], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: tenants ? { ...process.env, VIVACE_MULTITENANCY_ENABLED: 'true' } : process.env,
+  });
+  const output = collectOutput(child);
+  const exited = new Promise<void>((resolve) => {
+    child.once('exit', () => resolve());
+    child.once('error', () => resolve());
+  });
+  const death = new AbortController();
+  const onDeath = () => death.abort(new Error(`the server ended by itself:\n${output()}`));
+  child.once('exit', onDeath);
+  const stop = () => {
+    child.off('exit', onDeath);
+    return stopChild(child, exited, clock);
+  };
+  try {
+    const { api, otlp } = await addresses(child, output, clock, signal);
+    await untilReady(api, child, output, clock, signal);
+    const startMs = clock.monotonicMs() - startedMs;
+    return { api, otlp, pid: child.pid as number, startMs, died: death.signal, output, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** The last of what the child printed; what does not fit is forgotten, so that a long run needs no memory. */
+function collectOutput(child: ChildProcess): () => string {
+  let text = '';
+  const add = (part: Buffer) => {
+    text = (text + part.toString('utf8')).slice(-MAX_OUTPUT);
+  };
+  child.stdout?.on('data', add);
+  child.stderr?.on('data', add);
+  return () => text;
+}
+
+async function addresses(
+  child: ChildProcess,
+  output: () => string,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<{ api: URL; otlp: URL }> {
+  const deadlineMs = clock.monotonicMs() + START_TIMEOUT_MS;
+  for (;;) {
+    const api = /^\s*HTTP API\s+(https?:\/\/\S+)/m.exec(output())?.[1];
+    const otlp = /^\s*OTLP HTTP\s+(https?:\/\/\S+)/m.exec(output())?.[1];
+    if (api !== undefined && otlp !== undefined) return { api: new URL(api), otlp: new URL(otlp) };
+    checkAlive(child, output, deadlineMs, clock);
+    await clock.sleep(20, signal);
+  }
+}
+
+async function untilReady(
+  api: URL,
+  child: ChildProcess,
+  output: () => string,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
+  const deadlineMs = clock.monotonicMs() + START_TIMEOUT_MS;
+  for (;;) {
+    const { status } = await call(new URL('/ready', api), { signal }).catch(() => ({ status: 0 }));
+    if (status === 200) return;
+    checkAlive(child, output, deadlineMs, clock);
+    await clock.sleep(20, signal);
+  }
+}
+
+function checkAlive(child: ChildProcess, output: () => string, deadlineMs: number, clock: Clock): void {
+  const ended = child.exitCode !== null || child.signalCode !== null || child.pid === undefined;
+  if (ended) throw new Error(`the server ended before it was ready:\n${output()}`);
+  if (clock.monotonicMs() > deadlineMs) throw new Error(`the server was not ready after 60 s:\n${output()}`);
+}
+
+async function stopChild(child: ChildProcess, exited: Promise<void>, clock: Clock): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
+  child.kill('SIGTERM');
+  const cancel = clock.after(STOP_TIMEOUT_MS, () => child.kill('SIGKILL'));
+  await exited;
+  cancel();
+}
