@@ -1,5 +1,5 @@
-import { compareBytes, utf8Encode } from '@vivace/kernel';
 import type { AttributeColumn } from '@vivace/columns';
+import { compareBytes, utf8Encode } from '@vivace/kernel';
 import { attributeColumnName, MAX_ATTRIBUTE_CHUNKS, MAX_ATTRIBUTE_COLUMNS } from './layout.ts';
 
 /** Which attributes of a table become columns and which go to its overflow column. */

@@ -1,5 +1,5 @@
-import { utf8Decode, utf8Encode } from '@vivace/kernel';
 import type { AttributeColumn, DictionaryView } from '@vivace/columns';
+import { utf8Decode, utf8Encode } from '@vivace/kernel';
 import { BYTES, FieldWalker } from './fields.ts';
 import { FilterBuilder } from './filter.ts';
 import { Hash64 } from './hash.ts';

@@ -1,5 +1,5 @@
-import { crc32, dataError, equalBytes, utf8Decode } from '@vivace/kernel';
 import type { AttributeType } from '@vivace/columns';
+import { crc32, dataError, equalBytes, utf8Decode } from '@vivace/kernel';
 import { ByteReader } from './byte-reader.ts';
 import {
   ATTRIBUTE_TYPES,

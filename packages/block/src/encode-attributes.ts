@@ -27,7 +27,9 @@ export function encodeAttributes(
     const schema = attributeSchema(column.key, column.type);
     const { dictionary } = column;
     const entries =
-      schema.type === BOOLEAN ? { bytes: dictionary.bytes, width: 1, offsets: undefined } : valuesOf(dictionary, schema);
+      schema.type === BOOLEAN
+        ? { bytes: dictionary.bytes, width: 1, offsets: undefined }
+        : valuesOf(dictionary, schema);
     table.codes(schema, entries, dictionary.count);
     written.push({ key: column.key, type: column.type });
   }

@@ -1,5 +1,5 @@
-import { hexToBytes, utf8Encode } from '@vivace/kernel';
 import type { ColumnSetView } from '@vivace/columns';
+import { hexToBytes, utf8Encode } from '@vivace/kernel';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createBlockCache } from './cache.ts';
@@ -10,10 +10,10 @@ import {
   allRows,
   blockOrder,
   buildSet,
-  plainSpans,
   type PlainSpan,
-  storeBlock,
+  plainSpans,
   type StoredBlock,
+  storeBlock,
   type TestAttribute,
   type TestEvent,
   type TestSpan,
@@ -52,9 +52,9 @@ async function expectRoundTrip(set: ColumnSetView, options?: EncodeOptions): Pro
 }
 
 const hexOf = (digits: number) =>
-  fc.array(fc.integer({ min: 0, max: 15 }), { minLength: digits, maxLength: digits }).map((list) =>
-    list.map((digit) => digit.toString(16)).join(''),
-  );
+  fc
+    .array(fc.integer({ min: 0, max: 15 }), { minLength: digits, maxLength: digits })
+    .map((list) => list.map((digit) => digit.toString(16)).join(''));
 const spanId = fc.oneof(fc.constantFrom('00000000000000a1', '00000000000000b2', '00000000000000c3'), hexOf(16));
 const traceId = fc.constantFrom(
   '00000000000000000000000000000001',
@@ -180,7 +180,8 @@ describe('a block', () => {
     const spans: TestSpan[] = [];
     for (let i = 0; i < 40; i++) {
       const some: TestAttribute[] = [];
-      for (let k = 0; k < 600; k++) if (k < 300 || k % 40 === i) some.push([`key-${k}`, k % 2 === 0 ? `v${i}` : BigInt(i)]);
+      for (let k = 0; k < 600; k++)
+        if (k < 300 || k % 40 === i) some.push([`key-${k}`, k % 2 === 0 ? `v${i}` : BigInt(i)]);
       spans.push(spanOf(i % 3, i, { attributes: some, events: [{ name: 'e', attributes: some }] }));
     }
     const set = buildSet(spans);
@@ -194,7 +195,13 @@ describe('a block', () => {
 
   test('keeps keys that differ only by case', async () => {
     const set = buildSet([
-      spanOf(0, 0, { attributes: [['userid', 'a'], ['userId', 'b'], ['USERID', 7n]] }),
+      spanOf(0, 0, {
+        attributes: [
+          ['userid', 'a'],
+          ['userId', 'b'],
+          ['USERID', 7n],
+        ],
+      }),
       spanOf(0, 1, { attributes: [['userid', 'c']] }),
     ]);
     await expectRoundTrip(set);
@@ -230,7 +237,9 @@ describe('a block', () => {
   });
 
   test('does not depend on the hash seed', () => {
-    const set = buildSet(Array.from({ length: 200 }, (_, i) => spanOf(i % 9, i, { flags: i, parentId: spanOf(0, i % 50).spanId })));
+    const set = buildSet(
+      Array.from({ length: 200 }, (_, i) => spanOf(i % 9, i, { flags: i, parentId: spanOf(0, i % 50).spanId })),
+    );
     const order = blockOrder(set);
     expect(encodeBlock(set, order, { seed: 1 })).toEqual(encodeBlock(set, order, { seed: -77 }));
   });

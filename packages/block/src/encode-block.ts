@@ -1,5 +1,5 @@
-import { assert } from '@vivace/kernel';
 import type { ColumnSetView } from '@vivace/columns';
+import { assert } from '@vivace/kernel';
 import { BlockFacts } from './block-facts.ts';
 import { shapeBlock } from './block-shape.ts';
 import { encodeEvents } from './encode-events.ts';

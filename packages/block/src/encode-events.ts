@@ -70,8 +70,13 @@ export function encodeEvents(
     facts.fragments('event', EVENT_ATTRIBUTE_FIELD, events.overflow.dictionary, scratch.counts);
     facts.fragments('link', LINK_ATTRIBUTE_FIELD, events.overflow.dictionary, scratch.linkCounts);
   }
-  const overflow = mergeOverflow(events.overflow, demoted, undefined, space, scratch, (row) =>
-    ((events.kind[row] === 1 ? LINK_ATTRIBUTE_FIELD : EVENT_ATTRIBUTE_FIELD) << 3) | 2,
+  const overflow = mergeOverflow(
+    events.overflow,
+    demoted,
+    undefined,
+    space,
+    scratch,
+    (row) => ((events.kind[row] === 1 ? LINK_ATTRIBUTE_FIELD : EVENT_ATTRIBUTE_FIELD) << 3) | 2,
   );
   table.codes(OVERFLOW, overflow.entries, overflow.count);
   return { table: table.finish(), attributes, rows, steps };
@@ -127,7 +132,8 @@ function timeOffsets({ set, order: spanOrder }: BlockShape, order: Int32Array, s
     const low = time[2 * event] as number;
     const startLow = set.start[2 * span] as number;
     offsets[2 * i] = low - startLow;
-    offsets[2 * i + 1] = (time[2 * event + 1] as number) - (set.start[2 * span + 1] as number) - (low < startLow ? 1 : 0);
+    offsets[2 * i + 1] =
+      (time[2 * event + 1] as number) - (set.start[2 * span + 1] as number) - (low < startLow ? 1 : 0);
   }
   return offsets;
 }

@@ -1,4 +1,4 @@
-import { crc32 } from '@vivace/kernel';
+import { crc32, utf8Encode } from '@vivace/kernel';
 import type { BlockShape } from './block-shape.ts';
 import { ByteWriter } from './byte-writer.ts';
 import type { TableAttribute } from './encode-attributes.ts';
@@ -15,7 +15,6 @@ import {
 } from './layout.ts';
 import { compress } from './parquet/compression.ts';
 import type { EncodedTable } from './parquet/table-writer.ts';
-import { utf8Encode } from '@vivace/kernel';
 
 /** A table and its attribute columns. */
 export interface IndexedTable {

@@ -1,12 +1,12 @@
-import { equalBytes, utf8Decode, utf8Encode } from '@vivace/kernel';
 import type { AttributeColumn, ColumnSetView, DictionaryView } from '@vivace/columns';
+import { equalBytes, utf8Decode, utf8Encode } from '@vivace/kernel';
 import { planAttributes } from './attribute-plan.ts';
 import type { BlockFacts } from './block-facts.ts';
 import type { RowSpace } from './block-shape.ts';
-import { attributeSchema, RESOURCE_COLUMNS, RESOURCE_ROW, SCOPE_ROW } from './layout.ts';
+import type { TableAttribute } from './encode-attributes.ts';
 import { BYTES, FieldWalker } from './fields.ts';
 import { type ScannedAttribute, scanKeyValue } from './key-value.ts';
-import type { TableAttribute } from './encode-attributes.ts';
+import { attributeSchema, RESOURCE_COLUMNS, RESOURCE_ROW, SCOPE_ROW } from './layout.ts';
 import type { EncodedTable } from './parquet/table-writer.ts';
 import { BOOLEAN } from './parquet/types.ts';
 import { type EncoderScratch, intValues, TableEncoder, valuesOf } from './table-encoder.ts';
@@ -62,10 +62,7 @@ export function encodeResources(
   if (scratch.codes.length < rows) scratch.codes = new Int32Array(rows);
   const table = new TableEncoder(space, scratch, pageRows);
   const [SERVICE, KIND, ID, SCOPE_NAME, SCOPE_VERSION, EXACT] = RESOURCE_COLUMNS;
-  const text = (
-    schema: (typeof RESOURCE_COLUMNS)[number],
-    value: (owner: Owner) => Uint8Array | undefined,
-  ): void => {
+  const text = (schema: (typeof RESOURCE_COLUMNS)[number], value: (owner: Owner) => Uint8Array | undefined): void => {
     const dictionary = createEntries();
     for (const [row, owner] of owners.entries()) {
       const bytes = value(owner);
@@ -92,7 +89,9 @@ export function encodeResources(
     scratch.codes.fill(-1, 0, rows);
     for (let i = 0; i < count; i++) scratch.codes[columnRows[i] as number] = codes[i] as number;
     const entries =
-      schema.type === BOOLEAN ? { bytes: dictionary.bytes, width: 1, offsets: undefined } : valuesOf(dictionary, schema);
+      schema.type === BOOLEAN
+        ? { bytes: dictionary.bytes, width: 1, offsets: undefined }
+        : valuesOf(dictionary, schema);
     table.codes(schema, entries, dictionary.count);
     written.push({ key, type });
   }

@@ -1,15 +1,15 @@
+import { planAttributes } from './attribute-plan.ts';
 import type { BlockFacts } from './block-facts.ts';
 import type { BlockShape } from './block-shape.ts';
-import type { UsedEntries } from './used-entries.ts';
-import { planAttributes } from './attribute-plan.ts';
 import { encodeAttributes, type TableAttribute } from './encode-attributes.ts';
 import { IntInterner } from './int-interner.ts';
 import { SPAN_COLUMNS } from './layout.ts';
 import { mergeOverflow } from './overflow.ts';
 import { linkParents, NO_PARENT, type ParentLinks } from './parent-links.ts';
-import type { ColumnSchema } from './parquet/types.ts';
 import type { EncodedTable } from './parquet/table-writer.ts';
+import type { ColumnSchema } from './parquet/types.ts';
 import { type EncoderScratch, intValues, scatter, TableEncoder, valuesOf } from './table-encoder.ts';
+import type { UsedEntries } from './used-entries.ts';
 
 // Hot path: gathers the columns of the spans table in block order. Benchmark: `npm run bench -- micro`, "block encode".
 

@@ -151,7 +151,11 @@ function numberServices(serviceNames: readonly Uint8Array[]) {
   }
   const offsets = new Uint32Array(distinct.length + 1);
   for (const [i, name] of distinct.entries()) offsets[i + 1] = (offsets[i] as number) + name.length;
-  return { count: distinct.length, numbers, names: { count: distinct.length, bytes: Buffer.concat(distinct), offsets } };
+  return {
+    count: distinct.length,
+    numbers,
+    names: { count: distinct.length, bytes: Buffer.concat(distinct), offsets },
+  };
 }
 
 function distinctIntegers(values: Int32Array): { codes: Int32Array; values: Int32Array } {

@@ -1,14 +1,6 @@
-import { utf8Encode } from '@vivace/kernel';
 import type { AttributeType } from '@vivace/columns';
-import {
-  BOOLEAN,
-  BYTE_ARRAY,
-  type ColumnSchema,
-  DOUBLE,
-  FIXED,
-  INT32,
-  INT64,
-} from './parquet/types.ts';
+import { utf8Encode } from '@vivace/kernel';
+import { BOOLEAN, BYTE_ARRAY, type ColumnSchema, DOUBLE, FIXED, INT32, INT64 } from './parquet/types.ts';
 
 /** Names and numbers of block format version 1. FORMAT.md says what they mean; change neither alone. */
 

@@ -1,5 +1,5 @@
-import { compareBytes, dataError, VivaceError } from '@vivace/kernel';
 import type { ColumnSetView } from '@vivace/columns';
+import { compareBytes, dataError, VivaceError } from '@vivace/kernel';
 import {
   type BlockIndex,
   decodeIndex,
@@ -16,15 +16,15 @@ import { INDEX_HEADER_BYTES, INDEX_READ_BYTES, RESOURCE_ROW, type SectionName } 
 import type { SectionPlace } from './layout-objects.ts';
 import {
   type DecodedColumn,
-  decodeChunk,
   type DecodedDictionary,
   type DictionaryCache,
+  decodeChunk,
   type GroupBytes,
   readDictionary,
 } from './parquet/chunk-reader.ts';
 import type { ChunkLayout } from './parquet/directory.ts';
 import { placeTrace, planEvents, planReads, planTrace, type RowRange } from './plan-trace.ts';
-import { type Owners, readRows, type RowsPart, type TablePart } from './read-rows.ts';
+import { type Owners, type RowsPart, readRows, type TablePart } from './read-rows.ts';
 import { decodeTraceList, type TraceList, traceRows } from './trace-list.ts';
 import type { ValueSummary } from './value-summary.ts';
 
@@ -143,7 +143,12 @@ class Reader implements BlockReader {
     // Events can be fetched before it is known which of several candidates it is only when there is one.
     const early = candidates.length === 1 ? this.#events(index, first.ranges, options) : undefined;
     const [spans] = await Promise.all([
-      this.#groups(index, 'spans', first.ranges.map(({ group }) => group), options),
+      this.#groups(
+        index,
+        'spans',
+        first.ranges.map(({ group }) => group),
+        options,
+      ),
       early,
     ]);
     const chosen = this.#chooseTrace(index, spans.get(place.group) as LoadedGroup, place.group, candidates, traceId);
@@ -228,7 +233,12 @@ class Reader implements BlockReader {
     options: CallOptions,
   ): Promise<Map<number, LoadedGroup>> {
     const wanted = ranges.map((range) => planEvents(index, range)).filter(({ from, to }) => to > from);
-    return this.#groups(index, 'events', wanted.map(({ group }) => group), options);
+    return this.#groups(
+      index,
+      'events',
+      wanted.map(({ group }) => group),
+      options,
+    );
   }
 
   /** Row groups from the cache or the store, in as few reads as their places allow. */

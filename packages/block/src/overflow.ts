@@ -1,5 +1,5 @@
-import { utf8Encode } from '@vivace/kernel';
 import type { AttributeColumn, SparseColumn } from '@vivace/columns';
+import { utf8Encode } from '@vivace/kernel';
 import type { RowSpace } from './block-shape.ts';
 import { ByteWriter } from './byte-writer.ts';
 import { FIXED64, FieldWalker } from './fields.ts';

@@ -1,16 +1,11 @@
-import { dataError } from '@vivace/kernel';
 import type { AttributeColumn, ColumnSetView, DictionaryView, SparseColumn } from '@vivace/columns';
+import { dataError } from '@vivace/kernel';
 import type { BlockIndex, TableColumnLayout, TableLayout } from './block-index.ts';
 import { ByteInterner } from './byte-interner.ts';
 import { ColumnBuilder } from './column-builder.ts';
 import { EVENT_COLUMNS, SPAN_COLUMNS } from './layout.ts';
 import { takeExactEnd } from './overflow.ts';
-import {
-  type DecodedColumn,
-  decodeChunk,
-  type DictionaryCache,
-  type GroupBytes,
-} from './parquet/chunk-reader.ts';
+import { type DecodedColumn, type DictionaryCache, decodeChunk, type GroupBytes } from './parquet/chunk-reader.ts';
 import type { Values } from './parquet/chunk-writer.ts';
 import type { ChunkLayout } from './parquet/directory.ts';
 
@@ -42,7 +37,11 @@ export interface Owners {
  * looked up among the rows. Bytes that contradict each other give a `data` error.
  */
 export function readRows(index: BlockIndex, parts: readonly RowsPart[], owners: Owners, seed: number): ColumnSetView {
-  const spans = new TableRows(index.spans, parts.map((part) => part.spans), seed);
+  const spans = new TableRows(
+    index.spans,
+    parts.map((part) => part.spans),
+    seed,
+  );
   const { rows } = spans;
   const traces = spans.built('trace_id').dense(rows);
   const names = spans.built('name').dense(rows);

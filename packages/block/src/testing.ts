@@ -1,4 +1,3 @@
-import { concatBytes, hexToBytes, utf8Encode } from '@vivace/kernel';
 import type {
   AttributeColumn,
   AttributeType,
@@ -7,6 +6,7 @@ import type {
   EventTableView,
   SparseColumn,
 } from '@vivace/columns';
+import { concatBytes, hexToBytes, utf8Encode } from '@vivace/kernel';
 import { ByteWriter } from './byte-writer.ts';
 import type { EncodedBlock } from './encode-block.ts';
 import { FieldWalker } from './fields.ts';
@@ -226,7 +226,8 @@ function createAttributes() {
       }
       entry.column.add(row, bytes);
     },
-    view: (): AttributeColumn[] => [...columns.values()].map(({ key, type, column }) => ({ key, type, ...column.view() })),
+    view: (): AttributeColumn[] =>
+      [...columns.values()].map(({ key, type, column }) => ({ key, type, ...column.view() })),
   };
 }
 

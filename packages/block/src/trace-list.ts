@@ -1,6 +1,6 @@
 import { crc32, dataError } from '@vivace/kernel';
-import { ByteReader } from './byte-reader.ts';
 import type { TraceGroup } from './block-index.ts';
+import { ByteReader } from './byte-reader.ts';
 
 /** The traces of one row group of spans, as the index lists them. */
 export interface TraceList {

@@ -1,5 +1,5 @@
-import { dataError, utf8Decode, utf8Encode } from '@vivace/kernel';
 import type { AttributeType, DictionaryView } from '@vivace/columns';
+import { dataError, utf8Decode, utf8Encode } from '@vivace/kernel';
 import type { ByteReader } from './byte-reader.ts';
 import { ByteWriter } from './byte-writer.ts';
 import { ATTRIBUTE_TYPES, type AttributeScope, SCOPE_CODES, TYPE_CODES } from './layout.ts';
@@ -107,7 +107,10 @@ export class SummaryBuilder {
         SCOPE_CODES[a.scope] - SCOPE_CODES[b.scope] ||
         (a.key < b.key ? -1 : a.key > b.key ? 1 : TYPE_CODES[a.type] - TYPE_CODES[b.type]),
     );
-    const sizes = entries.map((entry) => ({ entry, bytes: entry.values.reduce((sum, v) => sum + v.bytes.length + 4, 0) }));
+    const sizes = entries.map((entry) => ({
+      entry,
+      bytes: entry.values.reduce((sum, v) => sum + v.bytes.length + 4, 0),
+    }));
     let total = sizes.reduce((sum, { bytes }) => sum + bytes, 0);
     for (const { entry, bytes } of sizes.toSorted((a, b) => b.bytes - a.bytes)) {
       if (total <= MAX_SUMMARY_BYTES) break;

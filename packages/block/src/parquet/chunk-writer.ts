@@ -6,12 +6,12 @@ import { codeWidth, encodeHybrid, encodeLevels } from './hybrid.ts';
 import { writeDataPageHeader, writeDictionaryPageHeader } from './page-header.ts';
 import {
   BOOLEAN,
-  BYTE_ARRAY,
   BYTE_STREAM_SPLIT,
   type ColumnSchema,
   DELTA_BINARY_PACKED,
+  DOUBLE,
   type Encoding,
-  FIXED,
+  INT64,
   PLAIN,
   RLE_DICTIONARY,
   type StoredChunk,
@@ -52,6 +52,7 @@ export class ChunkWriter {
   readonly #dictionary = new ByteWriter(1 << 16);
   #bits = new Uint8Array(1 << 11);
   #compact = new Int32Array(1 << 14);
+  #halves = new Uint32Array(0);
   /** Code → local code, -1 elsewhere; all -1 between chunks. */
   #local = new Int32Array(0);
   /** Local code → code. */
@@ -85,7 +86,7 @@ export class ChunkWriter {
       (options.sorted === true || (distinct * 2 <= values && bytes <= DICTIONARY_MAX_BYTES));
     const width = keep ? codeWidth(distinct) : 0;
     const minRun = options.sorted ? 1 : MIN_RUN;
-    const encoding: Encoding = keep ? RLE_DICTIONARY : plainEncoding(schema);
+    const encoding: Encoding = keep ? RLE_DICTIONARY : values === 0 ? PLAIN : plainEncoding(schema);
     const valueBits = keep ? width : schema.type === BOOLEAN ? 1 : (bytes * 8) / Math.max(1, distinct);
     const rowBytes = (schema.optional ? 1 / 8 : 0) + (valueBits * values) / 8 / Math.max(1, rows);
     const pageRows = values === 0 ? rows : fitPageRows(options.pageRows, rows, rowBytes);
@@ -95,12 +96,14 @@ export class ChunkWriter {
     }
     return this.#chunk(rows, values, encoding, pageRows, keep ? distinct : -1, true, (pageFrom, pageTo) => {
       const count = this.#writeLevels(schema, codes, from + pageFrom, from + pageTo);
-      if (count === 0) return 0;
+      // Pages of nulls carry the empty values of their encoding: other readers look for them.
       if (keep) {
         this.#raw.u8(width);
-        encodeHybrid(this.#raw, this.#compact, 0, count, width, minRun);
+        if (count > 0) encodeHybrid(this.#raw, this.#compact, 0, count, width, minRun);
       } else if (encoding === BYTE_STREAM_SPLIT) {
         splitEntries(this.#raw, this.#compact, count, used, entries);
+      } else if (encoding === DELTA_BINARY_PACKED) {
+        encodeDelta(this.#raw, this.#gatherHalves(count, entries), 0, count, true);
       } else {
         const compact = this.#compact;
         for (let i = 0; i < count; i++) compact[i] = used[compact[i] as number] as number;
@@ -127,7 +130,7 @@ export class ChunkWriter {
     });
   }
 
-  /** A required INT64 column given as halves (low at 2i). `ascending` chooses deltas, else bytes are split. */
+  /** A required INT64 or ascending INT32 column given as halves (low at 2i). */
   halves(
     schema: ColumnSchema,
     halves: Uint32Array,
@@ -136,11 +139,9 @@ export class ChunkWriter {
     options: ChunkOptions & { ascending: boolean },
   ): StoredChunk {
     const rows = to - from;
-    const encoding = options.ascending ? DELTA_BINARY_PACKED : BYTE_STREAM_SPLIT;
-    const pageRows = fitPageRows(options.pageRows, rows, 8);
-    const chunk = this.#chunk(rows, rows, encoding, pageRows, -1, true, (pageFrom, pageTo) => {
-      if (options.ascending) encodeDelta(this.#raw, halves, from + pageFrom, from + pageTo);
-      else splitHalves(this.#raw, halves, from + pageFrom, from + pageTo);
+    const pageRows = fitPageRows(options.pageRows, rows, 4);
+    const chunk = this.#chunk(rows, rows, DELTA_BINARY_PACKED, pageRows, -1, true, (pageFrom, pageTo) => {
+      encodeDelta(this.#raw, halves, from + pageFrom, from + pageTo, !options.ascending);
       return pageTo - pageFrom;
     });
     if (schema.logical === 'uint64') setBounds(chunk, halves, from, to);
@@ -225,6 +226,20 @@ export class ChunkWriter {
     return count;
   }
 
+  /** The 64-bit entries of the first `count` gathered codes, as halves. */
+  #gatherHalves(count: number, { bytes }: Values): Uint32Array {
+    if (this.#halves.length < 2 * count) this.#halves = new Uint32Array(4 * count);
+    const halves = this.#halves;
+    const compact = this.#compact;
+    const used = this.#used;
+    for (let i = 0; i < count; i++) {
+      const source = (used[compact[i] as number] as number) * 8;
+      halves[2 * i] = word(bytes, source);
+      halves[2 * i + 1] = word(bytes, source + 4);
+    }
+    return halves;
+  }
+
   /** Pages by `writePage`, which appends the body of rows `from … to - 1` to `#raw`; the codec is chosen on the first. */
   #chunk(
     rows: number,
@@ -284,8 +299,10 @@ function storedPage(body: Uint8Array, rawBytes: number, values: number): StoredP
   return { headerBytes: 0, bodyBytes: body.length, rawBytes, crc: crc32(body), values };
 }
 
+/** What values are written as without a dictionary. DuckDB reads split bytes of floating-point columns only. */
 function plainEncoding(schema: ColumnSchema): Encoding {
-  return schema.type === BYTE_ARRAY || schema.type === BOOLEAN || schema.type === FIXED ? PLAIN : BYTE_STREAM_SPLIT;
+  if (schema.type === DOUBLE) return BYTE_STREAM_SPLIT;
+  return schema.type === INT64 ? DELTA_BINARY_PACKED : PLAIN;
 }
 
 /** Rows a page of a column should have: `base`, halved while pages are large, doubled while they are tiny. */
@@ -365,17 +382,13 @@ function splitEntries(out: ByteWriter, compact: Int32Array, count: number, used:
   out.length = length + count * width;
 }
 
-function splitHalves(out: ByteWriter, halves: Uint32Array, from: number, to: number): void {
-  const count = to - from;
-  out.ensure(count * 8);
-  const { buffer } = out;
-  let at = out.length;
-  for (let half = 0; half < 2; half++) {
-    for (let shift = 0; shift < 32; shift += 8) {
-      for (let i = from; i < to; i++) buffer[at++] = (halves[2 * i + half] as number) >>> shift;
-    }
-  }
-  out.length = at;
+function word(bytes: Uint8Array, at: number): number {
+  return (
+    (bytes[at] as number) |
+    ((bytes[at + 1] as number) << 8) |
+    ((bytes[at + 2] as number) << 16) |
+    ((bytes[at + 3] as number) << 24)
+  );
 }
 
 /** Statistics of an unsigned column. */

@@ -4,7 +4,10 @@ import { ByteWriter } from '../byte-writer.ts';
 import { codeWidth, countLevels, decodeHybrid, encodeHybrid, encodeLevels } from './hybrid.ts';
 
 const runs = fc
-  .array(fc.tuple(fc.integer({ min: 0, max: 70_000 }), fc.integer({ min: 1, max: 300 })), { minLength: 1, maxLength: 30 })
+  .array(fc.tuple(fc.integer({ min: 0, max: 70_000 }), fc.integer({ min: 1, max: 300 })), {
+    minLength: 1,
+    maxLength: 30,
+  })
   .map((list) => list.flatMap(([value, length]) => Array.from({ length }, () => value)));
 
 describe('the hybrid encoding', () => {

@@ -1,3 +1,4 @@
+import { crc32, utf8Encode } from '@vivace/kernel';
 import type { ColumnChunk, FileMetaData, SchemaElement } from 'hyparquet';
 import { ByteWriter as ThriftWriter } from 'hyparquet-writer/src/bytewriter.js';
 import { writeMetadata } from 'hyparquet-writer/src/metadata.js';
@@ -13,7 +14,6 @@ import {
   RLE_DICTIONARY,
   type StoredChunk,
 } from './types.ts';
-import { crc32, utf8Encode } from '@vivace/kernel';
 
 /** A column of a table being written: a chunk a row group, `undefined` where the group has no value of it. */
 export interface TableColumn {
@@ -167,7 +167,9 @@ function describeChunk(schema: ColumnSchema, chunk: StoredChunk, offset: number)
     file_offset: BigInt(offset),
     meta_data: {
       type: TYPE_NAMES[schema.type],
-      encodings: dictionary ? ['PLAIN', 'RLE', ENCODING_NAMES[chunk.encoding]] : ['RLE', ENCODING_NAMES[chunk.encoding]],
+      encodings: dictionary
+        ? ['PLAIN', 'RLE', ENCODING_NAMES[chunk.encoding]]
+        : ['RLE', ENCODING_NAMES[chunk.encoding]],
       path_in_schema: [schema.name],
       codec: chunk.zstd ? 'ZSTD' : 'UNCOMPRESSED',
       num_values: BigInt(chunk.rows),

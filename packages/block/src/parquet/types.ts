@@ -21,11 +21,7 @@ export const DELTA_BINARY_PACKED = 5;
 export const RLE_DICTIONARY = 8;
 export const BYTE_STREAM_SPLIT = 9;
 
-export type Encoding =
-  | typeof PLAIN
-  | typeof DELTA_BINARY_PACKED
-  | typeof RLE_DICTIONARY
-  | typeof BYTE_STREAM_SPLIT;
+export type Encoding = typeof PLAIN | typeof DELTA_BINARY_PACKED | typeof RLE_DICTIONARY | typeof BYTE_STREAM_SPLIT;
 
 export type LogicalType = 'string' | 'uint8' | 'uint32' | 'uint64';
 
