@@ -5,8 +5,8 @@ import type { Source } from './source.ts';
  * reads them later may trust their structure. Unknown fields are fine, wrong wire types of known ones are not.
  */
 
-/** Nesting of arrays and maps in attribute values; protobuf decoders stop at about 100 messages. */
-export const MAX_DEPTH = 32;
+/** Nesting of arrays and maps in attribute values: a map costs three messages a level, and decoders stop at 100. */
+export const MAX_DEPTH = 30;
 
 /** A ResourceSpans message without its scope_spans. */
 export function checkResource(source: Source, end: number): boolean {

@@ -1,9 +1,4 @@
-/** One step of a tenant's coverage: the segments (from, to] of a stream are in blocks once this is committed. */
-export interface CoverStep {
-  stream: string;
-  from: number;
-  to: number;
-}
+import type { CoverStep } from '@vivace/manifest';
 
 /**
  * How far blocks cover each stream, by tenant. `covered` follows the commits; `sealed` runs ahead of it by the

@@ -1,5 +1,5 @@
 import type { ColumnSetView } from '@vivace/columns';
-import type { CoverStep } from './coverage.ts';
+import type { CoverStep } from '@vivace/manifest';
 
 /** Rows of one tenant that are sealed and on their way into blocks. */
 export interface Generation {

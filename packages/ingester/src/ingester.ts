@@ -35,7 +35,7 @@ export interface IngesterLimits {
   /** A head of this age is cut, unless it is small. */
   cutIntervalMs: number;
   smallTenantCutIntervalMs: number;
-  /** The log is cut down when it is larger, whatever the size of the heads. */
+  /** Heads are cut when the log is larger, whatever their size and age. */
   logMaxBytes: number;
   logMaxSegments: number;
 }
@@ -294,7 +294,7 @@ export class Ingester implements Service {
     const now = clock.nowMs();
     let segments = 0;
     for (const state of log.streams()) segments += state.segments.length;
-    const backlog = log.bytes > limits.logMaxBytes / 2 || segments > limits.logMaxSegments;
+    const backlog = log.bytes > limits.logMaxBytes || segments > limits.logMaxSegments;
     for (const head of [...this.#heads.values()]) {
       if (head.appended.size === 0 || head.key !== liveHead(head.tenant)) continue;
       const interval = head.bytes < SMALL_HEAD_BYTES ? limits.smallTenantCutIntervalMs : limits.cutIntervalMs;

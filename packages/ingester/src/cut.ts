@@ -1,0 +1,51 @@
+import { encodeBlock, layoutObjects } from '@vivace/block';
+import { type ColumnSetView, sortedRows } from '@vivace/columns';
+import type { CutBlock, CutOptions } from './block-cutter.ts';
+
+export interface BlockShape {
+  /** Blocks below this are one object. */
+  singleObjectMaxBytes: number;
+  rowGroupRows: number;
+  pageRows: number;
+}
+
+/** Sorts and encodes a generation; what a cutter's thread does. */
+export function cutBlocks(view: ColumnSetView, { earliest, latest }: CutOptions, shape: BlockShape): CutBlock[] {
+  const misdated = misdatedRows(view, earliest, latest);
+  const blocks: CutBlock[] = [];
+  for (const value of misdated === undefined ? [0] : [0, 1]) {
+    const order = sortedRows(view, misdated && { classes: misdated, value });
+    if (order.length === 0) continue;
+    const encoded = encodeBlock(view, order, { rowGroupRows: shape.rowGroupRows, pageRows: shape.pageRows });
+    const { objects, sections } = layoutObjects(encoded, shape.singleObjectMaxBytes);
+    const { rows, traces, minStart, maxEnd, filterBytes } = encoded;
+    blocks.push({
+      content: { sections, rows, traces, minStart, maxEnd, filterBytes, ...(value === 1 && { misdated: true }) },
+      objects,
+    });
+  }
+  return blocks;
+}
+
+/** 1 for each row that starts outside [earliest, latest]; undefined where none does. */
+function misdatedRows(view: ColumnSetView, earliest: bigint, latest: bigint): Uint8Array | undefined {
+  const { spanCount, start } = view;
+  const low = halves(earliest);
+  const high = halves(latest);
+  let classes: Uint8Array | undefined;
+  for (let row = 0; row < spanCount; row++) {
+    const a = start[row * 2 + 1] as number;
+    const b = start[row * 2] as number;
+    const early = a < low.high || (a === low.high && b < low.low);
+    const late = a > high.high || (a === high.high && b > high.low);
+    if (!early && !late) continue;
+    classes ??= new Uint8Array(spanCount);
+    classes[row] = 1;
+  }
+  return classes;
+}
+
+function halves(time: bigint): { low: number; high: number } {
+  const clamped = BigInt.asUintN(64, time < 0n ? 0n : time);
+  return { low: Number(clamped & 0xffffffffn), high: Number(clamped >> 32n) };
+}

@@ -1,0 +1,1 @@
+export { type HeadSource, Querier, type QuerierOptions } from './querier.ts';

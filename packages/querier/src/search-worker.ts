@@ -1,0 +1,62 @@
+import { createBlockCache, openBlock } from '@vivace/block';
+import { type EncodedSpans, encodeSpans, mergeTrace } from '@vivace/columns';
+import { isKind, serveWorker, Transferred, toVivaceError, workerArgument } from '@vivace/kernel';
+import type { BlockEntry } from '@vivace/manifest';
+import type { ReadRequest } from './search-workers.ts';
+import type { TraceFound, TraceSearch } from './trace-search.ts';
+
+// A query thread: opens blocks, decodes pages and joins traces. Bytes come from the thread that started it.
+
+/** Blocks looked into at the same time by one search. */
+const CONCURRENCY = 16;
+
+const { cacheBytes, seed } = workerArgument() as { cacheBytes: number; seed: number };
+const cache = createBlockCache({ maxBytes: cacheBytes });
+const call = serveWorker(new Map<string, (argument: never) => unknown>([['find', find]]));
+
+async function find(search: TraceSearch): Promise<Transferred> {
+  const found: Omit<TraceFound, 'trace' | 'truncated'> = { missing: [], problems: [], inspectedBytes: 0 };
+  const parts: EncodedSpans[] = [...search.heads];
+  let next = 0;
+  const lane = async () => {
+    for (let i = next++; i < search.entries.length; i = next++) {
+      const spans = await readTrace(search, search.entries[i] as BlockEntry, found);
+      if (spans !== undefined) parts.push(spans);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(CONCURRENCY, search.entries.length) }, lane));
+  const { bytes, truncated } = mergeTrace(parts, { maxBytes: search.maxBytes });
+  const answer: TraceFound = { ...found, trace: bytes, truncated };
+  return new Transferred(answer, [bytes.buffer as ArrayBuffer]);
+}
+
+/** A block that cannot be read is told in `found`, not thrown: the other blocks may have the trace. */
+async function readTrace(
+  { tenant, id }: TraceSearch,
+  entry: BlockEntry,
+  found: Omit<TraceFound, 'trace' | 'truncated'>,
+): Promise<EncodedSpans | undefined> {
+  const reader = openBlock({
+    place: entry,
+    cache,
+    seed,
+    readRange: async (object, offset, length) => {
+      const request: ReadRequest = { tenant, block: entry.id, object, range: { offset, length } };
+      const bytes = (await call('read', request)) as Uint8Array;
+      found.inspectedBytes += bytes.length;
+      return bytes;
+    },
+  });
+  try {
+    const view = await reader.readTrace(id);
+    if (view === undefined) return undefined;
+    return encodeSpans(
+      view,
+      Int32Array.from({ length: view.spanCount }, (_, row) => row),
+    );
+  } catch (error) {
+    if (isKind(error, 'not-found')) found.missing.push(entry.id);
+    else found.problems.push(`block ${entry.id} cannot be read: ${toVivaceError(error).message}`);
+    return undefined;
+  }
+}

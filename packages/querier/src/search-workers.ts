@@ -1,0 +1,52 @@
+import { startWorker, type VivaceError, type WorkerClient } from '@vivace/kernel';
+import type { ByteRange } from '@vivace/object-store';
+import type { TraceFound, TraceSearch } from './trace-search.ts';
+
+/** Threads that open blocks and decode pages. They ask back for the bytes that they need. */
+export interface SearchWorkers {
+  find(search: TraceSearch): Promise<TraceFound>;
+  stop(): Promise<void>;
+}
+
+export interface SearchWorkerOptions {
+  count: number;
+  /** Over all workers. */
+  cacheBytes: number;
+  /** Of hash tables over what senders chose. */
+  seed: number;
+  /** Bytes of an object of a block. */
+  read: (tenant: string, block: string, object: string, range: ByteRange) => Promise<Uint8Array>;
+  onExit: (error: VivaceError) => void;
+}
+
+/** What a worker asks for. */
+export interface ReadRequest {
+  tenant: string;
+  block: string;
+  object: string;
+  range: ByteRange;
+}
+
+export function createSearchWorkers({ count, cacheBytes, seed, read, onExit }: SearchWorkerOptions): SearchWorkers {
+  const handlers = new Map([
+    ['read', ({ tenant, block, object, range }: ReadRequest) => read(tenant, block, object, range)],
+  ]);
+  const workers: WorkerClient[] = Array.from({ length: count }, () =>
+    startWorker({
+      module: new URL('./search-worker.ts', import.meta.url),
+      argument: { cacheBytes: Math.floor(cacheBytes / count), seed },
+      onExit,
+      handlers,
+    }),
+  );
+  return {
+    // A trace goes to the same worker every time, so its pages are cached once.
+    find: (search) => {
+      const worker = workers[(search.id[15] as number) % workers.length] as WorkerClient;
+      return worker.call('find', search) as Promise<TraceFound>;
+    },
+    stop: async () => {
+      await Promise.all(workers.map((worker) => worker.stop()));
+    },
+  };
+}

@@ -1,0 +1,23 @@
+import type { EncodedSpans } from '@vivace/columns';
+import type { BlockEntry } from '@vivace/manifest';
+
+/** A lookup of one trace in the blocks of a snapshot, joined with what the heads have. */
+export interface TraceSearch {
+  tenant: string;
+  id: Uint8Array;
+  entries: readonly BlockEntry[];
+  heads: EncodedSpans[];
+  maxBytes: number;
+}
+
+export interface TraceFound {
+  /** OTLP TracesData; no bytes where nothing was found. */
+  trace: Uint8Array;
+  truncated: boolean;
+  /** Blocks of which an object is gone: the snapshot is out of date. */
+  missing: string[];
+  /** Blocks that could not be read, and why. */
+  problems: string[];
+  /** Bytes read from the store. */
+  inspectedBytes: number;
+}

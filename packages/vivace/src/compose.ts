@@ -1,0 +1,246 @@
+import { createApi } from '@vivace/api';
+import { type Config, formatEndpoint, parseEndpoint, renderConfig } from '@vivace/config';
+import { createDistributor, createDistributorMetrics } from '@vivace/distributor';
+import { createWorkerBlockCutter, createWorkerHeadBuilder, Ingester } from '@vivace/ingester';
+import {
+  assert,
+  createBufferPool,
+  type Service,
+  stopAll,
+  systemClock,
+  systemFiles,
+  systemRandom,
+  type VivaceError,
+} from '@vivace/kernel';
+import { lockDirectory } from '@vivace/object-store';
+import { Querier } from '@vivace/querier';
+import { createByteBudget, createGrpcReceiver, createHttpReceiver, createReceiverMetrics } from '@vivace/receivers';
+import { createMetrics, type Logger, type Metrics } from '@vivace/telemetry';
+import { openDiskLog } from '@vivace/wal';
+import { createManifests } from './manifests.ts';
+import type { Running } from './running.ts';
+import { openStorage } from './storage.ts';
+import { readTlsFiles, type TlsPaths } from './tls.ts';
+import { VERSION } from './version.ts';
+
+/** Bodies of requests under way, over all receivers; their buffers are used again. */
+const REQUEST_MEMORY_BYTES = 64 * 1024 * 1024;
+const IDLE_BUFFER_BYTES = 16 * 1024 * 1024;
+/** The log may hold this many segments before heads are cut early. */
+const LOG_MAX_SEGMENTS = 5000;
+
+/** Every service in one process, started from the storage up; on a failure what was started is stopped again. */
+export async function compose(
+  config: Config,
+  { logger, signal }: { logger: Logger; signal: AbortSignal },
+): Promise<Running> {
+  const clock = systemClock;
+  const random = systemRandom;
+  const metrics = createMetrics({ processMetrics: true });
+  const running: Service[] = [];
+  const onStop = (stop: () => Promise<void>) => running.push({ start: async () => undefined, stop });
+  try {
+    await lockDirectories(config, onStop);
+    const storage = await openStorage(config, { clock, random, metrics, signal });
+    const { store } = storage;
+    onStop(() => storage.close());
+    const manifest = createManifests({
+      store,
+      clock,
+      random,
+      maxOpen: 2 * config.limits.max_tenants,
+      onAlarm: (tenant, alarm) =>
+        logger.fatal({ err: alarm, tenant }, 'the manifest went back in time: no more commits'),
+    });
+    const log = await openDiskLog({
+      files: systemFiles,
+      clock,
+      random,
+      directory: config.storage.trace.wal.path,
+      limits: logLimits(config),
+      onEvent: (event) => logger.warn(event, `log: ${event.kind}`),
+    });
+    onStop(() => log.stop());
+    const onWorkerExit = (error: VivaceError) => {
+      // Everything acknowledged is in the log: a new start is the one sound way on.
+      logger.fatal({ err: error }, 'a thread ended: leaving, start again');
+      process.exit(1);
+    };
+    const builder = createWorkerHeadBuilder(headOptions(config, random.u32()), onWorkerExit);
+    onStop(() => builder.stop());
+    const { single_object_max_bytes, row_group_rows, page_rows } = config.storage.trace.block;
+    const cutter = createWorkerBlockCutter(
+      { singleObjectMaxBytes: single_object_max_bytes, rowGroupRows: row_group_rows, pageRows: page_rows },
+      onWorkerExit,
+    );
+    onStop(() => cutter.stop());
+    const ingester = new Ingester({
+      log,
+      builder,
+      cutter,
+      manifest,
+      store,
+      clock,
+      random,
+      logger,
+      limits: {
+        headsMaxBytes: config.ingester.heads_max_bytes,
+        generationMaxBytes: config.ingester.generation_max_bytes,
+        cutIntervalMs: config.ingester.cut_interval,
+        smallTenantCutIntervalMs: config.ingester.small_tenant_cut_interval,
+        // Cutting begins at half of what the log may take.
+        logMaxBytes: config.ingester.wal.max_bytes / 2,
+        logMaxSegments: LOG_MAX_SEGMENTS,
+      },
+    });
+    running.push(ingester);
+    registerIngesterMetrics(metrics, ingester, log);
+    const querier = new Querier({
+      heads: ingester,
+      manifest,
+      store,
+      cacheBytes: config.querier.cache_bytes,
+      workers: config.querier.workers,
+      random,
+      onExit: onWorkerExit,
+    });
+    running.push(querier);
+    const distributor = createDistributor({
+      next: ingester,
+      clock,
+      metrics: createDistributorMetrics(metrics),
+      limits: {
+        ingestionRateBytes: config.limits.ingestion_rate_bytes,
+        ingestionBurstBytes: config.limits.ingestion_burst_bytes,
+      },
+      maxTenants: config.limits.max_tenants,
+    });
+    const receivers = createReceivers(config, { sink: distributor, metrics, logger });
+    const api = createApi({
+      host: config.server.http_listen_address,
+      port: config.server.http_listen_port,
+      ...apiTls(config.server.tls),
+      tenancy: { enabled: config.multitenancy_enabled, multiTenantQueries: true },
+      finder: querier,
+      build: { version: VERSION, revision: '' },
+      notReady: () => [],
+      flush: (flushSignal) => ingester.flush(flushSignal),
+      configYaml: () => renderConfig(config),
+      logger,
+      metrics,
+      clock,
+      limits: { maxTraceBytes: config.limits.max_trace_response_bytes },
+    });
+    await ingester.start();
+    for (const service of [api, receivers.grpc, receivers.http]) {
+      running.push(service);
+      await service.start({ signal });
+    }
+    signal.throwIfAborted();
+    return {
+      addresses: {
+        http: formatEndpoint(api.address),
+        otlpGrpc: formatEndpoint(receivers.grpc.address()),
+        otlpHttp: formatEndpoint(receivers.http.address()),
+      },
+      notices: [],
+      stop: () => stopAll(running),
+    };
+  } catch (error) {
+    await stopAll(running).catch((cause: unknown) => logger.warn({ err: cause }, 'a failed start was not undone'));
+    throw error;
+  }
+}
+
+/** One process a log and, where the store is a directory, one a store. */
+async function lockDirectories(config: Config, onStop: (stop: () => Promise<void>) => void): Promise<void> {
+  const { backend, local, wal } = config.storage.trace;
+  const directories = backend === 'local' ? [wal.path, local.path] : [wal.path];
+  for (const directory of new Set(directories)) {
+    const lock = await lockDirectory(directory);
+    onStop(() => lock.release());
+  }
+}
+
+function logLimits(config: Config) {
+  const { wal } = config.ingester;
+  return {
+    segmentMaxBytes: wal.segment_max_bytes,
+    groupMaxBytes: wal.sync_bytes,
+    groupDelayMs: wal.sync_interval,
+    maxUndurableBytes: wal.max_undurable_bytes,
+    maxBytes: wal.max_bytes,
+  };
+}
+
+function headOptions(config: Config, seed: number) {
+  return {
+    seed,
+    maxColumns: config.limits.max_attribute_columns,
+    limits: {
+      maxAttributeBytes: config.limits.max_attribute_bytes,
+      maxTraceBytes: config.limits.max_trace_bytes,
+    },
+  };
+}
+
+function createReceivers(
+  config: Config,
+  options: { sink: Parameters<typeof createHttpReceiver>[0]['sink']; metrics: Metrics; logger: Logger },
+) {
+  const { grpc, http } = config.distributor.receivers.otlp.protocols;
+  const shared = {
+    sink: options.sink,
+    memory: {
+      pool: createBufferPool({ maxIdleBytes: IDLE_BUFFER_BYTES }),
+      budget: createByteBudget(Math.max(REQUEST_MEMORY_BYTES, 2 * config.limits.max_request_bytes)),
+    },
+    clock: systemClock,
+    metrics: createReceiverMetrics(options.metrics),
+    maxRequestBytes: config.limits.max_request_bytes,
+    multitenancy: config.multitenancy_enabled,
+    onDefect: (error: VivaceError) => options.logger.error({ err: error }, 'a request failed by a defect'),
+  };
+  return {
+    grpc: createGrpcReceiver({ ...shared, ...listenOn(grpc.endpoint), ...receiverTls(grpc.tls) }),
+    http: createHttpReceiver({
+      ...shared,
+      ...listenOn(http.endpoint),
+      ...receiverTls(http.tls),
+      corsOrigins: http.cors.allowed_origins,
+    }),
+  };
+}
+
+function listenOn(text: string): { host: string; port: number } {
+  const endpoint = parseEndpoint(text);
+  assert(endpoint !== undefined, 'the configuration checks endpoints');
+  return endpoint;
+}
+
+function apiTls(paths: TlsPaths) {
+  const files = readTlsFiles(paths);
+  if (files === undefined) return {};
+  const { certificate, key, clientCa } = files;
+  return { tls: { certificate, key, ...(clientCa !== undefined && { clientCa }) } };
+}
+
+function receiverTls(paths: TlsPaths) {
+  const files = readTlsFiles(paths);
+  if (files === undefined) return {};
+  const { certificate, key, clientCa } = files;
+  return { tls: { cert: certificate, key, ...(clientCa !== undefined && { clientCa }) } };
+}
+
+function registerIngesterMetrics(metrics: Metrics, ingester: Ingester, log: { bytes: number }): void {
+  metrics.gauge({
+    name: 'vivace_ingester_head_bytes',
+    help: 'Memory of spans that are not in blocks yet.',
+    collect: () => ingester.headBytes,
+  });
+  metrics.gauge({
+    name: 'vivace_log_bytes',
+    help: 'Bytes of the write-ahead log.',
+    collect: () => log.bytes,
+  });
+}

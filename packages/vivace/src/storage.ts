@@ -1,0 +1,62 @@
+import type { Config } from '@vivace/config';
+import { type Clock, type Random, systemErrorCode, VivaceError } from '@vivace/kernel';
+import {
+  createFileStore,
+  createMeteredStore,
+  createRetryingStore,
+  createS3Store,
+  createStoreMetrics,
+  type ObjectStore,
+  probeStore,
+} from '@vivace/object-store';
+import type { Metrics } from '@vivace/telemetry';
+
+export interface Storage {
+  store: ObjectStore;
+  close(): Promise<void>;
+}
+
+/**
+ * The configured object store with its wrappers, seen from the inside out: the backend, metrics of every single
+ * call, retries. It has kept its promises to the start probe.
+ */
+export async function openStorage(
+  config: Config,
+  options: { clock: Clock; random: Random; metrics: Metrics; signal: AbortSignal },
+): Promise<Storage> {
+  const { clock, random, metrics, signal } = options;
+  const { backend, local, s3 } = config.storage.trace;
+  const plain =
+    backend === 'local'
+      ? await createFileStore({ directory: local.path, clock }).catch(unusable(local.path))
+      : await createS3Store({
+          bucket: s3.bucket,
+          clock,
+          forcePathStyle: s3.forcepathstyle,
+          ...(s3.prefix !== '' && { prefix: s3.prefix }),
+          ...(s3.endpoint !== '' && { endpoint: s3.endpoint }),
+          ...(s3.region !== '' && { region: s3.region }),
+        });
+  const metered = createMeteredStore(plain, { metrics: createStoreMetrics(metrics.registry), clock });
+  const store = createRetryingStore(metered, { clock, random });
+  try {
+    await probeStore(store, { signal, random });
+  } catch (error) {
+    await plain.close();
+    throw error;
+  }
+  return { store, close: () => plain.close() };
+}
+
+function unusable(directory: string): (error: unknown) => never {
+  return (error) => {
+    if (error instanceof VivaceError) throw error;
+    const code = systemErrorCode(error) ?? 'unknown';
+    throw new VivaceError(
+      'unavailable',
+      'store-unusable',
+      `the directory of the store cannot be used (${code}): check its owner and mode, or choose another with --data-dir, ${directory}`,
+      { cause: error },
+    );
+  };
+}

@@ -1,0 +1,97 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const main = fileURLToPath(new URL('../../packages/vivace/src/main.ts', import.meta.url));
+const READY_TIMEOUT_MS = 30_000;
+
+/** A Vivace that runs as a process of its own, as a user's does. */
+export interface TestServer {
+  readonly pid: number;
+  readonly dataDir: string;
+  /** `http://127.0.0.1:…` of the API and of OTLP over HTTP, `127.0.0.1:…` of OTLP over gRPC. */
+  readonly http: string;
+  readonly otlpHttp: string;
+  readonly otlpGrpc: string;
+  /** Everything it has written, for the message of a failed test. */
+  output(): string;
+  /** SIGKILL: what a crash is. Resolves when the process is gone. */
+  kill(): Promise<void>;
+  /** SIGTERM; resolves with the exit code. */
+  stop(): Promise<number | null>;
+}
+
+export interface TestServerOptions {
+  dataDir: string;
+  flags?: readonly string[];
+  env?: Record<string, string>;
+}
+
+export function temporaryDirectory(): { path: string; remove: () => void } {
+  const directory = mkdtempSync(path.join(tmpdir(), 'vivace-test-'));
+  return { path: directory, remove: () => rmSync(directory, { recursive: true, force: true }) };
+}
+
+/** Starts a server on free ports and waits until it says that it is ready; throws with its output when it ends before. */
+export async function startServer({ dataDir, flags = [], env = {} }: TestServerOptions): Promise<TestServer> {
+  const ports = ['--http-port', '0', '--otlp-grpc-port', '0', '--otlp-http-port', '0'];
+  const child = spawn(process.execPath, [main, '--data-dir', dataDir, ...ports, ...flags], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, VIVACE_SERVER_LOG_FORMAT: 'json', ...env },
+  });
+  const exited = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+    });
+  }
+  const addresses = await readyAddresses(child, exited, () => output);
+  return {
+    pid: child.pid as number,
+    dataDir,
+    http: `http://${addresses.http}`,
+    otlpHttp: `http://${addresses.otlpHttp}`,
+    otlpGrpc: addresses.otlpGrpc,
+    output: () => output,
+    kill: async () => {
+      child.kill('SIGKILL');
+      await exited;
+    },
+    stop: async () => {
+      child.kill('SIGTERM');
+      return exited;
+    },
+  };
+}
+
+interface Addresses {
+  http: string;
+  otlpHttp: string;
+  otlpGrpc: string;
+}
+
+/** The addresses that the line `ready` of its log tells. */
+async function readyAddresses(
+  child: ChildProcess,
+  exited: Promise<number | null>,
+  output: () => string,
+): Promise<Addresses> {
+  let ended = false;
+  void exited.then(() => {
+    ended = true;
+  });
+  const deadline = Date.now() + READY_TIMEOUT_MS;
+  while (Date.now() < deadline && !ended) {
+    for (const line of output().split('\n')) {
+      if (!line.startsWith('{') || !line.includes('"ready"')) continue;
+      const entry = JSON.parse(line) as Partial<Addresses> & { msg?: string };
+      if (entry.msg === 'ready') return entry as Addresses;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  child.kill('SIGKILL');
+  throw new Error(`the server did not get ready:\n${output()}`);
+}
