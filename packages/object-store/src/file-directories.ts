@@ -33,9 +33,15 @@ export function createFileDirectories(root: string, files: Files): FileDirectori
     const parent = path.dirname(directory);
     await ensureLocked(parent);
     // An empty one may have been made by who died, or failed, before the sync; then only a new name can be synced.
-    await files.removeDirectory(directory).catch(() => undefined);
+    await files.removeDirectory(directory).catch((error: unknown) => {
+      if (!['ENOENT', 'ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(systemErrorCode(error) ?? '')) throw error;
+    });
     const mark = failedSyncs;
-    await files.makeDirectory(directory);
+    await files.makeDirectory(directory).catch((error: unknown) => {
+      // It syncs too.
+      failedSyncs++;
+      throw error;
+    });
     await sync(parent, mark);
     if (durable.size >= MAX_KNOWN) durable.clear();
     durable.add(directory);

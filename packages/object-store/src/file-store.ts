@@ -45,7 +45,7 @@ const MAX_ATTEMPTS = 8;
  * object: a reader that comes meanwhile waits, and where the sync failed, or a process was killed before it, the
  * object is written anew before it is shown, for a sync that succeeds after one that failed proves nothing. So
  * what has been seen survives a loss of power, also for who reads back a put whose outcome it does not know.
- * The one thing that may come back is an object whose delete failed.
+ * The one thing that may come back, until its key is put again, is an object whose delete failed.
  *
  * **ETags** are content hashes up to 128 KiB. Beyond that they are size and time of writing, and a put that
  * would repeat the one it replaces writes again until the time differs: the same ETag never names other bytes.
@@ -185,14 +185,20 @@ interface Parts {
 async function openDirectory(root: string, files: Files): Promise<FileTemporaries> {
   try {
     await files.makeDirectory(root);
-    // Who made it may have died before the sync.
-    await files.syncDirectory(path.dirname(root)).catch((error: unknown) => {
-      // A parent that may not be read is older than this store.
-      if (!['EACCES', 'EPERM'].includes(systemErrorCode(error) ?? '')) throw error;
-    });
+    await syncParents(root, files);
     return await openFileTemporaries(root, files);
   } catch (error) {
     throw fileWriteError(error, root);
+  }
+}
+
+/** Makes durable the name of the root, and those above it: who made them may have died before the sync. */
+async function syncParents(root: string, files: Files): Promise<void> {
+  for (let at = root; at !== path.dirname(at); at = path.dirname(at)) {
+    await files.syncDirectory(path.dirname(at)).catch((error: unknown) => {
+      // A directory that may not be read is older than this store.
+      if (!['EACCES', 'EPERM'].includes(systemErrorCode(error) ?? '')) throw error;
+    });
   }
 }
 
@@ -277,6 +283,8 @@ async function place(parts: Parts, key: string, file: string, absent: boolean): 
       directories.forget();
     }
   }
+  // It may be another one by now: removed with its last object and made again, by who has not synced it yet.
+  await directories.ensure(directory);
   await directories.sync(directory, mark);
   catalog.settled(key);
 }
@@ -296,6 +304,7 @@ async function renew({ catalog, directories, files, temporaries }: Parts, key: s
     await directories.ensure(directory);
     const mark = directories.mark();
     await files.rename(file, catalog.pathOf(key));
+    await directories.ensure(directory);
     await directories.sync(directory, mark);
   } catch (error) {
     await temporaries.remove(file);
@@ -311,8 +320,13 @@ async function remove({ catalog, directories, files, handles }: Parts, key: stri
   try {
     await files.unlink(catalog.pathOf(key));
   } catch (error) {
-    if (systemErrorCode(error) !== 'EIO') catalog.settled(key);
-    if (fileReadError(error, key).kind !== 'not-found') throw error;
+    if (fileReadError(error, key).kind !== 'not-found') {
+      if (systemErrorCode(error) !== 'EIO') catalog.settled(key);
+      throw error;
+    }
+    // Who removed it may have died before the sync.
+    await directories.sync(catalog.directoryOf(key), mark);
+    catalog.settled(key);
     return;
   }
   await directories.prune(catalog.directoryOf(key), mark);
