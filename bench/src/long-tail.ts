@@ -23,7 +23,20 @@ export function zipf(random: Random, count: number): () => number {
   };
 }
 
-const WORDS = ['cart', 'flag', 'tier', 'region', 'batch', 'retry', 'quota', 'cohort', 'promo', 'locale', 'source', 'mode'];
+const WORDS = [
+  'cart',
+  'flag',
+  'tier',
+  'region',
+  'batch',
+  'retry',
+  'quota',
+  'cohort',
+  'promo',
+  'locale',
+  'source',
+  'mode',
+];
 
 /** Attributes of an organisation's own, of many keys and all simple types; each call writes one or two a span. */
 export function longTail(random: Random, count: number): (writer: ByteWriter) => void {

@@ -41,10 +41,15 @@ async function runAll(options: BenchOptions, workDir: string, signal: AbortSigna
   progress.begin('making data', options.dataset.spans);
   let made = 0;
   const startMs = systemClock.nowMs() - options.dataset.durationMs - options.dataset.lateMs;
-  const dataset = await storeDataset({ ...options.dataset, startMs }, path.join(workDir, 'dataset'), signal, (spans) => {
-    progress.add(spans - made);
-    made = spans;
-  });
+  const dataset = await storeDataset(
+    { ...options.dataset, startMs },
+    path.join(workDir, 'dataset'),
+    signal,
+    (spans) => {
+      progress.add(spans - made);
+      made = spans;
+    },
+  );
   progress.end();
   const runs: RunResult[] = [];
   try {

@@ -1,2 +1,4 @@
 import type { BenchOptions } from './options.ts';
-export async function runMicro(_o: BenchOptions): Promise<number> { return 0; }
+export async function runMicro(_o: BenchOptions): Promise<number> {
+  return 0;
+}

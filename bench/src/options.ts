@@ -182,7 +182,8 @@ function target(values: Values): BenchOptions['target'] {
 }
 
 function url(name: string, value: string): URL {
-  if (!/^https?:\/\//.test(value) || !URL.canParse(value)) throw usage(`--${name} must be an http or https URL: ${value}`);
+  if (!/^https?:\/\//.test(value) || !URL.canParse(value))
+    throw usage(`--${name} must be an http or https URL: ${value}`);
   return new URL(value);
 }
 

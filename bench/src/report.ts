@@ -17,13 +17,18 @@ const MEGABYTE = 1e6;
 
 /** The figures of all runs, in the order of the table. */
 export function figures(runs: readonly RunResult[]): Figure[] {
-  const figure = (name: string, unit: string, digits: number, value: (run: RunResult) => number | undefined): Figure => ({
+  const figure = (
+    name: string,
+    unit: string,
+    digits: number,
+    value: (run: RunResult) => number | undefined,
+  ): Figure => ({
     name,
     unit,
     digits,
     values: runs.map((run) => value(run) ?? Number.NaN),
   });
-  const sections = [...new Set(runs.flatMap((run) => [...(run.stored?.sections.keys() ?? [])]))].sort();
+  const sections = [...new Set(runs.flatMap((run) => Object.keys(run.blocks?.sections ?? {})))];
   return [
     figure('accepted', 'spans/s', 0, (run) => run.spansPerSecond),
     figure('from first byte to block', 'spans per CPU-second', 0, (run) => run.spansPerCpuSecond),
@@ -34,12 +39,15 @@ export function figures(runs: readonly RunResult[]): Figure[] {
     figure('flush', 'ms', 0, (run) => run.flushMs),
     figure('stored, everything', 'bytes/span', 2, (run) => run.storedBytesPerSpan),
     ...sections.map((section) =>
-      figure(`  ${section}`, 'bytes/span', 2, (run) =>
-        run.stored === undefined || run.storedBytesPerSpan === undefined
-          ? undefined
-          : ((run.stored.sections.get(section) ?? 0) / run.stored.totalBytes) * run.storedBytesPerSpan,
-      ),
+      figure(`  ${section}`, 'bytes/span', 2, ({ blocks }) => blocks && (blocks.sections[section] ?? 0) / blocks.spans),
     ),
+    figure(
+      '  what is left of the log',
+      'bytes/span',
+      2,
+      ({ stored, storedBytesPerSpan = 0 }) => stored && (stored.logBytes / stored.totalBytes) * storedBytesPerSpan,
+    ),
+    figure('blocks', '', 0, ({ blocks }) => blocks?.blocks),
     figure('ack to readable under load, p50', 'ms', 1, (run) => run.freshLoaded.latency.p50Ms),
     figure('ack to readable under load, max', 'ms', 1, (run) => run.freshLoaded.latency.maxMs),
     figure('ack to readable at rest, p50', 'ms', 1, (run) => run.freshIdle.latency.p50Ms),
@@ -53,7 +61,12 @@ export function figures(runs: readonly RunResult[]): Figure[] {
       figure(`by id ${pass}, store reads`, 'max', 0, (run) => run[pass]?.reads?.max),
       figure(`by id ${pass}, wrong`, `of ${runs[0]?.[pass]?.asked ?? 0}`, 0, (run) => wrongOf(run[pass])),
     ]),
-    figure('spans counted, wrong', `of ${runs[0]?.counted.asked ?? 0}`, 0, ({ counted }) => counted.asked - counted.whole),
+    figure(
+      'spans counted, wrong',
+      `of ${runs[0]?.counted.asked ?? 0}`,
+      0,
+      ({ counted }) => counted.asked - counted.whole,
+    ),
   ];
 }
 
@@ -68,7 +81,12 @@ function scaled(bytes: number | undefined): number | undefined {
 /** The table that a person reads: the median and every run. */
 export function renderTable(all: readonly Figure[], machine: Machine, options: BenchOptions, truth: Truth): string {
   const rows = [
-    ['', 'median', '', ...(all[0]?.values.length === 1 ? [] : (all[0]?.values ?? []).map((_, run) => `run ${run + 1}`))],
+    [
+      '',
+      'median',
+      '',
+      ...(all[0]?.values.length === 1 ? [] : (all[0]?.values ?? []).map((_, run) => `run ${run + 1}`)),
+    ],
     ...all.map(({ name, unit, digits, values }) => [
       name,
       format(median(values.filter((value) => !Number.isNaN(value))), digits),
@@ -116,5 +134,5 @@ export function renderJson(
     values,
   }));
   const report = { machine, options, dataset: { spans, traces, lateTraces, bytes }, figures: medians, runs };
-  return `${JSON.stringify(report, (_, value: unknown) => (value instanceof Map ? Object.fromEntries(value) : value), 2)}\n`;
+  return `${JSON.stringify(report, null, 2)}\n`;
 }

@@ -10,7 +10,7 @@ import type { BenchOptions } from './options.ts';
 import { processTreesReadable, type TreeWatch, watchTree } from './process-tree.ts';
 import type { Progress } from './progress.ts';
 import { type OwnServer, type Server, startServer } from './server.ts';
-import { measureStored, type Stored } from './stored.ts';
+import { measureBlocks, measureStored, type Stored, type StoredBlocks } from './stored.ts';
 
 export interface RunContext {
   options: BenchOptions;
@@ -36,6 +36,7 @@ export interface RunResult {
   flushMs: number;
   stored: Stored | undefined;
   storedBytesPerSpan: number | undefined;
+  blocks: StoredBlocks | undefined;
   freshLoaded: Freshness;
   freshIdle: Freshness;
   restartMs: number | undefined;
@@ -64,8 +65,9 @@ export async function runOnce(context: RunContext): Promise<RunResult> {
   const restart = async () => {
     await server?.stop();
     server = undefined;
+    const blocks = await measureBlocks(dataDir, context);
     server = await startServer({ dataDir, tenants, clock, signal });
-    return server;
+    return { server, blocks };
   };
   try {
     return await measure(running, server, dataDir, restart);
@@ -84,7 +86,7 @@ async function measure(
   context: RunContext,
   server: Server,
   dataDir: string | undefined,
-  restart?: () => Promise<OwnServer>,
+  restart?: () => Promise<{ server: OwnServer; blocks: StoredBlocks }>,
 ): Promise<RunResult> {
   const { options, dataset, clock, signal, progress } = context;
   const watch = server.pid !== undefined && processTreesReadable() ? watchTree(server.pid, clock) : undefined;
@@ -94,17 +96,20 @@ async function measure(
   progress.end();
   const usage = (watch as TreeWatch | undefined)?.stop();
   const stored = dataDir === undefined ? undefined : await measureStored(dataDir);
-  const freshIdle = await probeFreshness(freshnessOptions(context, server), (probes) => probes >= IDLE_PROBES);
-
-  const restarted = await restart?.();
+  const { server: restarted, blocks } = (await restart?.()) ?? {};
+  const now = restarted ?? server;
+  const nowSignal = restarted === undefined ? signal : AbortSignal.any([signal, restarted.died]);
   const lookups: LookupOptions = {
-    api: (restarted ?? server).api,
+    api: now.api,
     tenants: options.dataset.tenants > 1,
-    signal: restarted === undefined ? signal : AbortSignal.any([signal, restarted.died]),
+    signal: nowSignal,
     onProgress: (count) => progress.add(count),
     sentText: (traceId, spanId) => sentText(dataset, traceId, spanId),
   };
   const reads = await lookUpAll(context, lookups, restarted !== undefined);
+  // Last: what the probes send must not be in the way of what is measured before.
+  const idle = freshnessOptions({ ...context, signal: nowSignal }, now);
+  const freshIdle = await probeFreshness(idle, (probes) => probes >= IDLE_PROBES);
   const acceptedSpans = loads.reduce((sum, result) => sum + result.acceptedSpans, 0);
   const loadMs = loads.reduce((sum, result) => sum + result.elapsedMs, 0);
   const result: RunResult = {
@@ -117,6 +122,7 @@ async function measure(
     flushMs,
     stored,
     storedBytesPerSpan: stored === undefined ? undefined : stored.totalBytes / dataset.truth.spans,
+    blocks,
     freshLoaded,
     freshIdle,
     restartMs: restarted?.startMs,

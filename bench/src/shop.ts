@@ -1,6 +1,18 @@
 import { fraction, type Random } from '@vivace/kernel';
 import { ATTRIBUTE_TAG, attribute, message, text, type Value } from './attributes.ts';
-import { type Call, createCall, cacheCommands, databaseQueries, exceptionEvent, httpServer, type Operation, PODS, type Publication, publication, rpcServer } from './operations.ts';
+import {
+  type Call,
+  cacheCommands,
+  createCall,
+  databaseQueries,
+  exceptionEvent,
+  httpServer,
+  type Operation,
+  PODS,
+  type Publication,
+  publication,
+  rpcServer,
+} from './operations.ts';
 
 /**
  * The shop whose traces the bench sends: 24 services with three pods each, what they call, and every constant
@@ -164,8 +176,7 @@ function createPod(
   pod: number,
   clockSkewMs: number,
 ): Pod {
-  const hex = (digits: number) =>
-    Array.from({ length: digits }, () => '0123456789abcdef'[random.u32() & 15]).join('');
+  const hex = (digits: number) => Array.from({ length: digits }, () => '0123456789abcdef'[random.u32() & 15]).join('');
   const podName = `${service}-${hex(10)}-${hex(5)}`;
   const zone = REGIONS[pod] as string;
   const resource: [string, Value][] = [
@@ -191,7 +202,11 @@ function createPod(
     resource: message(0x0a, ...resource.map(([key, value]) => attribute(ATTRIBUTE_TAG.resource, key, value))),
     schemaUrl: text(0x1a, SCHEMA_URL),
     scopes: LIBRARIES[language].map((library) => message(0x0a, text(0x0a, library), text(0x12, '2.19.0'))),
-    clientAddress: attribute(ATTRIBUTE_TAG.span, 'client.address', `10.${pod}.${random.u32() % 250}.${random.u32() % 250}`),
+    clientAddress: attribute(
+      ATTRIBUTE_TAG.span,
+      'client.address',
+      `10.${pod}.${random.u32() % 250}.${random.u32() % 250}`,
+    ),
     skewNs: Math.floor((fraction(random) * 2 - 1) * clockSkewMs * 1e6),
   };
 }

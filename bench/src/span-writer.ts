@@ -75,9 +75,7 @@ export class SpanWriter {
     this.#tenant = tenant;
     this.#spans = 0;
     this.#late = false;
-    this.#sampled = sampled
-      ? { traceId: bytesToHex(this.#traceId), tenant, late: false, spans: new Map() }
-      : undefined;
+    this.#sampled = sampled ? { traceId: bytesToHex(this.#traceId), tenant, late: false, spans: new Map() } : undefined;
   }
 
   /** The trace's id, valid until the next begins. */

@@ -121,7 +121,14 @@ export class TraceWriter {
   }
 
   /** A service's whole work on one request; returns when it ended. Children are written before their parent. */
-  #serve(place: Place, high: number, low: number, startNs: number, depth: number, consume: Operation | undefined): number {
+  #serve(
+    place: Place,
+    high: number,
+    low: number,
+    startNs: number,
+    depth: number,
+    consume: Operation | undefined,
+  ): number {
     const random = this.#random;
     const service = this.#shop.services[place.service] as Service;
     this.#budget--;

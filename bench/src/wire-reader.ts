@@ -24,7 +24,8 @@ export function* fields(bytes: Uint8Array, start = 0, end = bytes.length): Gener
       from = length.next;
       at = from + length.value;
     } else throw dataError('bad-wire-type', `a protobuf field has wire type ${wire}`);
-    if (at > end || number === 0) throw dataError('bad-field', `a protobuf field runs over its message at byte ${from}`);
+    if (at > end || number === 0)
+      throw dataError('bad-field', `a protobuf field runs over its message at byte ${from}`);
     yield { number, wire, start: from, end: at };
   }
 }
