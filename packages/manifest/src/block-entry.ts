@@ -66,7 +66,7 @@ export function writeEntry(writer: ByteWriter, entry: BlockEntry): void {
   writer.varint(entry.traces);
   writer.u64(entry.minStart);
   writer.u64(entry.maxEnd);
-  writer.varint(entry.commitTimeMs);
+  writer.varint(Math.floor(entry.commitTimeMs));
   writer.varint(entry.filterBytes);
   writer.varint(entry.applied);
   writer.text(entry.retentionClass);

@@ -1,5 +1,6 @@
 import { assert, isUuidV7, uuidV7TimeMs } from '@vivace/kernel';
-import type { BlockEntry } from './block-entry.ts';
+import { type BlockEntry, writeEntry } from './block-entry.ts';
+import { ByteWriter } from './byte-writer.ts';
 import { blockGrave, pageGrave } from './graveyard.ts';
 import type { Root } from './root.ts';
 
@@ -26,8 +27,9 @@ export interface CoverStep {
 }
 
 /**
- * `covered`: somebody else's blocks hold these records. `removed`: a block to be removed is not live any more.
- * `floor`: an added block or a stream not seen before is older than the floor.
+ * `covered`: other blocks hold these records already, or the stream was closed so long ago that its coverage is
+ * forgotten. `removed`: a block to be removed is not live any more. `floor`: the id of an added block is older than
+ * the floor, because its writer stalled: the same rows can be written again under a new id.
  */
 export type LostReason = 'covered' | 'removed' | 'floor';
 
@@ -47,7 +49,12 @@ export type Page = ReadonlyMap<string, BlockEntry>;
 
 /** Throws for what no correct program asks for. */
 export function checkEdit(edit: ManifestEdit): void {
-  for (const { id } of edit.add) assert(isUuidV7(id), `the id of a block is no UUIDv7: ${id}`);
+  const scratch = new ByteWriter();
+  for (const entry of edit.add) {
+    assert(isUuidV7(entry.id), `the id of a block is no UUIDv7: ${entry.id}`);
+    // One that cannot be written must fail by itself, not with the edits that it would be committed with.
+    writeEntry(scratch, entry);
+  }
   for (const { stream, from, to } of edit.cover) {
     assert(isUuidV7(stream), `the id of a stream is no UUIDv7: ${stream}`);
     assert(Number.isSafeInteger(to) && from >= 0 && from < to, 'a step of coverage must go up');
@@ -70,13 +77,10 @@ export function judge(edit: ManifestEdit, root: Root, pages: readonly Page[] | u
 }
 
 function findMisfit(edit: ManifestEdit, root: Root, pages: readonly Page[] | undefined): Verdict | undefined {
-  for (const { id } of edit.add) {
-    if (uuidV7TimeMs(id) < root.floorMs) return lost('floor', `a new block is older than the floor: ${id}`);
-  }
   for (const { stream, from } of edit.cover) {
     const covered = root.covered.get(stream);
     if (covered === undefined && uuidV7TimeMs(stream) < root.floorMs) {
-      return lost('floor', `a stream without coverage is older than the floor: ${stream}`);
+      return lost('covered', `a stream without coverage is older than the floor: ${stream}`);
     }
     if ((covered ?? 0) > from) {
       return lost('covered', `the log is covered up to ${covered}, and the blocks begin after ${from}: ${stream}`);
@@ -87,6 +91,9 @@ function findMisfit(edit: ManifestEdit, root: Root, pages: readonly Page[] | und
         message: `the log is covered up to ${covered ?? 0}, and the blocks begin after ${from}: ${stream}`,
       };
     }
+  }
+  for (const { id } of edit.add) {
+    if (uuidV7TimeMs(id) < root.floorMs) return lost('floor', `a new block is older than the floor: ${id}`);
   }
   if (edit.remove.length > 0 && root.pages.length > 0 && pages === undefined) return { kind: 'pages' };
   for (const id of edit.remove) {
@@ -139,7 +146,9 @@ export function findLive(id: string, root: Root, pages: readonly Page[] | undefi
 }
 
 function isKnown(id: string, root: Root, pages: readonly Page[] | undefined): boolean {
-  return root.graves.some((grave) => grave.id === id) || root.removed.has(id) || findLive(id, root, pages) !== undefined;
+  return (
+    root.graves.some((grave) => grave.id === id) || root.removed.has(id) || findLive(id, root, pages) !== undefined
+  );
 }
 
 function lost(reason: LostReason, message: string): Verdict {

@@ -1,7 +1,7 @@
 import type { Clock, Random, VivaceError } from '@vivace/kernel';
 import type { ObjectStore } from '@vivace/object-store';
 import type { BlockEntry } from './block-entry.ts';
-import { Committer, type CommitResult } from './committer.ts';
+import { type CommitResult, Committer } from './committer.ts';
 import { checkEdit, type ManifestEdit } from './edit.ts';
 import type { Grave } from './graveyard.ts';
 import { PAGE_MAX_BYTES, ROOT_MAX_BYTES } from './layout.ts';

@@ -71,7 +71,7 @@ export class StoredRoot {
       const condition = before.etag !== undefined && before.stamped ? { ifNoneMatch: before.etag } : {};
       const found = await this.#store.get(key, { ...condition, signal });
       if (found.notModified) return this.#adopt(before, { ...before, seenMs });
-      const root = decodeRoot(found.bytes, this.#tenant, found.lastModifiedMs);
+      const root = decodeRoot(found.bytes, this.#tenant, Math.floor(found.lastModifiedMs));
       return this.#adopt(before, { root, etag: found.etag, seenMs, stamped: true });
     } catch (error) {
       if (!isKind(error, 'not-found')) throw error;

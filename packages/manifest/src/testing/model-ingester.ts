@@ -1,0 +1,260 @@
+import { isKind, type Random, uuidV7 } from '@vivace/kernel';
+import type { ObjectStore } from '@vivace/object-store';
+import type { BlockEntry } from '../block-entry.ts';
+import type { CommitResult } from '../committer.ts';
+import type { CoverStep, ManifestEdit } from '../edit.ts';
+import type { Manifest } from '../manifest.ts';
+import { blockKey } from '../paths.ts';
+import { blockContent, decodeBlock, decodeRecord, encodeBlock, encodeRecord } from './records.ts';
+import { retried, SimulatedLog } from './simulated-log.ts';
+import type { SimulatedProcess } from './world.ts';
+
+/**
+ * What a simulated process does with the log and the manifest. The model's own is below; a real coordinator is
+ * put in its place by a factory of the same form.
+ */
+export interface Coordinator {
+  /** Resolves when the record is acknowledged; rejects when it is not, and then it may or may not be stored. */
+  push(tenant: string, record: number): Promise<void>;
+  /** Turns everything in heads into blocks, as far as the store lets it. */
+  cut(): Promise<void>;
+  /** Takes over the streams that it may take over, and turns what they hold into blocks. */
+  adopt(streams: readonly string[]): Promise<void>;
+  /** Replaces some blocks by one. */
+  compact(tenant: string): Promise<void>;
+}
+
+export interface CoordinatorOptions {
+  process: SimulatedProcess;
+  store: ObjectStore;
+  random: Random;
+  manifest: (tenant: string) => Manifest;
+  openLog: (onFence: (stream: string, segment: number) => void) => Promise<SimulatedLog>;
+  rules: CoordinatorRules;
+}
+
+/** Rules that a test can break. */
+export interface CoordinatorRules {
+  cutInsideSegment?: boolean;
+  dropBeforeCommit?: boolean;
+  commitBeforeObjects?: boolean;
+  deleteWhenUnknown?: boolean;
+  coverWithoutOrder?: boolean;
+  keepRowsAboveSeal?: boolean;
+}
+
+interface Row {
+  stream: string;
+  segment: number;
+  record: number;
+}
+
+const never = new AbortController().signal;
+
+export async function openModelIngester(options: CoordinatorOptions): Promise<Coordinator> {
+  let ingester: ModelIngester | undefined;
+  const log = await options.openLog((stream, segment) => ingester?.fenced(stream, segment));
+  ingester = new ModelIngester(options, log);
+  return ingester;
+}
+
+class ModelIngester implements Coordinator {
+  readonly #options: CoordinatorOptions;
+  readonly #log: SimulatedLog;
+  readonly #heads = new Map<string, Row[]>();
+  /** How far generations were made, and committed, of `tenant stream`. */
+  readonly #sealed = new Map<string, number>();
+  readonly #covered = new Map<string, number>();
+  /** Of these `tenant stream` somebody else covers the rest. */
+  readonly #lost = new Set<string>();
+  readonly #cuts = new Map<string, Promise<void>>();
+
+  constructor(options: CoordinatorOptions, log: SimulatedLog) {
+    this.#options = options;
+    this.#log = log;
+  }
+
+  async push(tenant: string, record: number): Promise<void> {
+    const { position, durable } = this.#log.append(tenant, encodeRecord(record));
+    const rows = this.#heads.get(tenant) ?? [];
+    rows.push({ ...position, record });
+    this.#heads.set(tenant, rows);
+    await durable;
+  }
+
+  fenced(stream: string, segment: number): void {
+    if (this.#options.rules.keepRowsAboveSeal) return;
+    for (const [tenant, rows] of this.#heads) {
+      this.#heads.set(
+        tenant,
+        rows.filter((row) => row.stream !== stream || row.segment < segment),
+      );
+    }
+  }
+
+  async cut(): Promise<void> {
+    await Promise.all([...this.#heads.keys()].map((tenant) => this.#cutTenant(tenant)));
+  }
+
+  async adopt(streams: readonly string[]): Promise<void> {
+    for (const stream of streams) {
+      try {
+        await this.#adoptStream(stream);
+      } catch (error) {
+        // Closed or dropped by somebody else, or our own.
+        if (!isKind(error, 'not-found', 'conflict')) throw error;
+      }
+    }
+  }
+
+  async compact(tenant: string): Promise<void> {
+    const { process, store } = this.#options;
+    const manifest = this.#options.manifest(tenant);
+    const { live } = await retried(process, () => manifest.snapshot(never));
+    if (live.length < 2) return;
+    const inputs = live.slice(0, 2 + process.world.below(2));
+    const records: number[] = [];
+    for (const { id } of inputs) {
+      try {
+        const { bytes } = await retried(process, () => store.get(blockKey(tenant, id, 'block')));
+        records.push(...decodeBlock(bytes));
+      } catch (error) {
+        if (isKind(error, 'not-found')) return; // Replaced by somebody else, long ago.
+        throw error;
+      }
+    }
+    await this.#store(tenant, records, { remove: inputs.map(({ id }) => id), cover: [] });
+  }
+
+  #cutTenant(tenant: string): Promise<void> {
+    const { rules } = this.#options;
+    const last = rules.cutInsideSegment ? this.#log.position : this.#log.rotate();
+    const rows = this.#heads.get(tenant) ?? [];
+    this.#heads.delete(tenant);
+    if (rows.length === 0) return this.#cuts.get(tenant) ?? Promise.resolve();
+    // One generation a stream: whether the one is covered by somebody else says nothing about the other.
+    const generations = new Map<string, Row[]>();
+    for (const row of rows) {
+      const generation = generations.get(row.stream);
+      if (generation) generation.push(row);
+      else generations.set(row.stream, [row]);
+    }
+    let cut = this.#cuts.get(tenant);
+    for (const [stream, generation] of generations) {
+      const key = `${tenant} ${stream}`;
+      const from = this.#sealed.get(key) ?? 0;
+      const to = stream === last.stream ? last.segment : Math.max(...generation.map(({ segment }) => segment));
+      if (to <= from) continue;
+      this.#sealed.set(key, to);
+      const before = rules.coverWithoutOrder ? undefined : cut;
+      cut = this.#writeCut(tenant, generation, { stream, from, to }, before);
+    }
+    if (cut) this.#cuts.set(tenant, cut);
+    return cut ?? Promise.resolve();
+  }
+
+  async #writeCut(tenant: string, rows: Row[], step: CoverStep, before: Promise<void> | undefined): Promise<void> {
+    await before;
+    const key = `${tenant} ${step.stream}`;
+    // Somebody took the stream over: what was acknowledged of it is in that one's blocks.
+    if (this.#lost.has(key)) return;
+    if (this.#options.rules.dropBeforeCommit) {
+      this.#covered.set(key, step.to);
+      await this.#dropCovered();
+    }
+    const records = rows.map(({ record }) => record);
+    const { committed } = await this.#store(tenant, records, { remove: [], cover: [step] });
+    if (committed) this.#covered.set(key, step.to);
+    else this.#lost.add(key);
+    await this.#dropCovered();
+  }
+
+  async #dropCovered(): Promise<void> {
+    for (const { stream, open, segments } of this.#log.streams()) {
+      if (!open) continue;
+      let last = 0;
+      for (const { segment, tenants } of segments) {
+        if (tenants.some((tenant) => (this.#covered.get(`${tenant} ${stream}`) ?? 0) < segment)) break;
+        last = segment;
+      }
+      if (last > 0) await this.#log.drop({ stream, segment: last });
+    }
+  }
+
+  async #adoptStream(stream: string): Promise<void> {
+    const { segments } = await this.#log.seal(stream);
+    const last = segments.at(-1)?.segment ?? 0;
+    const tenants = new Set(segments.flatMap((segment) => segment.tenants));
+    for (const tenant of tenants) {
+      for (;;) {
+        const { process } = this.#options;
+        const manifest = this.#options.manifest(tenant);
+        const { covered } = await retried(process, () => manifest.snapshot(never, { maxAgeMs: 0 }));
+        const from = covered.get(stream) ?? 0;
+        const above = segments.filter(({ segment, tenants: held }) => segment > from && held.includes(tenant));
+        if (above.length === 0) break;
+        const records: number[] = [];
+        for (const { segment } of above) {
+          for await (const { bytes } of this.#log.read({ stream, segment }, never, tenant)) {
+            records.push(decodeRecord(bytes));
+          }
+        }
+        const { committed } = await this.#store(tenant, records, { remove: [], cover: [{ stream, from, to: last }] });
+        if (committed) break;
+      }
+    }
+    await this.#log.drop({ stream, segment: last });
+  }
+
+  /** Puts one block of the records and commits it; deletes it again when the commit is lost. */
+  async #store(
+    tenant: string,
+    records: readonly number[],
+    change: Pick<ManifestEdit, 'remove' | 'cover'>,
+  ): Promise<CommitResult> {
+    const { process, random, rules, store } = this.#options;
+    const manifest = this.#options.manifest(tenant);
+    const id = uuidV7(await retried(process, () => manifest.storeTimeMs(never)), random);
+    const bytes = encodeBlock(records);
+    const put = () => retried(process, () => store.put(blockKey(tenant, id, 'block'), [bytes]));
+    const commitTimeMs = rules.commitBeforeObjects ? process.world.nowMs : (await put()).storeTimeMs;
+    const entry: BlockEntry = {
+      ...blockContent(bytes, records.length),
+      id,
+      commitTimeMs,
+      level: change.remove.length === 0 ? 0 : 1,
+      retentionClass: '',
+      applied: 0,
+    };
+    const result = await this.#commit(manifest, { add: [entry], ...change });
+    if (rules.commitBeforeObjects && result.committed) await put();
+    if (result.committed) return result;
+    await retried(process, () => store.delete(blockKey(tenant, id, 'block')));
+    // We stalled for so long that the id has become too old.
+    return result.code === 'floor' && change.cover.length > 0 ? this.#store(tenant, records, change) : result;
+  }
+
+  /** As long as it takes; at times it gives up in between and asks again. */
+  async #commit(manifest: Manifest, edit: ManifestEdit): Promise<CommitResult> {
+    const { process, rules, store } = this.#options;
+    for (;;) {
+      const abort = new AbortController();
+      const cancel = process.world.chance(0.1)
+        ? process.clock.after(process.world.below(3000), () => abort.abort())
+        : undefined;
+      try {
+        return await manifest.commit(edit, abort.signal);
+      } catch (error) {
+        if (!isKind(error, 'unavailable', 'canceled')) throw error;
+        if (rules.deleteWhenUnknown) {
+          for (const { id } of edit.add) {
+            await retried(process, () => store.delete(blockKey(manifest.tenant, id, 'block')));
+          }
+          return { committed: false, code: 'covered', reason: 'given up' };
+        }
+      } finally {
+        cancel?.();
+      }
+    }
+  }
+}

@@ -1,0 +1,269 @@
+import { isKind, type VivaceError } from '@vivace/kernel';
+import type { ObjectStore } from '@vivace/object-store';
+import { type Manifest, openManifest } from '../manifest.ts';
+import { sweepTenant } from '../sweep.ts';
+import { listTenants } from '../tenants.ts';
+import {
+  type Coordinator,
+  type CoordinatorOptions,
+  type CoordinatorRules,
+  openModelIngester,
+} from './model-ingester.ts';
+import { checkBucket, checkClean, Violation } from './oracle.ts';
+import { type FaultRates, NO_FAULTS, SimulatedBucket } from './simulated-bucket.ts';
+import { type LogRules, listStreams, SimulatedLog, sweepLog } from './simulated-log.ts';
+import { type SimulatedProcess, World } from './world.ts';
+
+/**
+ * The storage protocol under a seeded scheduler: processes that push, cut, compact, adopt and sweep over one
+ * bucket, while calls land late or are refused, answers get lost, and processes stall and die. The bucket is
+ * checked between events; in the end everything heals, the last process takes over what is left, and all that
+ * was acknowledged must be there once, and no garbage.
+ */
+export interface SimulationOptions {
+  seed: number;
+  /** Stimuli before everything heals. Default 40. */
+  stimuli?: number;
+  openCoordinator?: (options: CoordinatorOptions) => Promise<Coordinator>;
+  /** At most one process that appends at a time, and streams of living ones are left alone: as on a disk. */
+  exclusive?: boolean;
+  sabotage?: Sabotage;
+}
+
+/** A rule that is broken on purpose: the simulation must notice. */
+export interface Sabotage {
+  log?: LogRules;
+  coordinator?: CoordinatorRules;
+  store?: (store: ObjectStore, process: SimulatedProcess) => ObjectStore;
+  manifest?: (manifest: Manifest, store: ObjectStore, process: SimulatedProcess) => Manifest;
+}
+
+export interface SimulationResult {
+  acknowledged: number;
+  steps: number;
+  /** The end of the virtual time that passed, in milliseconds. */
+  elapsedMs: number;
+}
+
+const TENANTS = ['one', 'Two'];
+const FAULTS: FaultRates = { refused: 0.06, doneButFailed: 0.04, late: 0.03, slow: 0.1 };
+const SECOND = 1000;
+const HOUR = 3600 * SECOND;
+const DAY = 24 * HOUR;
+const never = new AbortController().signal;
+
+/** Throws a Violation, or whatever a part of the protocol threw, with the seed in its message. */
+export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
+  try {
+    return await new Simulation(options).run();
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    throw Object.assign(new Violation(`seed ${options.seed}: ${text}`), { cause: error });
+  }
+}
+
+interface Member {
+  process: SimulatedProcess;
+  store: ObjectStore;
+  manifest: (tenant: string) => Manifest;
+  coordinator: Coordinator | undefined;
+}
+
+class Simulation {
+  readonly #options: SimulationOptions;
+  readonly #world: World;
+  readonly #bucket: SimulatedBucket;
+  readonly #acknowledged = new Map<number, string>();
+  #members: Member[] = [];
+  #records = 0;
+  #spawned = 0;
+  #stimuli: number;
+  #failure: unknown;
+
+  constructor(options: SimulationOptions) {
+    this.#options = options;
+    this.#world = new World(options.seed);
+    this.#bucket = new SimulatedBucket(this.#world);
+    this.#stimuli = options.stimuli ?? 40;
+  }
+
+  async run(): Promise<SimulationResult> {
+    const world = this.#world;
+    const startMs = world.nowMs;
+    this.#bucket.faults = FAULTS;
+    for (let i = this.#options.exclusive ? 1 : 2; i > 0; i--) this.#start();
+    this.#nextStimulus();
+    await this.#runChecked();
+    await this.#heal();
+    return { acknowledged: this.#acknowledged.size, steps: world.steps, elapsedMs: world.nowMs - startMs };
+  }
+
+  async #runChecked(): Promise<void> {
+    for (let stop = false; !stop; ) {
+      const until = this.#world.steps + 20 + this.#world.below(150);
+      stop = true;
+      await this.#world.run(() => {
+        if (this.#failure !== undefined) throw this.#failure;
+        stop = this.#world.steps < until;
+        return !stop;
+      });
+      checkBucket(this.#bucket, this.#acknowledged);
+    }
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** Runs a piece of work of a process; what it throws ends the simulation, unless the process is gone. */
+  #do(member: Member, work: () => Promise<unknown>): void {
+    work().catch((error: unknown) => {
+      if (member.process.alive) this.#failure ??= error;
+    });
+  }
+
+  #start(): Member {
+    const world = this.#world;
+    const skewMs = world.chance(0.3) ? (world.below(20) - 10) * DAY : 0;
+    const process = world.spawn(`p${++this.#spawned}`, skewMs);
+    const { sabotage } = this.#options;
+    const raw = this.#bucket.storeOf(process);
+    const store = sabotage?.store?.(raw, process) ?? raw;
+    const manifests = new Map<string, Manifest>();
+    const manifest = (tenant: string) => {
+      let opened = manifests.get(tenant);
+      if (opened === undefined) {
+        opened = openManifest({
+          store,
+          tenant,
+          clock: process.clock,
+          random: world.random,
+          rootMaxBytes: 1200,
+          pageMaxBytes: 2000,
+          onAlarm: (alarm: VivaceError) => {
+            this.#failure ??= alarm;
+          },
+        });
+        opened = sabotage?.manifest?.(opened, store, process) ?? opened;
+        manifests.set(tenant, opened);
+      }
+      return opened;
+    };
+    const member: Member = { process, store, manifest, coordinator: undefined };
+    this.#members.push(member);
+    const open = this.#options.openCoordinator ?? openModelIngester;
+    this.#do(member, async () => {
+      member.coordinator = await open({
+        process,
+        store,
+        manifest,
+        random: world.random,
+        openLog: (onFence) =>
+          SimulatedLog.open({
+            process,
+            store,
+            random: world.random,
+            onFence,
+            ...(sabotage?.log && { rules: sabotage.log }),
+          }),
+        rules: sabotage?.coordinator ?? {},
+      });
+    });
+    return member;
+  }
+
+  #nextStimulus(): void {
+    if (this.#stimuli-- === 0) return;
+    const world = this.#world;
+    const scale = world.below(20);
+    const delayMs =
+      scale === 0 ? world.below(3 * DAY) : scale < 4 ? world.below(10 * 60 * SECOND) : world.below(2 * SECOND);
+    world.after(delayMs, undefined, () => {
+      const member = world.pick(this.#members);
+      if (member) this.#stimulate(member);
+      this.#nextStimulus();
+    });
+  }
+
+  #stimulate(member: Member): void {
+    const world = this.#world;
+    const { coordinator, process } = member;
+    const what = world.below(100);
+    if (what < 50) this.#push(member);
+    else if (what < 66) this.#do(member, async () => coordinator?.cut());
+    else if (what < 72) this.#do(member, async () => coordinator?.compact(world.pick(TENANTS) as string));
+    else if (what < 80) this.#do(member, () => this.#adopt(member));
+    else if (what < 85) this.#do(member, () => this.#sweep(member));
+    else if (what < 93) process.stall(world.chance(0.3) ? world.below(4 * DAY) : world.below(60 * SECOND));
+    else this.#replace(member);
+  }
+
+  #push({ coordinator, process }: Member): void {
+    if (!coordinator) return;
+    for (let left = 1 + this.#world.below(3); left > 0; left--) {
+      const record = ++this.#records;
+      const tenant = this.#world.pick(TENANTS) as string;
+      coordinator.push(tenant, record).then(
+        () => {
+          if (process.alive) this.#acknowledged.set(record, tenant);
+        },
+        (error: unknown) => {
+          if (!isKind(error, 'unavailable', 'limited')) this.#failure ??= error;
+        },
+      );
+    }
+  }
+
+  /** The process dies; another comes for it, and takes over what it finds some time later. */
+  #replace(member: Member): void {
+    member.process.kill();
+    this.#members = this.#members.filter((other) => other !== member);
+    const next = this.#start();
+    this.#world.after(this.#world.below(5 * 60 * SECOND), next.process, () => this.#do(next, () => this.#adopt(next)));
+  }
+
+  async #adopt(member: Member): Promise<void> {
+    const { coordinator, process, store } = member;
+    const streams = await listStreams(store, process);
+    if (this.#options.exclusive) return coordinator?.adopt(streams);
+    await coordinator?.adopt(streams.filter(() => this.#world.chance(0.7)));
+  }
+
+  async #sweep({ manifest, process, store }: Member): Promise<void> {
+    try {
+      for await (const tenant of listTenants(store, never)) {
+        await sweepTenant({
+          manifest: manifest(tenant),
+          store,
+          oldestStream: async () => (await listStreams(store, process)).sort()[0],
+          signal: never,
+        });
+      }
+      await sweepLog(store, process);
+    } catch (error) {
+      // The next sweep goes on.
+      if (!isKind(error, 'unavailable', 'limited', 'not-found')) throw error;
+    }
+  }
+
+  /** No more faults: what is under way ends, then one process takes over everything and sweeps until it is clean. */
+  async #heal(): Promise<void> {
+    const world = this.#world;
+    this.#bucket.faults = NO_FAULTS;
+    for (const { process } of this.#members) process.stalledUntilMs = 0;
+    await this.#runChecked();
+    if (world.chance(0.5)) {
+      for (const member of this.#members) this.#do(member, async () => member.coordinator?.cut());
+      await this.#runChecked();
+    }
+    for (const member of [...this.#members]) member.process.kill();
+    const heir = this.#start();
+    await this.#runChecked();
+    this.#do(heir, async () => heir.coordinator?.adopt(await listStreams(heir.store, heir.process)));
+    await this.#runChecked();
+    // Twice: the first removes pages that only its own commits have replaced.
+    for (let sweeps = 0; sweeps < 2; sweeps++) {
+      world.nowMs += 3 * DAY;
+      this.#do(heir, () => this.#sweep(heir));
+      await this.#runChecked();
+    }
+    checkClean(this.#bucket);
+  }
+}
