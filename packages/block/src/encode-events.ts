@@ -8,7 +8,7 @@ import { mergeOverflow } from './overflow.ts';
 import type { EncodedTable } from './parquet/table-writer.ts';
 import { type EncoderScratch, intValues, scatter, TableEncoder, valuesOf } from './table-encoder.ts';
 
-// Hot path: gathers the columns of the events table in span order. Benchmark: `npm run bench -- micro`, "block encode".
+// Hot path: gathers the columns of the events table in span order. Benchmark: `encode-block.bench.ts`.
 
 const EVENT_ATTRIBUTE_FIELD = 3;
 const LINK_ATTRIBUTE_FIELD = 4;

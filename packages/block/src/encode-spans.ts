@@ -11,7 +11,7 @@ import type { ColumnSchema } from './parquet/types.ts';
 import { type EncoderScratch, intValues, scatter, TableEncoder, valuesOf } from './table-encoder.ts';
 import type { UsedEntries } from './used-entries.ts';
 
-// Hot path: gathers the columns of the spans table in block order. Benchmark: `npm run bench -- micro`, "block encode".
+// Hot path: gathers the columns of the spans table in block order. Benchmark: `encode-block.bench.ts`.
 
 const ATTRIBUTE_FIELD = 9;
 const ATTRIBUTE_TAG = (ATTRIBUTE_FIELD << 3) | 2;

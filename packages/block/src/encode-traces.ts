@@ -4,7 +4,7 @@ import { TRACE_COLUMNS } from './layout.ts';
 import type { EncodedTable } from './parquet/table-writer.ts';
 import { type EncoderScratch, intValues, TableEncoder, valuesOf } from './table-encoder.ts';
 
-// Hot path: one pass over all spans. Benchmark: `npm run bench -- micro`, row "block encode".
+// Hot path: one pass over all spans. Benchmark: `encode-block.bench.ts`.
 
 const STATUS_ERROR = 2;
 

@@ -1,6 +1,6 @@
 import type { BlockShape } from './block-shape.ts';
 
-// Hot path: every span looks its parent up in its own trace. Benchmark: `npm run bench -- micro`, "block encode".
+// Hot path: every span looks its parent up in its own trace. Benchmark: `encode-block.bench.ts`.
 
 /** `parent` of a span without one, or with one that is not in the block. */
 export const NO_PARENT = -0x80000000;

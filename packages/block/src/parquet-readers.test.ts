@@ -112,7 +112,7 @@ describe('hyparquet', () => {
       else expect(bytesToHex(event['linked_trace_id'] as Uint8Array)).toBe('ab'.repeat(16));
     }
     const resources = await hyparquetRows('resources.parquet');
-    expect(resources.map((row) => row['service_name'] ?? null).sort()).toEqual(['cart', 'orders', null].sort());
+    expect(new Set(resources.map((row) => row['service_name'] ?? null))).toEqual(new Set(['cart', 'orders', null]));
     const traces = await hyparquetRows('traces.parquet');
     expect(traces).toHaveLength(400);
     for (const trace of traces) {

@@ -5,7 +5,7 @@ import { type EncodedTable, encodeTable, type TableColumn } from './parquet/tabl
 import { type ColumnSchema, type StoredChunk, valueBytes } from './parquet/types.ts';
 
 // Hot path: `scatter` and the loops that its callers write into `codes`.
-// Benchmark: `npm run bench -- micro`, row "block encode".
+// Benchmark: `encode-block.bench.ts`.
 
 /** Space that the tables of a block share, one table after another. */
 export interface EncoderScratch {

@@ -18,7 +18,7 @@ import {
 } from './types.ts';
 
 // Hot path: part of a column chunk becomes codes. Pages outside the rows asked for, and pages of nulls, are not
-// touched; within a page, runs before the rows are stepped over. Benchmark: `npm run bench -- micro`, "block decode".
+// touched; within a page, runs before the rows are stepped over. Benchmark: `encode-block.bench.ts`.
 
 /** Bytes of a row group and what is known of them. Cached as one. */
 export interface GroupBytes {

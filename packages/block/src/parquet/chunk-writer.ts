@@ -20,7 +20,7 @@ import {
 } from './types.ts';
 
 // Hot path: one column of one row group becomes a Parquet column chunk. No allocation per row; scratch space
-// is kept between chunks. Benchmark: `npm run bench -- micro`, row "block encode".
+// is kept between chunks. Benchmark: `encode-block.bench.ts`.
 
 /** Entries that codes stand for: PLAIN values one after another, of one width or between offsets. */
 export interface Values {
@@ -53,6 +53,7 @@ export class ChunkWriter {
   #bits = new Uint8Array(1 << 11);
   #compact = new Int32Array(1 << 14);
   #halves = new Uint32Array(0);
+  #present = 0;
   /** Code → local code, -1 elsewhere; all -1 between chunks. */
   #local = new Int32Array(0);
   /** Local code → code. */
@@ -73,11 +74,7 @@ export class ChunkWriter {
   ): StoredChunk {
     const rows = to - from;
     const distinct = this.#localise(codes, from, to, entryCount);
-    let values = rows;
-    if (schema.optional) {
-      values = 0;
-      for (let i = from; i < to; i++) if ((codes[i] as number) >= 0) values++;
-    }
+    const values = this.#present;
     const used = this.#used;
     const bytes = this.#entryBytes(entries, distinct);
     const keep =
@@ -148,7 +145,10 @@ export class ChunkWriter {
     return chunk;
   }
 
-  /** Replaces codes by local ones, numbered by first appearance; fills `used`; returns how many there are. */
+  /**
+   * Replaces codes by local ones, numbered by first appearance; fills `used`; returns how many there are. Leaves
+   * the number of rows that are not null in `#present`.
+   */
   #localise(codes: Int32Array, from: number, to: number, entryCount: number): number {
     if (this.#local.length < entryCount) {
       this.#local = new Int32Array(Math.max(entryCount, this.#local.length * 2)).fill(-1);
@@ -156,9 +156,11 @@ export class ChunkWriter {
     const local = this.#local;
     let used = this.#used;
     let distinct = 0;
+    let present = 0;
     for (let i = from; i < to; i++) {
       const code = codes[i] as number;
       if (code < 0) continue;
+      present++;
       let mine = local[code] as number;
       if (mine < 0) {
         mine = distinct++;
@@ -174,6 +176,7 @@ export class ChunkWriter {
       codes[i] = mine;
     }
     for (let i = 0; i < distinct; i++) local[used[i] as number] = -1;
+    this.#present = present;
     return distinct;
   }
 

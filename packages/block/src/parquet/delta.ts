@@ -3,7 +3,7 @@ import type { ByteReader } from '../byte-reader.ts';
 import type { ByteWriter } from '../byte-writer.ts';
 
 // Hot path: DELTA_BINARY_PACKED of 64-bit integers held as 32-bit halves (low at 2i, high at 2i + 1).
-// Benchmark: `npm run bench -- micro`, rows "block encode" and "block decode".
+// Benchmark: `encode-block.bench.ts`.
 // Source: Apache Parquet format, Encodings.md, "Delta Encoding".
 //
 // Sorted times take widths of whole bytes: zstd, which runs over the pages afterwards, then sees the high bytes

@@ -2,7 +2,7 @@ import { dataError } from '@vivace/kernel';
 import type { ByteWriter } from '../byte-writer.ts';
 
 // Hot path: Parquet's RLE / bit-packed hybrid, of codes and of definition levels.
-// Benchmark: `npm run bench -- micro`, rows "block encode" and "block decode".
+// Benchmark: `encode-block.bench.ts`.
 // Source: Apache Parquet format, Encodings.md, "Run Length Encoding / Bit-Packing Hybrid".
 
 /** Widest code: dictionaries hold at most 2^24 entries. */
