@@ -1,4 +1,4 @@
-import { decodeTraces, encodeTraces, normalTraces, tracesArbitrary } from '@vivace/otlp/testing';
+import { decodeTraces, encodeTraces, spanTexts, tracesArbitrary } from '@vivace/otlp/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ColumnSet } from './column-set.ts';
@@ -22,43 +22,9 @@ function storedSpans(set: ColumnSet): string[] {
   for (let trace = 0; trace < set.traces.count; trace++) {
     const spans = encodeSpans(set.view(), set.traces.rows(trace));
     if (spans.count === 0) continue;
-    found.push(...spansOf(decodeTraces(mergeTrace([spans], { maxBytes: 1 << 30 }).bytes)));
+    found.push(...spanTexts(decodeTraces(mergeTrace([spans], { maxBytes: 1 << 30 }).bytes)));
   }
   return found.sort();
-}
-
-function spansOf(traces: Plain): string[] {
-  const found: string[] = [];
-  for (const { scopeSpans = [], ...resource } of traces.resourceSpans ?? []) {
-    for (const { spans = [], ...scope } of scopeSpans) {
-      for (const span of spans) {
-        found.push(JSON.stringify(normalTraces(sorted({ resource: withoutAdded(resource), scope, span }))));
-      }
-    }
-  }
-  return found.sort();
-}
-
-/** The attribute that an answer adds to a resource without any is no part of what was sent. */
-function withoutAdded(resource: Plain): Plain {
-  const copy = structuredClone(resource);
-  const attributes = copy.resource?.attributes ?? [];
-  if (attributes.length === 1 && attributes[0].value?.stringValue === 'unknown_service') copy.resource.attributes = [];
-  return copy;
-}
-
-/** Orders the attributes of a span and its events by key, where equal keys keep their order. */
-function sorted(value: Plain): Plain {
-  const order = (attributes: Plain[] = []) => [...attributes].sort((a, b) => compareText(a.key ?? '', b.key ?? ''));
-  const span = { ...value.span, attributes: order(value.span.attributes) };
-  for (const list of ['events', 'links']) {
-    span[list] = (span[list] ?? []).map((row: Plain) => ({ ...row, attributes: order(row.attributes) }));
-  }
-  return { ...value, span };
-}
-
-function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 /** Gives every span ids that are sound and, among the spans of a request, of their own. */
@@ -82,7 +48,7 @@ describe('the columnizer', () => {
       fc.property(tracesArbitrary, fc.constantFrom(0, 3, 1000), (traces, maxColumns) => {
         const bytes = encodeTraces(withIds(traces));
         const { set, columnizer } = emptySet(maxColumns);
-        const sent = spansOf(decodeTraces(bytes));
+        const sent = spanTexts(decodeTraces(bytes));
         expect(columnizer.add(bytes)).toEqual({ accepted: sent.length, rejected: 0, reason: undefined });
         expect(storedSpans(set)).toEqual(sent);
       }),
@@ -180,6 +146,6 @@ describe('the columnizer', () => {
     const span = { traceId: new Uint8Array(16).fill(1), spanId: new Uint8Array(8).fill(2), attributes };
     const bytes = encodeTraces({ resourceSpans: [{ scopeSpans: [{ spans: [span] }] }] });
     columnizer.add(bytes);
-    expect(storedSpans(set)).toEqual(spansOf(decodeTraces(bytes)));
+    expect(storedSpans(set)).toEqual(spanTexts(decodeTraces(bytes)));
   });
 });

@@ -1,2 +1,10 @@
-export { decodeTraces, encodeTraces, normalTraces } from './testing/oracle.ts';
+export {
+  decodeRawTraces,
+  decodeTraces,
+  encodeRawTraces,
+  encodeTraces,
+  normalTraces,
+  type PlainTraces,
+  spanTexts,
+} from './testing/oracle.ts';
 export { tracesArbitrary } from './testing/traces-arbitrary.ts';

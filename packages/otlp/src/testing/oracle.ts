@@ -1,7 +1,7 @@
 import protobuf from 'protobufjs';
 
 /** OTLP trace v1 as protobufjs understands it: written by hand from the .proto files, apart from our own table. */
-const root = protobuf.Root.fromJSON({
+const SCHEMA: protobuf.INamespace = {
   nested: {
     TracesData: { fields: { resourceSpans: { rule: 'repeated', type: 'ResourceSpans', id: 1 } } },
     ResourceSpans: {
@@ -100,9 +100,17 @@ const root = protobuf.Root.fromJSON({
     ArrayValue: { fields: { values: { rule: 'repeated', type: 'AnyValue', id: 1 } } },
     KeyValueList: { fields: { values: { rule: 'repeated', type: 'KeyValue', id: 1 } } },
   },
-});
+};
 
-const type = root.lookupType('TracesData');
+const type = protobuf.Root.fromJSON(SCHEMA).lookupType('TracesData');
+
+/** The same with strings as bytes, to send and compare strings that are not UTF-8. */
+const rawType = protobuf.Root.fromJSON(withRawStrings(SCHEMA)).lookupType('TracesData');
+
+function withRawStrings(schema: protobuf.INamespace): protobuf.INamespace {
+  const text = JSON.stringify(schema).replaceAll('"type":"string"', '"type":"bytes"');
+  return JSON.parse(text) as protobuf.INamespace;
+}
 
 /** Plain TracesData: 64-bit integers as decimal strings, bytes and ids as Uint8Array, enums as numbers. */
 export type PlainTraces = Record<string, unknown>;
@@ -113,6 +121,16 @@ export function encodeTraces(traces: PlainTraces): Uint8Array<ArrayBuffer> {
 
 export function decodeTraces(bytes: Uint8Array): PlainTraces {
   return type.toObject(type.decode(Buffer.from(bytes)), { longs: String, bytes: Array });
+}
+
+/** As `encodeTraces`, where every string is a Uint8Array. */
+export function encodeRawTraces(traces: PlainTraces): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(rawType.encode(rawType.fromObject(traces)).finish());
+}
+
+/** As `decodeTraces`, with the bytes of every string. */
+export function decodeRawTraces(bytes: Uint8Array): PlainTraces {
+  return rawType.toObject(rawType.decode(Buffer.from(bytes)), { longs: String, bytes: Array });
 }
 
 /**
@@ -137,4 +155,55 @@ function isDefault(name: string, value: unknown): boolean {
   if (Array.isArray(value)) return value.length === 0;
   const message = name === 'resource' || name === 'scope' || name === 'status';
   return message && typeof value === 'object' && value !== null && Object.keys(value).length === 0;
+}
+
+// oxlint-disable-next-line typescript/no-explicit-any -- decoded OTLP is walked by name
+type Plain = any;
+
+/**
+ * Every span of decoded traces as text, with its resource and scope and without what an answer adds for Grafana,
+ * attributes of spans, events and links ordered by key; sorted. Two traces are equal where these are.
+ */
+export function spanTexts(traces: PlainTraces): string[] {
+  const found: string[] = [];
+  for (const { scopeSpans = [], ...resource } of (traces as Plain).resourceSpans ?? []) {
+    for (const { spans = [], ...scope } of scopeSpans) {
+      for (const span of spans) {
+        const parts = { resource: withoutAdded(resource), scope, span: withSortedAttributes(span) };
+        found.push(JSON.stringify(normalTraces(parts), exactNumber));
+      }
+    }
+  }
+  return found.sort();
+}
+
+/** JSON knows no NaN, no infinity and no negative zero. */
+function exactNumber(_key: string, value: unknown): unknown {
+  return typeof value === 'number' && (!Number.isFinite(value) || Object.is(value, -0))
+    ? `number ${Object.is(value, -0) ? '-0' : value}`
+    : value;
+}
+
+/** The attribute that an answer adds to a resource without any is no part of what was sent. */
+function withoutAdded(resource: Plain): Plain {
+  const copy = structuredClone(resource);
+  const [only, more] = copy.resource?.attributes ?? [];
+  const value = only?.value?.stringValue;
+  const added = typeof value === 'string' ? value : Buffer.from(value ?? []).toString();
+  if (more === undefined && added === 'unknown_service') copy.resource.attributes = [];
+  return copy;
+}
+
+/** Equal keys keep their order. */
+function withSortedAttributes(span: Plain): Plain {
+  const order = (attributes: Plain[] = []) => [...attributes].sort((a, b) => compareKeys(a.key ?? '', b.key ?? ''));
+  const sorted = { ...span, attributes: order(span.attributes) };
+  for (const list of ['events', 'links']) {
+    sorted[list] = (span[list] ?? []).map((row: Plain) => ({ ...row, attributes: order(row.attributes) }));
+  }
+  return sorted;
+}
+
+function compareKeys(a: string | number[], b: string | number[]): number {
+  return Buffer.compare(Buffer.from(a as string), Buffer.from(b as string));
 }
