@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { keys } from './keys.ts';
 import { type ConfigSources, loadConfig } from './load.ts';
 import { renderConfig } from './render.ts';
-import type { Config } from './schema.ts';
+import { type Config, singleObjectMaxBytes } from './schema.ts';
 
 const fromYaml = (text: string, rest: Omit<ConfigSources, 'file'> = {}) =>
   loadConfig({ file: { name: 'vivace.yaml', text }, ...rest });
@@ -31,6 +31,15 @@ test('without anything every setting has its default, in bytes and milliseconds'
     tls: { cert_file: '', key_file: '', client_ca_file: '' },
     cors: { allowed_origins: [] },
   });
+});
+
+test('blocks are separate files on a file system and single objects in a bucket, unless a size says otherwise', () => {
+  const s3 = { VIVACE_STORAGE_TRACE_BACKEND: 's3', VIVACE_STORAGE_TRACE_S3_BUCKET: 'traces' };
+  const given = { VIVACE_STORAGE_TRACE_BLOCK_SINGLE_OBJECT_MAX_BYTES: '1MiB' };
+  expect(singleObjectMaxBytes(loadConfig({}))).toBe(0);
+  expect(singleObjectMaxBytes(loadConfig({ env: s3 }))).toBe(8 * 1024 ** 2);
+  expect(singleObjectMaxBytes(loadConfig({ env: { ...s3, ...given } }))).toBe(1024 ** 2);
+  expect(singleObjectMaxBytes(loadConfig({ env: given }))).toBe(1024 ** 2);
 });
 
 test('defaults are not shared between configurations', () => {

@@ -1,6 +1,6 @@
 import { LOG_FORMATS, LOG_LEVELS } from '@vivace/telemetry';
 import type { z } from 'zod';
-import { choice, duration, endpoint, flag, integer, section, size, text, textList } from './setting.ts';
+import { choice, duration, endpoint, flag, integer, section, size, sizeOrAuto, text, textList } from './setting.ts';
 
 /** Listener encryption, the same three keys wherever a listener is. */
 const tls = () =>
@@ -127,9 +127,10 @@ const storage = section({
       }),
     }),
     block: section({
-      single_object_max_bytes: size('8MiB', {
-        about: 'Blocks below this are one object holding all sections; larger ones are separate Parquet files.',
-        why: 'Small blocks cost requests, not bytes; from about 8 MiB a put of its own does not matter.',
+      single_object_max_bytes: sizeOrAuto({
+        about:
+          'Blocks up to this size are one object holding all sections; larger ones are separate Parquet files, which other programs can read. 0: always separate files.',
+        why: '`auto` is 0 for the `local` backend, where a file costs nothing and every block is to be readable, and 8MiB for a bucket: below that a put for each section costs more than its bytes.',
         max: 1024 ** 3,
       }),
       row_group_rows: integer(131_072, {
@@ -290,3 +291,12 @@ export const configSchema = section({
 
 /** Sizes in bytes, durations in milliseconds, texts empty where not set. Keys are as in the file. */
 export type Config = z.output<typeof configSchema>;
+
+const BUCKET_SINGLE_OBJECT_MAX_BYTES = 8 * 1024 ** 2;
+
+/** `storage.trace.block.single_object_max_bytes` in bytes, for the backend that is set. */
+export function singleObjectMaxBytes({ storage }: Config): number {
+  const { backend, block } = storage.trace;
+  if (block.single_object_max_bytes !== 'auto') return block.single_object_max_bytes;
+  return backend === 'local' ? 0 : BUCKET_SINGLE_OBJECT_MAX_BYTES;
+}

@@ -59,6 +59,15 @@ export function size(defaultText: string, words: Words & { min?: number; max?: n
   return setting({ type: `a size such as 64MiB${range}`, parse, format: formatSize }, defaultText, rest);
 }
 
+/** Bytes, or `auto`: what that stands for depends on other settings. */
+export function sizeOrAuto(words: Words & { max: number }) {
+  const { max, ...rest } = words;
+  const parse = (value: unknown) =>
+    textOf(value) === 'auto' ? ('auto' as const) : within(parseSize(textOf(value)), 0, max);
+  const format = (value: number | 'auto') => (value === 'auto' ? value : formatSize(value));
+  return setting<number | 'auto'>({ type: 'a size such as 64MiB, or `auto`', parse, format }, 'auto', rest);
+}
+
 /** Milliseconds. `5m`, `20ms`, `1h30m`. */
 export function duration(defaultText: string, words: Words & { minMs?: number; maxMs?: number }) {
   const { minMs = 0, maxMs = 31 * 24 * 3_600_000, ...rest } = words;

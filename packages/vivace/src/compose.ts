@@ -1,5 +1,5 @@
 import { createApi } from '@vivace/api';
-import { type Config, formatEndpoint, parseEndpoint, renderConfig } from '@vivace/config';
+import { type Config, formatEndpoint, parseEndpoint, renderConfig, singleObjectMaxBytes } from '@vivace/config';
 import { createDistributor, createDistributorMetrics } from '@vivace/distributor';
 import { createWorkerBlockCutter, createWorkerHeadBuilder, Ingester } from '@vivace/ingester';
 import {
@@ -68,9 +68,9 @@ export async function compose(
     };
     const builder = createWorkerHeadBuilder(headOptions(config, random.u32()), onWorkerExit);
     onStop(() => builder.stop());
-    const { single_object_max_bytes, row_group_rows, page_rows } = config.storage.trace.block;
+    const { row_group_rows, page_rows } = config.storage.trace.block;
     const cutter = createWorkerBlockCutter(
-      { singleObjectMaxBytes: single_object_max_bytes, rowGroupRows: row_group_rows, pageRows: page_rows },
+      { singleObjectMaxBytes: singleObjectMaxBytes(config), rowGroupRows: row_group_rows, pageRows: page_rows },
       onWorkerExit,
     );
     onStop(() => cutter.stop());
