@@ -3,8 +3,7 @@ import http2 from 'node:http2';
 import https from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { type Clock, systemErrorCode, VivaceError } from '@vivace/kernel';
-import { listenError } from './listen-error.ts';
+import { type Clock, listenError, systemErrorCode, VivaceError } from '@vivace/kernel';
 import { readPreface } from './preface.ts';
 
 /**

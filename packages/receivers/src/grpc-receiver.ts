@@ -7,10 +7,9 @@ import {
   type ServiceDefinition,
   type sendUnaryData,
 } from '@grpc/grpc-js';
-import { assert, type Clock, type Service, toVivaceError, type VivaceError } from '@vivace/kernel';
+import { assert, type Clock, listenError, type Service, toVivaceError, type VivaceError } from '@vivace/kernel';
 import { encodeExportResponse, encodeRpcStatus } from '@vivace/otlp';
 import { errorStatus } from './error-status.ts';
-import { listenError } from './http-listener.ts';
 import { partialSuccess } from './http-receiver.ts';
 import type { ReceiverMetrics } from './metrics.ts';
 import { RequestBody, type RequestMemory } from './request-body.ts';
@@ -113,7 +112,8 @@ export function createGrpcReceiver(options: GrpcReceiverOptions): GrpcReceiver {
         `${host.includes(':') ? `[${host}]` : host}:${port}`,
         credentials(options.tls),
         (error, bound) => {
-          if (error !== null) return reject(listenError(systemError(error), host, port));
+          if (error !== null)
+            return reject(listenError(systemError(error), { host, port, portFlag: '--otlp-grpc-port' }));
           port = bound;
           resolve();
         },

@@ -1,7 +1,7 @@
 import http from 'node:http';
 import https from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { type Clock, type ErrorKind, systemErrorCode, VivaceError } from '@vivace/kernel';
+import { type Clock, listenError } from '@vivace/kernel';
 import type { TlsOptions } from './tls-options.ts';
 
 export interface HttpListenerOptions {
@@ -84,7 +84,7 @@ export function createHttpListener(
   return {
     start: () =>
       new Promise((resolve, reject) => {
-        const onError = (error: Error) => reject(listenError(error, host, port));
+        const onError = (error: Error) => reject(listenError(error, { host, port, portFlag: '--otlp-http-port' }));
         server.once('error', onError);
         server.listen(port, host, () => {
           server.off('error', onError);
@@ -100,19 +100,4 @@ export function createHttpListener(
       return { host: address.address, port: address.port };
     },
   };
-}
-
-/** What a failure to listen means and what to do about it. */
-const LISTEN_ERRORS: Record<string, [ErrorKind, string, string]> = {
-  EADDRINUSE: ['conflict', 'port-taken', 'the port is taken: stop what listens there or choose another'],
-  EACCES: ['unauthorized', 'port-forbidden', 'the port may not be opened: choose one above 1023'],
-  EADDRNOTAVAIL: ['invalid', 'address-unknown', 'this machine has no such address: choose another to bind to'],
-  ENOTFOUND: ['invalid', 'address-unknown', 'no machine has this name: choose another address to bind to'],
-};
-
-/** A failure to listen in words that say what to do. */
-export function listenError(error: Error, host: string, port: number): VivaceError {
-  const known = LISTEN_ERRORS[systemErrorCode(error) ?? ''];
-  const [kind, code, message] = known ?? ['unavailable', 'listen', `cannot listen (${error.message})`];
-  return new VivaceError(kind, code, `${message}: ${host}:${port}`, { cause: error });
 }

@@ -381,7 +381,7 @@ describe('the OTLP/HTTP receiver', () => {
   it('says in words that its port is taken', async () => {
     const { port } = await started();
     const first = receiver;
-    await expect(started({ port })).rejects.toMatchObject({ kind: 'conflict', code: 'port-taken' });
+    await expect(started({ port })).rejects.toMatchObject({ kind: 'unavailable', code: 'port-taken' });
     await first?.stop();
   });
 

@@ -1,10 +1,16 @@
-import { systemErrorCode, VivaceError } from '@vivace/kernel';
+import { VivaceError } from './errors.ts';
+import { systemErrorCode } from './files.ts';
 
-/** What a failed `listen` means for the person who starts the server. */
-export function listenError(
-  cause: unknown,
-  { host, port, portFlag }: { host: string; port: number; portFlag: string },
-): VivaceError {
+/** Where a server wanted to listen, and how a person moves it elsewhere. */
+export interface ListenPlace {
+  host: string;
+  port: number;
+  /** The flag that sets the port, with its hyphens. */
+  portFlag: string;
+}
+
+/** What a failed `listen` means for the person who starts the server, as one line with a remedy. */
+export function listenError(cause: unknown, { host, port, portFlag }: ListenPlace): VivaceError {
   const place = `port ${port} on ${host}`;
   switch (systemErrorCode(cause) ?? '') {
     case 'EADDRINUSE':
