@@ -147,7 +147,7 @@ function runs(values: Values): number {
 function dataset(values: Values, freshSeed: number): Omit<DatasetOptions, 'startMs'> {
   const options = { ...SHOP, ...SCENARIOS[values.scenario] };
   if (values.url !== undefined) options.seed = freshSeed;
-  const set = (name: keyof Values & string, at: keyof typeof options, min: number, max: number) => {
+  const set = (name: keyof Values, at: keyof typeof options, min: number, max: number) => {
     const value = values[name];
     if (typeof value === 'string') Object.assign(options, { [at]: number(name, value, min, max) });
   };

@@ -151,7 +151,7 @@ async function loadAll(
       progress.begin(`loading${dataset.phases.length > 1 ? `, part ${phase + 1}` : ''}`, spans);
       loads.push(
         await load(
-          { requests, read: dataset.read },
+          { requests, read: (request) => dataset.read(request) },
           {
             url: server.otlp,
             connections: options.connections,
