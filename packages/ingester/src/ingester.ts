@@ -2,6 +2,7 @@ import type { EncodedSpans } from '@vivace/columns';
 import { type Clock, type PooledBuffer, type Random, type Service, VivaceError } from '@vivace/kernel';
 import type { Manifest } from '@vivace/manifest';
 import type { ObjectStore } from '@vivace/object-store';
+import type { PushResult } from '@vivace/receivers';
 import type { Logger } from '@vivace/telemetry';
 import type { WriteAheadLog } from '@vivace/wal';
 import type { BlockCutter } from './block-cutter.ts';
@@ -38,12 +39,6 @@ export interface IngesterLimits {
   /** Heads are cut when the log is larger, whatever their size and age. */
   logMaxBytes: number;
   logMaxSegments: number;
-}
-
-export interface PushResult {
-  acceptedSpans: number;
-  rejectedSpans: number;
-  firstReason?: string;
 }
 
 /** What heads hold of a trace, and what may be missing from it. */

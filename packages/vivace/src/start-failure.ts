@@ -26,20 +26,12 @@ function explain(error: unknown): string {
   return `unexpected failure (${message}): this is a defect, --log-level debug shows where`;
 }
 
-function explainSystemError(error: Error & { port?: number; address?: string; path?: string; syscall?: string }) {
+function explainSystemError(error: Error & { path?: string }) {
   const code = systemErrorCode(error);
   const file = error.path ?? 'a file';
   switch (code ?? '') {
-    case 'EADDRINUSE':
-      return `port ${error.port} of ${error.address} is taken: stop the other program, or choose another port (--http-port, --otlp-grpc-port, --otlp-http-port; 0 picks a free one)`;
-    case 'EADDRNOTAVAIL':
-    case 'ENOTFOUND':
-      return `the address ${error.address ?? 'to listen on'} is none of this machine: choose another with --bind`;
     case 'EACCES':
     case 'EPERM':
-      if (error.syscall === 'listen') {
-        return `port ${error.port} may not be opened by this user: choose one above 1023`;
-      }
       return `no permission for ${file}: let this user read and write it, or choose another directory with --data-dir`;
     case 'EROFS':
       return `${file} is on a read-only file system: choose another directory with --data-dir`;
