@@ -236,6 +236,18 @@ describe('a block', () => {
     expect(attributes.map((entry) => entry.key)).toEqual(['kept', 'name']);
   });
 
+  test('is made of parts that can each be transferred to another thread', () => {
+    const set = buildSet([spanOf(0, 0, { attributes: [['a', 'x']] }), spanOf(1, 1)]);
+    const { sections } = encodeBlock(set, blockOrder(set));
+    const parts = Object.values(sections).flat();
+    const total = parts.reduce((sum, part) => sum + part.length, 0);
+    const moved = structuredClone(parts, { transfer: parts.map(({ buffer }) => buffer as ArrayBuffer) });
+    expect(moved.reduce((sum, part) => sum + part.length, 0)).toBe(total);
+    expect(moved.every(({ buffer, length }) => buffer.byteLength === length)).toBe(true);
+    const again = Object.values(encodeBlock(set, blockOrder(set)).sections).flat();
+    expect(again).toEqual(moved);
+  });
+
   test('does not depend on the hash seed', () => {
     const set = buildSet(
       Array.from({ length: 200 }, (_, i) => spanOf(i % 9, i, { flags: i, parentId: spanOf(0, i % 50).spanId })),

@@ -21,7 +21,7 @@ export interface EncodeOptions {
 }
 
 export interface EncodedBlock {
-  /** Each section in parts to be written one after another. */
+  /** Each section in parts to be written one after another, each with an ArrayBuffer of its own (for transfer). */
   sections: Record<SectionName, Uint8Array[]>;
   rows: number;
   traces: number;

@@ -147,7 +147,7 @@ function encodeOwners({ entries, resourceCount }: IndexContent['resources']): Ui
 /** A part as stored: as it is unless zstd makes it smaller. */
 function store(part: Uint8Array): Uint8Array {
   const packed = compress(part);
-  return packed.length < part.length ? packed : part.slice();
+  return Uint8Array.from(packed.length < part.length ? packed : part);
 }
 
 function writeTime(out: ByteWriter, time: bigint): void {

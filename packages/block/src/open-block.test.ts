@@ -102,6 +102,26 @@ describe('a lookup by id', () => {
   });
 });
 
+test('resources too large for the index are read from their table', { timeout: 30_000 }, async () => {
+  const large = buildSet(
+    Array.from({ length: 60 }, (_, i): TestSpan => {
+      // Resource { field 99: 100 KB }, an unknown field kept exactly, different for each span.
+      const content = new Uint8Array(100_000).fill(i);
+      const field = Uint8Array.of(0x9a, 0x06, 0xa0, 0x8d, 0x06, ...content);
+      const size = field.length;
+      const resource = Uint8Array.of(0x0a, (size & 0x7f) | 0x80, ((size >>> 7) & 0x7f) | 0x80, size >>> 14, ...field);
+      return { traceId: id(i % 20), spanId: `${i + 1}`.padStart(16, '0'), start: BigInt(i), end: BigInt(i), resource };
+    }),
+  );
+  const store = storeBlock(encodeBlock(large, blockOrder(large)), 0);
+  const cache = createBlockCache({ maxBytes: 1 << 26 });
+  const reader = openBlock({ place: store.place, readRange: store.readRange, cache });
+  const read = await reader.readTrace(hexToBytes(id(7)));
+  expect(read && plainSpans(read, allRows(read))).toEqual(plainSpans(large, [7, 27, 47]));
+  expect(store.reads.map(({ object }) => object)).toEqual(['filter', 'index', 'spans.parquet', 'resources.parquet']);
+  expect((await reader.index()).resources).toBeUndefined();
+});
+
 describe('the plan', () => {
   test('names the row group, the rows and the event rows of a trace', async () => {
     const { reader } = open();

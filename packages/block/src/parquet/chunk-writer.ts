@@ -37,9 +37,8 @@ export interface ChunkOptions {
   sorted?: boolean;
 }
 
-/** Pages are cut to at most this many bytes (before compression), where rows allow … */
+/** Pages are cut to about this many bytes (before compression) … */
 const PAGE_MAX_BYTES = 64 * 1024;
-const PAGE_MIN_ROWS = 1024;
 /** … and joined while they have fewer than this: smaller ones cost a call each and hold nothing. */
 const PAGE_MIN_BYTES = 4 * 1024;
 /** A dictionary of more bytes is dropped: a lookup by id would inflate all of it for one value. */
@@ -318,7 +317,7 @@ export function fitPageRows(base: number, rows: number, rowBytes: number): numbe
 
 function halve(pageRows: number, rowBytes: number): number {
   let fitted = pageRows;
-  while (fitted >= PAGE_MIN_ROWS * 2 && fitted * rowBytes > PAGE_MAX_BYTES) fitted = Math.ceil(fitted / 2);
+  while (fitted > 1 && fitted * rowBytes > PAGE_MAX_BYTES) fitted = Math.ceil(fitted / 2);
   return fitted;
 }
 

@@ -43,7 +43,7 @@ const CREATED_BY = 'vivace';
 
 /** Lays chunks out as a Parquet file: magic, row groups, footer. */
 export function encodeTable(columns: readonly TableColumn[], groupRows: readonly number[]): EncodedTable {
-  const parts: Uint8Array[] = [MAGIC];
+  const parts: Uint8Array[] = [MAGIC.slice()];
   let offset = MAGIC.length;
   const groups: EncodedGroup[] = [];
   const rowGroups: FileMetaData['row_groups'] = [];
@@ -86,8 +86,8 @@ export function encodeTable(columns: readonly TableColumn[], groupRows: readonly
     created_by: CREATED_BY,
     metadata_length: 0,
   });
-  const end = footer.getBytes();
-  parts.push(end, MAGIC);
+  const end = footer.getBytes().slice();
+  parts.push(end, MAGIC.slice());
   return { parts, length: offset + end.length + MAGIC.length, groups };
 }
 
