@@ -5,7 +5,7 @@ export const GRPC_OK = 0;
 export const GRPC_RESOURCE_EXHAUSTED = 8;
 export const GRPC_UNIMPLEMENTED = 12;
 export const GRPC_INTERNAL = 13;
-export const GRPC_UNAVAILABLE = 14;
+const GRPC_UNAVAILABLE = 14;
 export const GRPC_DATA_LOSS = 15;
 
 /** The gRPC status of every kind of error. */

@@ -21,7 +21,7 @@ const SERVICE_UNKNOWN = 3;
 /** How often a watched status is looked at. */
 const WATCH_INTERVAL_MS = 500;
 
-export const HEALTH_SERVICE = 'grpc.health.v1.Health';
+const HEALTH_SERVICE = 'grpc.health.v1.Health';
 
 export function healthMethods({ notReady, services, clock }: HealthOptions): Map<string, GrpcMethod> {
   const known = ['', HEALTH_SERVICE, ...services];

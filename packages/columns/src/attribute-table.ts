@@ -33,7 +33,7 @@ export class AttributeTable {
   readonly #maxColumns: number;
   #columnCount = 0;
   #keys: AttributeKey[] = [];
-  #slots: (AttributeKey | undefined)[] = new Array<AttributeKey | undefined>(64).fill(undefined);
+  #slots: (AttributeKey | undefined)[] = Array.from({ length: 64 });
   /** What came before, to guess what comes next. */
   #previous: AttributeKey;
 
@@ -107,7 +107,7 @@ export class AttributeTable {
   }
 
   #rehash(): void {
-    const slots = new Array<AttributeKey | undefined>(this.#slots.length * 2).fill(undefined);
+    const slots = Array.from<AttributeKey | undefined>({ length: this.#slots.length * 2 });
     const mask = slots.length - 1;
     for (const key of this.#keys) {
       let slot = key.hash & mask;

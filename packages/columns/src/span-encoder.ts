@@ -85,7 +85,7 @@ class Picker {
   }
 }
 
-export function entryOf(dictionary: DictionaryView, code: number): Uint8Array {
+function entryOf(dictionary: DictionaryView, code: number): Uint8Array {
   return dictionary.bytes.subarray(dictionary.offsets[code], dictionary.offsets[code + 1]);
 }
 

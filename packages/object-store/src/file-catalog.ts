@@ -9,7 +9,7 @@ export const HASHED_MAX_BYTES = 128 * 1024;
 /** ETags remembered, so that lists do not read small files again. */
 const MAX_REMEMBERED = 8192;
 
-export interface FileObject {
+interface FileObject {
   size: number;
   modifiedMs: number;
   etag: string;

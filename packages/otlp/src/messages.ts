@@ -52,7 +52,7 @@ export const VALUES = { values: 1 } as const;
 const ENTITY_REF = { schemaUrl: 1, type: 2, idKeys: 3, descriptionKeys: 4 } as const;
 
 /** `id` is bytes that OTLP JSON writes in hex. */
-export type FieldType =
+type FieldType =
   | 'string'
   | 'bytes'
   | 'id'
@@ -212,7 +212,7 @@ add(link, LINK, {
   flags: 'fixed32',
 });
 
-export const span = define('Span');
+const span = define('Span');
 export const scopeSpans = define('ScopeSpans');
 export const resourceSpans = define('ResourceSpans');
 /** TracesData and ExportTraceServiceRequest, which are the same on the wire and in JSON. */

@@ -5,8 +5,8 @@ import { bytesToHex, crc32, dataError, hexToBytes } from '@vivace/kernel';
  */
 
 /** `VIVACWAL` */
-export const MAGIC = Uint8Array.of(0x56, 0x49, 0x56, 0x41, 0x43, 0x57, 0x41, 0x4c);
-export const VERSION = 1;
+const MAGIC = Uint8Array.of(0x56, 0x49, 0x56, 0x41, 0x43, 0x57, 0x41, 0x4c);
+const VERSION = 1;
 export const HEADER_BYTES = 64;
 export const NONCE_BYTES = 16;
 

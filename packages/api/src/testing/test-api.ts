@@ -7,7 +7,7 @@ import type { FindTraceOptions, TraceAnswer, TraceFinder } from '../trace-finder
 import { encodeTracesData } from './grafana-trace.ts';
 
 /** A finder over answers that a test puts there, by tenant and trace id. */
-export class TableTraceFinder implements TraceFinder {
+class TableTraceFinder implements TraceFinder {
   readonly asked: { tenant: string; traceId: string; options: FindTraceOptions }[] = [];
   private readonly answers = new Map<string, () => Promise<TraceAnswer> | TraceAnswer>();
 
