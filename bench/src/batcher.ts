@@ -84,7 +84,7 @@ export class Batcher {
   }
 
   finish(): void {
-    for (const batch of [...this.#batches.values()]) this.#send(batch);
+    for (const batch of this.#batches.values()) this.#send(batch);
   }
 
   /** What is ready to be sent, in order; the caller owns the array. */

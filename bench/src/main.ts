@@ -25,7 +25,8 @@ async function main(argv: readonly string[], signal: AbortSignal): Promise<numbe
   }
   if (options.command === 'micro') {
     const { runMicro } = await import('./micro.ts');
-    return runMicro(options);
+    await print(options, await runMicro(options));
+    return 0;
   }
   const workDir = await mkdtemp(path.join(options.workDir ?? tmpdir(), 'vivace-bench-'));
   try {
@@ -64,11 +65,16 @@ async function runAll(options: BenchOptions, workDir: string, signal: AbortSigna
   }
   const machine = machineFacts();
   const all = figures(runs);
-  const json = renderJson(all, machine, options, dataset.truth, runs);
-  if (options.json === '-') process.stdout.write(json);
-  else process.stdout.write(renderTable(all, machine, options, dataset.truth));
-  if (options.json !== undefined && options.json !== '-') await writeFile(options.json, json);
+  await print(options, {
+    table: renderTable(all, machine, options, dataset.truth),
+    json: renderJson(all, machine, options, dataset.truth, runs),
+  });
   return runs.every((run) => run.complaints.length === 0) ? 0 : 1;
+}
+
+async function print(options: BenchOptions, { table, json }: { table: string; json: string }): Promise<void> {
+  process.stdout.write(options.json === '-' ? json : table);
+  if (options.json !== undefined && options.json !== '-') await writeFile(options.json, json);
 }
 
 const stop = new AbortController();

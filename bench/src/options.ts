@@ -24,8 +24,12 @@ export interface BenchOptions {
   keep: boolean;
 }
 
+/** About what a generation holds when it is cut. */
+const MICRO_SPANS = 200_000;
+
 export const HELP = `usage: npm run bench -- [options]          load a server and measure it
-       npm run bench -- micro [--spans N]  the parts alone: scan, columnise, cut, encode, decode
+       npm run bench -- micro [--spans N]  the parts alone, on 200000 spans: scan,
+                                           columnise, cut, encode, decode
 
 Starts Vivace on free ports with an empty data directory for every run, unless --url names one.
 
@@ -112,7 +116,7 @@ export function parseOptions(argv: readonly string[], freshSeed: number): BenchO
   return {
     command,
     scenario: values.scenario,
-    dataset: dataset(values, freshSeed),
+    dataset: dataset(values, command === 'micro' ? { spans: MICRO_SPANS } : {}, freshSeed),
     runs: runs(values),
     connections: number('connections', values.connections, 1, 1000),
     rate: number('rate', values.rate, 0, 1e9),
@@ -144,8 +148,12 @@ function runs(values: Values): number {
   return 1;
 }
 
-function dataset(values: Values, freshSeed: number): Omit<DatasetOptions, 'startMs'> {
-  const options = { ...SHOP, ...SCENARIOS[values.scenario] };
+function dataset(
+  values: Values,
+  defaults: Partial<DatasetOptions>,
+  freshSeed: number,
+): Omit<DatasetOptions, 'startMs'> {
+  const options = { ...SHOP, ...defaults, ...SCENARIOS[values.scenario] };
   if (values.url !== undefined) options.seed = freshSeed;
   const set = (name: keyof Values, at: keyof typeof options, min: number, max: number) => {
     const value = values[name];
