@@ -80,7 +80,7 @@ export interface BlockIndex {
   summary: IndexPart;
 }
 
-export interface IndexPart {
+interface IndexPart {
   offset: number;
   storedBytes: number;
   rawBytes: number;

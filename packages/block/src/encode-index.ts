@@ -17,7 +17,7 @@ import { compress } from './parquet/compression.ts';
 import type { EncodedTable } from './parquet/table-writer.ts';
 
 /** A table and its attribute columns. */
-export interface IndexedTable {
+interface IndexedTable {
   table: EncodedTable;
   attributes: readonly TableAttribute[];
 }

@@ -4,7 +4,7 @@ import { dataError } from '@vivace/kernel';
 export const VARINT = 0;
 export const FIXED64 = 1;
 export const BYTES = 2;
-export const FIXED32 = 5;
+const FIXED32 = 5;
 
 /**
  * Walks the fields of an encoded protobuf message, without knowing it. After `next` has returned true, the

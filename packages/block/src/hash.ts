@@ -5,8 +5,8 @@ import type { AttributeType } from '@vivace/columns';
 // Math.imul take 30 ns for 16 bytes; BigInt arithmetic takes over a microsecond.
 
 /** What is hashed; the number is mixed in, so that a string "1" and an int 1 are different entries. */
-export const HASH_TRACE_ID = 0;
-export const HASH_TYPE: Record<AttributeType, number> = { string: 1, int: 2, double: 3, bool: 4 };
+const HASH_TRACE_ID = 0;
+const HASH_TYPE: Record<AttributeType, number> = { string: 1, int: 2, double: 3, bool: 4 };
 
 /** Computes hashes into `low` and `high`, both unsigned. One a thread of work: it holds the last result. */
 export class Hash64 {

@@ -50,7 +50,7 @@ export interface OpenBlockOptions {
   indexReadBytes?: number;
 }
 
-export interface CallOptions {
+interface CallOptions {
   signal?: AbortSignal;
 }
 

@@ -308,7 +308,7 @@ function plainEncoding(schema: ColumnSchema): Encoding {
 }
 
 /** Rows a page of a column should have: `base`, halved while pages are large, doubled while they are tiny. */
-export function fitPageRows(base: number, rows: number, rowBytes: number): number {
+function fitPageRows(base: number, rows: number, rowBytes: number): number {
   let pageRows = Math.min(base, Math.max(1, rows));
   if (pageRows < base) return pageRows * rowBytes > PAGE_MAX_BYTES ? halve(pageRows, rowBytes) : pageRows;
   while (pageRows < rows && pageRows * rowBytes < PAGE_MIN_BYTES) pageRows *= 2;

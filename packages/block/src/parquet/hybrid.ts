@@ -6,7 +6,7 @@ import type { ByteWriter } from '../byte-writer.ts';
 // Source: Apache Parquet format, Encodings.md, "Run Length Encoding / Bit-Packing Hybrid".
 
 /** Widest code: dictionaries hold at most 2^24 entries. */
-export const MAX_CODE_WIDTH = 24;
+const MAX_CODE_WIDTH = 24;
 
 /**
  * Bits a code of a dictionary of `count` entries is stored with. Below a byte, widths are those that divide

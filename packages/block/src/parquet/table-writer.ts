@@ -29,7 +29,7 @@ export interface EncodedTable {
   groups: EncodedGroup[];
 }
 
-export interface EncodedGroup {
+interface EncodedGroup {
   rows: number;
   /** Place in the file. The chunks of a row group lie side by side in column order. */
   offset: number;

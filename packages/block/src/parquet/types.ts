@@ -7,13 +7,7 @@ export const DOUBLE = 5;
 export const BYTE_ARRAY = 6;
 export const FIXED = 7;
 
-export type PhysicalType =
-  | typeof BOOLEAN
-  | typeof INT32
-  | typeof INT64
-  | typeof DOUBLE
-  | typeof BYTE_ARRAY
-  | typeof FIXED;
+type PhysicalType = typeof BOOLEAN | typeof INT32 | typeof INT64 | typeof DOUBLE | typeof BYTE_ARRAY | typeof FIXED;
 
 export const PLAIN = 0;
 export const RLE = 3;
@@ -23,7 +17,7 @@ export const BYTE_STREAM_SPLIT = 9;
 
 export type Encoding = typeof PLAIN | typeof DELTA_BINARY_PACKED | typeof RLE_DICTIONARY | typeof BYTE_STREAM_SPLIT;
 
-export type LogicalType = 'string' | 'uint8' | 'uint32' | 'uint64';
+type LogicalType = 'string' | 'uint8' | 'uint32' | 'uint64';
 
 /** A column of a flat table. */
 export interface ColumnSchema {
