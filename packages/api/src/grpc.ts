@@ -1,5 +1,5 @@
 import { constants, type Http2ServerRequest, type Http2ServerResponse, type IncomingHttpHeaders } from 'node:http2';
-import { type Clock, concatBytes, VivaceError } from '@vivace/kernel';
+import { type Clock, concatBytes, orAborted, VivaceError } from '@vivace/kernel';
 import {
   encodeGrpcMessage,
   GRPC_DATA_LOSS,
@@ -181,22 +181,6 @@ function endWith(request: Http2ServerRequest, response: Http2ServerResponse, { c
   }
   // A client that is still sending is told that nobody reads it any more.
   if (!request.complete) response.stream.once('finish', () => response.stream.close(constants.NGHTTP2_NO_ERROR));
-}
-
-async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  // Work that loses the race may still fail later, and that is nobody's concern.
-  work.catch(() => undefined);
-  signal.throwIfAborted();
-  let onAbort: (() => void) | undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal.reason as Error);
-    signal.addEventListener('abort', onAbort, { once: true });
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    if (onAbort) signal.removeEventListener('abort', onAbort);
-  }
 }
 
 const UNIT_MS = new Map([

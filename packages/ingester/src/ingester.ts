@@ -1,5 +1,5 @@
 import type { EncodedSpans } from '@vivace/columns';
-import { type Clock, type PooledBuffer, type Random, type Service, VivaceError } from '@vivace/kernel';
+import { type Clock, orAborted, type PooledBuffer, type Random, type Service, VivaceError } from '@vivace/kernel';
 import type { Manifest } from '@vivace/manifest';
 import type { ObjectStore } from '@vivace/object-store';
 import type { PushResult } from '@vivace/receivers';
@@ -152,10 +152,10 @@ export class Ingester implements Service {
   /** Cuts everything that is in heads now, and resolves when it is in the manifest and dropped from the log. */
   async flush(signal: AbortSignal): Promise<void> {
     this.#checkRunning();
-    await untilAborted(this.#replay, signal);
-    await untilAborted(Promise.all([...this.#heads.values()].map((head) => this.#seal(head))), signal);
-    await untilAborted(Promise.all(this.#writing), signal);
-    await untilAborted(this.#dropping, signal);
+    await orAborted(this.#replay, signal);
+    await orAborted(Promise.all([...this.#heads.values()].map((head) => this.#seal(head))), signal);
+    await orAborted(Promise.all(this.#writing), signal);
+    await orAborted(this.#dropping, signal);
   }
 
   /** Runs in the order of the builder's answers, so the log has the records in the order of the head's rows. */
@@ -342,18 +342,4 @@ function resultOf(outcome: Exclude<PushOutcome, { malformed: string }>): PushRes
   const result: PushResult = { acceptedSpans: outcome.accepted, rejectedSpans: outcome.rejected };
   if (outcome.reason !== undefined) result.firstReason = outcome.reason;
   return result;
-}
-
-async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  let onAbort: () => void = () => undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal.reason as Error);
-    signal.addEventListener('abort', onAbort, { once: true });
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
 }
