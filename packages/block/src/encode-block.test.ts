@@ -104,7 +104,12 @@ const event: fc.Arbitrary<TestEvent> = fc.oneof(
     { requiredKeys: [] },
   ),
   fc.record(
-    { link: hexOf(48), traceState: fc.constant('a=b'), attributes, overflow: fc.constant(Uint8Array.of(0x28, 3)) },
+    {
+      link: fc.oneof(fc.constantFrom('', '0'.repeat(48)), hexOf(48)),
+      traceState: fc.constant('a=b'),
+      attributes,
+      overflow: fc.constant(Uint8Array.of(0x28, 3)),
+    },
     { requiredKeys: ['link'] },
   ),
 );

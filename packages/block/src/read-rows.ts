@@ -278,32 +278,26 @@ function readEvents(
     time,
     name: names.codes,
     names: names.dictionary,
-    ...links(table, kind),
+    ...links(table),
     traceState: table.built('trace_state').sparse(),
     attributes: table.attributes(),
     overflow: table.built('overflow').sparse(),
   };
 }
 
-function links(
-  table: TableRows<EventColumn>,
-  kind: Uint8Array,
-): Pick<ColumnSetView['events'], 'linkCount' | 'linkRows' | 'linkIds'> {
-  const { rows } = table;
-  const linkRows: number[] = [];
-  for (let row = 0; row < rows; row++) if (kind[row] === 1) linkRows.push(row);
-  const linkIds = new Uint8Array(24 * linkRows.length);
-  if (linkRows.length > 0) {
-    const traceIds = new Uint8Array(16 * rows);
-    const spanIds = new Uint8Array(8 * rows);
-    table.copy('linked_trace_id', traceIds, 16);
-    table.copy('linked_span_id', spanIds, 8);
-    for (const [link, row] of linkRows.entries()) {
-      linkIds.set(traceIds.subarray(16 * row, 16 * row + 16), 24 * link);
-      linkIds.set(spanIds.subarray(8 * row, 8 * row + 8), 24 * link + 16);
-    }
+/** Links that were sent without ids, or with others than 16 and 8 bytes, have none in the table. */
+function links(table: TableRows<EventColumn>): Pick<ColumnSetView['events'], 'linkCount' | 'linkRows' | 'linkIds'> {
+  const { count, rows, codes, dictionary } = table.built('linked_trace_id').sparse();
+  const linkIds = new Uint8Array(24 * count);
+  const spanIds = new Uint8Array(8 * table.rows);
+  table.copy('linked_span_id', spanIds, 8);
+  for (let link = 0; link < count; link++) {
+    const trace = 16 * (codes[link] as number);
+    const row = rows[link] as number;
+    linkIds.set(dictionary.bytes.subarray(trace, trace + 16), 24 * link);
+    linkIds.set(spanIds.subarray(8 * row, 8 * row + 8), 24 * link + 16);
   }
-  return { linkCount: linkRows.length, linkRows: Int32Array.from(linkRows), linkIds };
+  return { linkCount: count, linkRows: rows, linkIds };
 }
 
 function integerAt({ bytes }: Values, code: number): number {

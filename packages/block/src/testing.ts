@@ -46,7 +46,7 @@ export interface TestSpan {
 }
 
 export interface TestEvent {
-  /** Present: a link to (trace id, span id), 48 hex digits. */
+  /** Present: a link to (trace id, span id), 48 hex digits; without ids where it is empty. */
   link?: string;
   time?: bigint;
   name?: string;
@@ -263,8 +263,10 @@ function createEvents() {
       if (event.link === undefined) name.push(names.code(utf8Encode(event.name ?? '')));
       else {
         name.push(-1);
-        linkRows.push(row);
-        linkIds.push(...hexToBytes(event.link));
+        if (event.link !== '') {
+          linkRows.push(row);
+          linkIds.push(...hexToBytes(event.link));
+        }
       }
       if (event.traceState) traceState.add(row, utf8Encode(event.traceState));
       if (event.overflow) overflow.add(row, event.overflow);
