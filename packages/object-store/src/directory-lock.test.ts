@@ -4,7 +4,7 @@ import * as fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { lockDirectory } from './directory-lock.ts';
+import { isLockFile, lockDirectory } from './directory-lock.ts';
 
 let directory: string;
 const children: ChildProcess[] = [];
@@ -99,4 +99,13 @@ test('a directory that may not be written is refused with a remedy', async () =>
   const { line } = await start(process.getuid?.() === 0 ? { uid: 65534 } : {});
   await fs.chmod(directory, 0o755);
   expect(line).toContain('access-denied: the data directory cannot be written (EACCES): check its owner and mode');
+});
+
+test('the files it leaves are known as its own, and no others', async () => {
+  const lock = await lockDirectory(directory);
+  const left = await fs.readdir(directory);
+  expect(left).toContain('lock.holder');
+  expect(left.filter((name) => !isLockFile(path.join(directory, name)))).toEqual([]);
+  expect(isLockFile(path.join(directory, 'lock.txt'))).toBe(false);
+  await lock.release();
 });

@@ -11,6 +11,11 @@ export interface DirectoryLock {
 const LOCK_NAME = 'lock';
 const HOLDER_NAME = 'lock.holder';
 
+/** Whether a path is one of the files that `lockDirectory` leaves in a directory. */
+export function isLockFile(file: string): boolean {
+  return [LOCK_NAME, HOLDER_NAME].includes(path.basename(file));
+}
+
 /**
  * Locks a directory (made if missing) for this process, so that two never write one data directory. Throws
  * `conflict` (code `directory-locked`) naming the holder's process id, `unauthorized` (code `access-denied`) or

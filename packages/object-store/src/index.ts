@@ -1,4 +1,4 @@
-export { type DirectoryLock, lockDirectory } from './directory-lock.ts';
+export { type DirectoryLock, isLockFile, lockDirectory } from './directory-lock.ts';
 export { createFileStore, type FileStore, type FileStoreOptions } from './file-store.ts';
 export { createMemoryStore, type MemoryStoreOptions } from './memory-store.ts';
 export { createMeteredStore, type StoreCall, type StoreMetrics } from './metered-store.ts';

@@ -12,7 +12,7 @@ import {
   systemRandom,
   type VivaceError,
 } from '@vivace/kernel';
-import { lockDirectory } from '@vivace/object-store';
+import { isLockFile, lockDirectory } from '@vivace/object-store';
 import { Querier } from '@vivace/querier';
 import { createByteBudget, createGrpcReceiver, createHttpReceiver, createReceiverMetrics } from '@vivace/receivers';
 import { createMetrics, type Logger, type Metrics } from '@vivace/telemetry';
@@ -58,7 +58,10 @@ export async function compose(
       random,
       directory: config.storage.trace.wal.path,
       limits: logLimits(config),
-      onEvent: (event) => logger.warn(event, `log: ${event.kind}`),
+      onEvent: (event) => {
+        if (event.kind === 'unknown-file' && isLockFile(event.file)) return;
+        logger.warn(event, `log: ${event.kind}`);
+      },
     });
     onStop(() => log.stop());
     const onWorkerExit = (error: VivaceError) => {
