@@ -7,6 +7,8 @@ export interface BlockShape {
   singleObjectMaxBytes: number;
   rowGroupRows: number;
   pageRows: number;
+  /** Of hash tables over ids that senders chose; does not change the block. */
+  seed: number;
 }
 
 /** Sorts and encodes a generation; what a cutter's thread does. */
@@ -16,7 +18,7 @@ export function cutBlocks(view: ColumnSetView, { earliest, latest }: CutOptions,
   for (const value of misdated === undefined ? [0] : [0, 1]) {
     const order = sortedRows(view, misdated && { classes: misdated, value });
     if (order.length === 0) continue;
-    const encoded = encodeBlock(view, order, { rowGroupRows: shape.rowGroupRows, pageRows: shape.pageRows });
+    const encoded = encodeBlock(view, order, shape);
     const { objects, sections } = layoutObjects(encoded, shape.singleObjectMaxBytes);
     const { rows, traces, minStart, maxEnd, filterBytes } = encoded;
     blocks.push({

@@ -2,8 +2,7 @@ import { createBlockCache, openBlock } from '@vivace/block';
 import { type EncodedSpans, encodeSpans, mergeTrace } from '@vivace/columns';
 import { isKind, serveWorker, Transferred, toVivaceError, workerArgument } from '@vivace/kernel';
 import type { BlockEntry } from '@vivace/manifest';
-import type { ReadRequest } from './search-workers.ts';
-import type { TraceFound, TraceSearch } from './trace-search.ts';
+import type { ReadRequest, TraceFound, TraceSearch } from './trace-search.ts';
 
 // A query thread: opens blocks, decodes pages and joins traces. Bytes come from the thread that started it.
 

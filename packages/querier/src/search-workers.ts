@@ -1,6 +1,6 @@
-import { startWorker, type VivaceError, type WorkerClient } from '@vivace/kernel';
+import { startWorker, Transferred, type VivaceError, type WorkerClient } from '@vivace/kernel';
 import type { ByteRange } from '@vivace/object-store';
-import type { TraceFound, TraceSearch } from './trace-search.ts';
+import type { ReadRequest, TraceFound, TraceSearch } from './trace-search.ts';
 
 /** Threads that open blocks and decode pages. They ask back for the bytes that they need. */
 export interface SearchWorkers {
@@ -19,17 +19,18 @@ export interface SearchWorkerOptions {
   onExit: (error: VivaceError) => void;
 }
 
-/** What a worker asks for. */
-export interface ReadRequest {
-  tenant: string;
-  block: string;
-  object: string;
-  range: ByteRange;
-}
-
 export function createSearchWorkers({ count, cacheBytes, seed, read, onExit }: SearchWorkerOptions): SearchWorkers {
   const handlers = new Map([
-    ['read', ({ tenant, block, object, range }: ReadRequest) => read(tenant, block, object, range)],
+    [
+      'read',
+      async ({ tenant, block, object, range }: ReadRequest) => {
+        const bytes = await read(tenant, block, object, range);
+        const { buffer } = bytes;
+        // Handed over, not copied, where the buffer holds nothing else.
+        const whole = buffer instanceof ArrayBuffer && buffer.byteLength === bytes.byteLength;
+        return whole ? new Transferred(bytes, [buffer]) : bytes;
+      },
+    ],
   ]);
   const workers: WorkerClient[] = Array.from({ length: count }, () =>
     startWorker({

@@ -1,5 +1,6 @@
 import type { EncodedSpans } from '@vivace/columns';
 import type { BlockEntry } from '@vivace/manifest';
+import type { ByteRange } from '@vivace/object-store';
 
 /** A lookup of one trace in the blocks of a snapshot, joined with what the heads have. */
 export interface TraceSearch {
@@ -20,4 +21,12 @@ export interface TraceFound {
   problems: string[];
   /** Bytes read from the store. */
   inspectedBytes: number;
+}
+
+/** Bytes of an object of a block, which a query thread asks for. */
+export interface ReadRequest {
+  tenant: string;
+  block: string;
+  object: string;
+  range: ByteRange;
 }

@@ -73,7 +73,12 @@ export async function compose(
     onStop(() => builder.stop());
     const { row_group_rows, page_rows } = config.storage.trace.block;
     const cutter = createWorkerBlockCutter(
-      { singleObjectMaxBytes: singleObjectMaxBytes(config), rowGroupRows: row_group_rows, pageRows: page_rows },
+      {
+        singleObjectMaxBytes: singleObjectMaxBytes(config),
+        rowGroupRows: row_group_rows,
+        pageRows: page_rows,
+        seed: random.u32(),
+      },
       onWorkerExit,
     );
     onStop(() => cutter.stop());
