@@ -54,7 +54,7 @@ export function attributeKey(key: string): Uint8Array {
 }
 
 /** Opens `key = "…"` whose text has `length` bytes; the caller writes exactly those next. */
-export function beginText(writer: ByteWriter, tag: number, key: Uint8Array, length: number): void {
+function beginText(writer: ByteWriter, tag: number, key: Uint8Array, length: number): void {
   const inner = 1 + varintLength(length) + length;
   writer.byte(tag);
   writer.varint(key.length + 1 + varintLength(inner) + inner);

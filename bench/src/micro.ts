@@ -10,7 +10,7 @@ import { median } from './statistics.ts';
 import type { Truth } from './truth.ts';
 
 /** One part of the way of a span, alone, on one thread. */
-export interface MicroFigure {
+interface MicroFigure {
   name: string;
   /** What is counted: spans for most, traces for lookups. */
   unit: 'spans/s' | 'traces/s' | 'bytes/span';

@@ -24,7 +24,7 @@ export interface Publication {
   consume: Operation;
 }
 
-export const KIND = { internal: 1, server: 2, client: 3, producer: 4, consumer: 5 } as const;
+const KIND = { internal: 1, server: 2, client: 3, producer: 4, consumer: 5 } as const;
 export const SCOPES = 5;
 export const PODS = 3;
 export const SCOPE = { http: 0, rpc: 1, database: 2, cache: 3, messaging: 4 } as const;

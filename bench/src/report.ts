@@ -61,6 +61,8 @@ export function figures(runs: readonly RunResult[]): Figure[] {
       figure(`by id ${pass}, store reads`, 'max', 0, (run) => run[pass]?.reads?.max),
       figure(`by id ${pass}, wrong`, `of ${runs[0]?.[pass]?.asked ?? 0}`, 0, (run) => wrongOf(run[pass])),
     ]),
+    figure('million-span trace, v1', 'ms', 0, ({ giant }) => giant?.v1Ms),
+    figure('million-span trace, v2', 'ms', 0, ({ giant }) => giant?.v2Ms),
     figure(
       'spans counted, wrong',
       `of ${runs[0]?.counted.asked ?? 0}`,
@@ -78,7 +80,7 @@ function scaled(bytes: number | undefined): number | undefined {
   return bytes === undefined ? undefined : bytes / MEGABYTE;
 }
 
-/** The table that a person reads: the median and every run. */
+/** The table that a person reads: the median and every run; figures that no run has are left out. */
 export function renderTable(all: readonly Figure[], machine: Machine, options: BenchOptions, truth: Truth): string {
   const rows = [
     [
@@ -87,12 +89,14 @@ export function renderTable(all: readonly Figure[], machine: Machine, options: B
       '',
       ...(all[0]?.values.length === 1 ? [] : (all[0]?.values ?? []).map((_, run) => `run ${run + 1}`)),
     ],
-    ...all.map(({ name, unit, digits, values }) => [
-      name,
-      format(median(values.filter((value) => !Number.isNaN(value))), digits),
-      unit,
-      ...(values.length === 1 ? [] : values.map((value) => format(value, digits))),
-    ]),
+    ...all
+      .filter(({ values }) => values.some((value) => !Number.isNaN(value)))
+      .map(({ name, unit, digits, values }) => [
+        name,
+        format(median(values.filter((value) => !Number.isNaN(value))), digits),
+        unit,
+        ...(values.length === 1 ? [] : values.map((value) => format(value, digits))),
+      ]),
   ];
   const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
   const lines = rows.map((row) =>

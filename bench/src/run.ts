@@ -211,7 +211,7 @@ function freshnessOptions({ options, clock, random, signal }: RunContext, { api,
 }
 
 /** `count` of the values, spread over all of them. */
-export function evenly<T>(values: readonly T[], count: number): T[] {
+function evenly<T>(values: readonly T[], count: number): T[] {
   if (count >= values.length) return [...values];
   return Array.from({ length: count }, (_, at) => values[Math.floor((at * values.length) / count)] as T);
 }

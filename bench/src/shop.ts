@@ -51,7 +51,7 @@ export interface Pod {
   skewNs: number;
 }
 
-export interface Failure {
+interface Failure {
   message: string;
   /** Span.status, complete. */
   status: Uint8Array;
