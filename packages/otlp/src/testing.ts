@@ -1,5 +1,6 @@
 export {
   decodeRawTraces,
+  decodeShownTraces,
   decodeTraces,
   encodeRawTraces,
   encodeTraces,

@@ -128,9 +128,38 @@ export function encodeRawTraces(traces: PlainTraces): Uint8Array<ArrayBuffer> {
   return new Uint8Array(rawType.encode(rawType.fromObject(traces)).finish());
 }
 
-/** As `decodeTraces`, with the bytes of every string. */
+/** As `decodeTraces`, with strings and bytes alike in base64: what is equal here was equal to the byte. */
 export function decodeRawTraces(bytes: Uint8Array): PlainTraces {
-  return rawType.toObject(rawType.decode(Buffer.from(bytes)), { longs: String, bytes: Array });
+  return rawType.toObject(rawType.decode(Buffer.from(bytes)), { longs: String, bytes: String });
+}
+
+const BYTES_FIELDS = new Set(['traceId', 'spanId', 'parentSpanId', 'bytesValue']);
+const TEXT_FIELDS = new Set([
+  'schemaUrl',
+  'type',
+  'idKeys',
+  'descriptionKeys',
+  'name',
+  'version',
+  'traceState',
+  'message',
+  'key',
+  'stringValue',
+]);
+
+/** As `decodeTraces`, where what is not UTF-8 in a string became U+FFFD: what JSON shows. */
+export function decodeShownTraces(bytes: Uint8Array): PlainTraces {
+  return shown(decodeRawTraces(bytes)) as PlainTraces;
+}
+
+function shown(value: unknown, key = ''): unknown {
+  if (Array.isArray(value)) return value.map((element) => shown(element, key));
+  if (typeof value === 'string') {
+    if (BYTES_FIELDS.has(key)) return [...Buffer.from(value, 'base64')];
+    return TEXT_FIELDS.has(key) ? Buffer.from(value, 'base64').toString() : value;
+  }
+  if (value === null || typeof value !== 'object') return value;
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, shown(member, name)]));
 }
 
 /**
@@ -184,19 +213,20 @@ function exactNumber(_key: string, value: unknown): unknown {
     : value;
 }
 
+/** As text and in base64. */
+const ADDED = new Set(['unknown_service', Buffer.from('unknown_service').toString('base64')]);
+
 /** The attribute that an answer adds to a resource without any is no part of what was sent. */
 function withoutAdded(resource: Plain): Plain {
   const copy = structuredClone(resource);
   const [only, more] = copy.resource?.attributes ?? [];
-  const value = only?.value?.stringValue;
-  const added = typeof value === 'string' ? value : Buffer.from(value ?? []).toString();
-  if (more === undefined && added === 'unknown_service') copy.resource.attributes = [];
+  if (more === undefined && ADDED.has(only?.value?.stringValue)) copy.resource.attributes = [];
   return copy;
 }
 
 /** Equal keys keep their order. */
 function withSortedAttributes(span: Plain): Plain {
-  const order = (attributes: Plain[] = []) => [...attributes].sort((a, b) => compareKeys(a.key ?? '', b.key ?? ''));
+  const order = (attributes: Plain[] = []) => [...attributes].sort((a, b) => compareText(a.key ?? '', b.key ?? ''));
   const sorted = { ...span, attributes: order(span.attributes) };
   for (const list of ['events', 'links']) {
     sorted[list] = (span[list] ?? []).map((row: Plain) => ({ ...row, attributes: order(row.attributes) }));
@@ -204,6 +234,6 @@ function withSortedAttributes(span: Plain): Plain {
   return sorted;
 }
 
-function compareKeys(a: string | number[], b: string | number[]): number {
-  return Buffer.compare(Buffer.from(a as string), Buffer.from(b as string));
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
