@@ -15,9 +15,9 @@ import { Hash64 } from './hash.ts';
 import { INDEX_HEADER_BYTES, INDEX_READ_BYTES, RESOURCE_ROW, type SectionName } from './layout.ts';
 import type { SectionPlace } from './layout-objects.ts';
 import {
+  type ChunkCache,
   type DecodedColumn,
   type DecodedDictionary,
-  type DictionaryCache,
   decodeChunk,
   type GroupBytes,
   readDictionary,
@@ -154,7 +154,7 @@ class Reader implements BlockReader {
     const chosen = this.#chooseTrace(index, spans.get(place.group) as LoadedGroup, place.group, candidates, traceId);
     if (chosen === undefined) return undefined;
     const events = await (early ?? this.#events(index, chosen, options));
-    return this.#decode(index, chosen, spans, events, await this.#owners(index, options));
+    return this.#decode(index, chosen, spans, events, await this.#owners(index, options), true);
   }
 
   async index({ signal }: CallOptions = {}): Promise<BlockIndex> {
@@ -179,7 +179,7 @@ class Reader implements BlockReader {
     const ranges = [{ group, from: 0, to: rows }];
     const spans = await this.#groups(index, 'spans', [group], options);
     const events = await this.#events(index, ranges, options);
-    return this.#decode(index, ranges, spans, events, await this.#owners(index, options));
+    return this.#decode(index, ranges, spans, events, await this.#owners(index, options), false);
   }
 
   async readTraceList(group: number, options: CallOptions = {}): Promise<TraceList> {
@@ -219,7 +219,7 @@ class Reader implements BlockReader {
     const schema = index.spans.columns[column]?.schema;
     const chunk = loaded.chunks[column];
     if (schema === undefined || chunk === undefined) throw dataError('block-index', 'a block has no trace ids');
-    const { bytes, count } = readDictionary(schema, chunk, loaded.group, this.#dictionaries('spans', group));
+    const { bytes, count } = readDictionary(schema, chunk, loaded.group, this.#chunkCache('spans', group));
     for (const { position, ranges } of candidates) {
       if (position >= count) throw dataError('block-index', 'the trace list of a block is longer than its traces');
       if (compareBytes(bytes.subarray(16 * position, 16 * position + 16), traceId) === 0) return ranges;
@@ -282,10 +282,11 @@ class Reader implements BlockReader {
     spans: Map<number, LoadedGroup>,
     events: Map<number, LoadedGroup>,
     owners: Owners,
+    keepPages: boolean,
   ): ColumnSetView {
     const part = (table: 'spans' | 'events', { group, from, to }: RowRange, loaded: LoadedGroup): TablePart => ({
       ...loaded,
-      dictionaries: this.#dictionaries(table, group),
+      cache: this.#chunkCache(table, group, keepPages),
       firstRow: (index[table].groups[group] as TableGroup).firstRow,
       from,
       to,
@@ -317,7 +318,7 @@ class Reader implements BlockReader {
         const { schema } = resourceTable.columns[number] as TableLayout['columns'][number];
         const { rows: count } = resourceTable.groups[group] as TableGroup;
         const chunk = rows.chunks[number] as ChunkLayout;
-        return decodeChunk(schema, chunk, rows.group, this.#dictionaries('resources', group), 0, count);
+        return decodeChunk(schema, chunk, rows.group, this.#chunkCache('resources', group), 0, count);
       };
       const kinds = column('kind');
       const exact = column('bytes');
@@ -333,13 +334,18 @@ class Reader implements BlockReader {
     return owners;
   }
 
-  #dictionaries(table: Table, group: number): DictionaryCache {
+  /** Inflated pages are kept for lookups, which come back to them; a scan would push everything else out. */
+  #chunkCache(table: Table, group: number, keepPages = false): ChunkCache {
     const prefix = `${this.#groupKey(table, group)}/`;
     return {
-      get: (offset) => this.#cache.get(prefix + offset) as DecodedDictionary | undefined,
-      put: (offset, dictionary) => {
+      dictionary: (offset) => this.#cache.get(prefix + offset) as DecodedDictionary | undefined,
+      putDictionary: (offset, dictionary) => {
         const bytes = dictionary.bytes.byteLength + (dictionary.offsets?.byteLength ?? 0) + 200;
         this.#cache.put(prefix + offset, dictionary, bytes);
+      },
+      page: (offset) => (keepPages ? (this.#cache.get(prefix + offset) as Uint8Array | undefined) : undefined),
+      putPage: (offset, body) => {
+        if (keepPages) this.#cache.put(prefix + offset, body, body.byteLength + 200);
       },
     };
   }

@@ -5,7 +5,7 @@ import { ByteInterner } from './byte-interner.ts';
 import { ColumnBuilder } from './column-builder.ts';
 import { EVENT_COLUMNS, SPAN_COLUMNS } from './layout.ts';
 import { takeExactEnd } from './overflow.ts';
-import { type DecodedColumn, type DictionaryCache, decodeChunk, type GroupBytes } from './parquet/chunk-reader.ts';
+import { type ChunkCache, type DecodedColumn, decodeChunk, type GroupBytes } from './parquet/chunk-reader.ts';
 import type { Values } from './parquet/chunk-writer.ts';
 import type { ChunkLayout } from './parquet/directory.ts';
 
@@ -13,7 +13,7 @@ import type { ChunkLayout } from './parquet/directory.ts';
 export interface TablePart {
   group: GroupBytes;
   chunks: ChunkLayout[];
-  dictionaries: DictionaryCache;
+  cache: ChunkCache;
   /** The table's row that is the group's first. */
   firstRow: number;
   from: number;
@@ -115,9 +115,9 @@ class TableRows<Name extends string = SpanColumn> {
   #each(number: number, use: (decoded: DecodedColumn, base: number) => void): void {
     const { schema } = this.#table.columns[number] as TableColumnLayout;
     let base = 0;
-    for (const { group, chunks, dictionaries, from, to } of this.#parts) {
+    for (const { group, chunks, cache, from, to } of this.#parts) {
       const chunk = chunks[number] as ChunkLayout;
-      if (to > from && chunk.pages.length > 0) use(decodeChunk(schema, chunk, group, dictionaries, from, to), base);
+      if (to > from && chunk.pages.length > 0) use(decodeChunk(schema, chunk, group, cache, from, to), base);
       base += to - from;
     }
   }

@@ -41,10 +41,12 @@ export interface DecodedColumn {
   dictionary: boolean;
 }
 
-/** Keeps decoded dictionaries of a row group. `offset` is the dictionary page's. */
-export interface DictionaryCache {
-  get(offset: number): DecodedDictionary | undefined;
-  put(offset: number, dictionary: DecodedDictionary): void;
+/** Keeps decoded dictionaries and inflated pages of a row group, by the offset of the page. */
+export interface ChunkCache {
+  dictionary(offset: number): DecodedDictionary | undefined;
+  putDictionary(offset: number, dictionary: DecodedDictionary): void;
+  page(offset: number): Uint8Array | undefined;
+  putPage(offset: number, body: Uint8Array): void;
 }
 
 const NO_ENTRIES: Values = { bytes: new Uint8Array(0), width: 0, offsets: new Uint32Array(1) };
@@ -55,7 +57,7 @@ export function decodeChunk(
   schema: ColumnSchema,
   chunk: ChunkLayout,
   group: GroupBytes,
-  dictionaries: DictionaryCache,
+  cache: ChunkCache,
   from: number,
   to: number,
 ): DecodedColumn {
@@ -72,7 +74,7 @@ export function decodeChunk(
     const pageFrom = Math.max(0, from - pageRow);
     const pageTo = Math.min(pageRows, to - pageRow);
     const at = pageRow + pageFrom - from;
-    const body = pageBody(group, page, chunk.zstd);
+    const body = cachedBody(group, page, chunk.zstd, cache);
     const input = new ByteReader(body);
     let skip = pageFrom;
     let count = pageTo - pageFrom;
@@ -87,7 +89,7 @@ export function decodeChunk(
     if (skip + count > page.values) throw damaged(schema);
     if (count > 0) {
       if (plain === undefined) {
-        dictionary ??= readDictionary(schema, chunk, group, dictionaries);
+        dictionary ??= readDictionary(schema, chunk, group, cache);
         decodeCodes(schema, input, dictionary.count, skip, count, codes, at, pageTo - pageFrom);
       } else {
         const first = plain.count;
@@ -234,11 +236,11 @@ export function readDictionary(
   schema: ColumnSchema,
   chunk: ChunkLayout,
   group: GroupBytes,
-  dictionaries: DictionaryCache,
+  cache: ChunkCache,
 ): DecodedDictionary {
   const page = chunk.dictionary;
   if (page === undefined) throw damaged(schema);
-  const known = dictionaries.get(page.offset);
+  const known = cache.dictionary(page.offset);
   if (known !== undefined) return known;
   const body = pageBody(group, page, chunk.zstd);
   const width = valueBytes(schema);
@@ -248,7 +250,7 @@ export function readDictionary(
     if (body.length !== count * width) throw damaged(schema);
     dictionary = { bytes: body, width, offsets: undefined, count };
   } else dictionary = { ...splitStrings(schema, body, count), count };
-  dictionaries.put(page.offset, dictionary);
+  cache.putDictionary(page.offset, dictionary);
   return dictionary;
 }
 
@@ -277,6 +279,16 @@ function splitStrings(schema: ColumnSchema, body: Uint8Array, count: number): Va
   }
   if (at !== body.length) throw damaged(schema);
   return { bytes, width: 0, offsets };
+}
+
+/** Inflating a page costs more than decoding the few rows of it that a lookup wants. */
+function cachedBody(group: GroupBytes, page: PageLayout, zstd: boolean, cache: ChunkCache): Uint8Array {
+  if (!zstd) return pageBody(group, page, zstd);
+  const known = cache.page(page.offset);
+  if (known !== undefined) return known;
+  const body = pageBody(group, page, zstd);
+  cache.putPage(page.offset, body);
+  return body;
 }
 
 function pageBody(group: GroupBytes, page: PageLayout, zstd: boolean): Uint8Array {
