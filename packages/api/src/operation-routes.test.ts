@@ -67,7 +67,7 @@ describe('operations', () => {
     const app = createApp({
       traces: {} as never,
       operations: {
-        renderMetrics: async () => ({ contentType: 'text/plain', body: 'x'.repeat(5000) }),
+        renderMetrics: async () => ({ contentType: 'text/plain', body: 'x'.repeat(100_000) }),
         build: { version: '0.1.0', revision: '' },
       } as never,
       context: {
