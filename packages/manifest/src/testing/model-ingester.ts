@@ -39,8 +39,6 @@ export interface CoordinatorRules {
   dropBeforeCommit?: boolean;
   commitBeforeObjects?: boolean;
   deleteWhenUnknown?: boolean;
-  coverWithoutOrder?: boolean;
-  keepRowsAboveSeal?: boolean;
 }
 
 interface Row {
@@ -83,7 +81,6 @@ class ModelIngester implements Coordinator {
   }
 
   fenced(stream: string, segment: number): void {
-    if (this.#options.rules.keepRowsAboveSeal) return;
     for (const [tenant, rows] of this.#heads) {
       this.#heads.set(
         tenant,
@@ -146,8 +143,7 @@ class ModelIngester implements Coordinator {
       const to = stream === last.stream ? last.segment : Math.max(...generation.map(({ segment }) => segment));
       if (to <= from) continue;
       this.#sealed.set(key, to);
-      const before = rules.coverWithoutOrder ? undefined : cut;
-      cut = this.#writeCut(tenant, generation, { stream, from, to }, before);
+      cut = this.#writeCut(tenant, generation, { stream, from, to }, cut);
     }
     if (cut) this.#cuts.set(tenant, cut);
     return cut ?? Promise.resolve();

@@ -37,6 +37,7 @@ export interface LogRules {
   ackOutOfOrder?: boolean;
   sealTrustsOldLease?: boolean;
   deleteBeforeDropped?: boolean;
+  dropUndurable?: boolean;
 }
 
 interface OpenStream {
@@ -168,7 +169,12 @@ export class SimulatedLog {
     }
   }
 
-  async drop({ stream, segment }: Position): Promise<void> {
+  async drop({ stream, segment: wanted }: Position): Promise<void> {
+    // Never what is not durable, though blocks may cover it: in its place may be a seal, and without that the
+    // stream would go on after it was closed.
+    const isOwn = stream === this.#stream.id && !this.#rules.dropUndurable;
+    const segment = isOwn ? Math.min(wanted, this.#stream.durableUpTo) : wanted;
+    if (isOwn && segment === 0) return;
     if (this.#rules.deleteBeforeDropped) await this.#deleteSegments(stream, segment);
     let dropped = segment;
     try {

@@ -28,6 +28,8 @@ export interface SimulationOptions {
   /** At most one process that appends at a time, and streams of living ones are left alone: as on a disk. */
   exclusive?: boolean;
   sabotage?: Sabotage;
+  /** Keep the stacks of errors, to look into a seed. */
+  traces?: boolean;
 }
 
 /** A rule that is broken on purpose: the simulation must notice. */
@@ -35,7 +37,9 @@ export interface Sabotage {
   log?: LogRules;
   coordinator?: CoordinatorRules;
   store?: (store: ObjectStore, process: SimulatedProcess) => ObjectStore;
-  manifest?: (manifest: Manifest, store: ObjectStore, process: SimulatedProcess) => Manifest;
+  manifest?: (manifest: Manifest, process: SimulatedProcess) => Manifest;
+  /** The sweep does not ask which streams are open. */
+  sweepIgnoresStreams?: boolean;
 }
 
 export interface SimulationResult {
@@ -45,6 +49,7 @@ export interface SimulationResult {
   elapsedMs: number;
 }
 
+const MAX_MEMBERS = 4;
 const TENANTS = ['one', 'Two'];
 const FAULTS: FaultRates = { refused: 0.06, doneButFailed: 0.04, late: 0.03, slow: 0.1 };
 const SECOND = 1000;
@@ -54,11 +59,16 @@ const never = new AbortController().signal;
 
 /** Throws a Violation, or whatever a part of the protocol threw, with the seed in its message. */
 export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
+  const { stackTraceLimit } = Error;
+  // Most errors in here are answers of the store; their stacks would cost a tenth of the time.
+  if (options.traces !== true) Error.stackTraceLimit = 0;
   try {
     return await new Simulation(options).run();
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
     throw Object.assign(new Violation(`seed ${options.seed}: ${text}`), { cause: error });
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
   }
 }
 
@@ -141,7 +151,7 @@ class Simulation {
             this.#failure ??= alarm;
           },
         });
-        opened = sabotage?.manifest?.(opened, store, process) ?? opened;
+        opened = sabotage?.manifest?.(opened, process) ?? opened;
         manifests.set(tenant, opened);
       }
       return opened;
@@ -191,7 +201,8 @@ class Simulation {
     else if (what < 72) this.#do(member, async () => coordinator?.compact(world.pick(TENANTS) as string));
     else if (what < 80) this.#do(member, () => this.#adopt(member));
     else if (what < 85) this.#do(member, () => this.#sweep(member));
-    else if (what < 93) process.stall(world.chance(0.3) ? world.below(4 * DAY) : world.below(60 * SECOND));
+    else if (what < 89) this.#stallInside(member);
+    else if (what < 94) process.stall(world.chance(0.3) ? world.below(4 * DAY) : world.below(60 * SECOND));
     else this.#replace(member);
   }
 
@@ -209,6 +220,27 @@ class Simulation {
         },
       );
     }
+  }
+
+  /**
+   * A process stalls for days in the midst of its work. Meanwhile a new one takes over all streams, so that no
+   * open one holds the floor down, and sweeps.
+   */
+  #stallInside(member: Member): void {
+    const world = this.#world;
+    if (world.chance(0.5)) this.#do(member, async () => member.coordinator?.cut());
+    else this.#do(member, async () => member.coordinator?.compact(world.pick(TENANTS) as string));
+    world.after(world.below(150), undefined, () => member.process.stall(2 * DAY + world.below(2 * DAY)));
+    if (this.#options.exclusive || this.#members.length >= MAX_MEMBERS) return;
+    world.after(2 * DAY + world.below(DAY), undefined, () => {
+      const other = this.#start();
+      world.after(HOUR, other.process, () => {
+        this.#do(other, async () => {
+          await other.coordinator?.adopt(await listStreams(other.store, other.process));
+          await this.#sweep(other);
+        });
+      });
+    });
   }
 
   /** The process dies; another comes for it, and takes over what it finds some time later. */
@@ -232,7 +264,8 @@ class Simulation {
         await sweepTenant({
           manifest: manifest(tenant),
           store,
-          oldestStream: async () => (await listStreams(store, process)).sort()[0],
+          oldestStream: async () =>
+            this.#options.sabotage?.sweepIgnoresStreams ? undefined : (await listStreams(store, process)).sort()[0],
           signal: never,
         });
       }

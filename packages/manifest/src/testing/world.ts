@@ -1,5 +1,7 @@
 import { type Clock, fraction, type Random, seededRandom } from '@vivace/kernel';
 
+const MAX_STEPS = 20_000;
+
 /**
  * A seeded world of processes on one virtual clock. Everything that waits, waits for an event here; the seed
  * picks which of the due events comes next. A process can stall (its events wait) or die (they never come), as
@@ -50,11 +52,11 @@ export class World {
     return items[this.below(items.length)];
   }
 
-  /** Runs until nothing waits any more, or `done`; throws when it does not come to that. */
-  async run(done: () => boolean = () => false, maxSteps = 100_000): Promise<void> {
+  /** Runs until nothing waits any more, or `done`; throws when that takes more than `MAX_STEPS` from the beginning. */
+  async run(done: () => boolean = () => false): Promise<void> {
     await settled();
-    for (let steps = 0; !done() && this.#events.length > 0; steps++) {
-      if (steps >= maxSteps) throw new Error(`the simulation did not end in ${maxSteps} steps`);
+    while (!done() && this.#events.length > 0) {
+      if (this.steps >= MAX_STEPS) throw new Error(`the simulation did not end in ${MAX_STEPS} steps`);
       this.#next().fire();
       this.steps++;
       await settled();
