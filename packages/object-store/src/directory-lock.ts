@@ -93,8 +93,11 @@ function unusable(error: unknown, directory: string): VivaceError {
       { cause: error },
     );
   }
-  const message = error instanceof Error ? error.message : String(error);
-  return new VivaceError('unavailable', 'directory-unusable', `the data directory cannot be used: ${message}`, {
+  const inTheWay = code === 'EEXIST' || code === 'ENOTDIR';
+  const what = inTheWay
+    ? 'a file is where the data directory has to be: remove it'
+    : `the data directory cannot be used (${code ?? (error instanceof Error ? error.message : String(error))}): repair it`;
+  return new VivaceError('unavailable', 'directory-unusable', `${what} or choose another directory, ${directory}`, {
     cause: error,
   });
 }
