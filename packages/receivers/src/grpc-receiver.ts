@@ -1,11 +1,13 @@
 import {
   type handleUnaryCall,
+  logVerbosity,
   Metadata,
   Server,
   ServerCredentials,
   type ServerUnaryCall,
   type ServiceDefinition,
   type sendUnaryData,
+  setLogVerbosity,
 } from '@grpc/grpc-js';
 import { assert, type Clock, listenError, type Service, toVivaceError, type VivaceError } from '@vivace/kernel';
 import { encodeExportResponse, encodeRpcStatus } from '@vivace/otlp';
@@ -65,6 +67,8 @@ const TRACE_SERVICE = {
  */
 export function createGrpcReceiver(options: GrpcReceiverOptions): GrpcReceiver {
   const { host, clock, metrics } = options;
+  // The library writes lines of its own to stderr about what it also tells here. GRPC_VERBOSITY brings them back.
+  if (process.env.GRPC_VERBOSITY === undefined) setLogVerbosity(logVerbosity.NONE);
   const server = new Server({
     'grpc.max_receive_message_length': options.maxRequestBytes,
     'grpc.max_concurrent_streams': MAX_STREAMS,
