@@ -43,9 +43,21 @@ export async function openStorage(
     await probeStore(store, { signal, random });
   } catch (error) {
     await plain.close();
-    throw error;
+    throw backend === 's3' ? withEndpoint(error, s3) : error;
   }
   return { store, close: () => plain.close() };
+}
+
+/** Of a store that does not answer the store itself can only say that; here it is known where it should be. */
+function withEndpoint(error: unknown, { endpoint, region }: Config['storage']['trace']['s3']): unknown {
+  if (!(error instanceof VivaceError) || (error.code !== 'store-unreachable' && error.code !== 'store-timeout')) {
+    return error;
+  }
+  const remedy =
+    endpoint === ''
+      ? `check the network, and storage.trace.s3.region${region === '' ? '' : `, which is ${region}`}`
+      : `start the store at ${endpoint}, or correct storage.trace.s3.endpoint`;
+  return new VivaceError('unavailable', error.code, `${error.message}: ${remedy}`, { cause: error });
 }
 
 function unusable(directory: string): (error: unknown) => never {
