@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const main = fileURLToPath(new URL('../../packages/vivace/src/main.ts', import.meta.url));
+/** The program that `npm start` runs. */
+export const mainFile = fileURLToPath(new URL('../../packages/vivace/src/main.ts', import.meta.url));
 const READY_TIMEOUT_MS = 30_000;
 
 /** A Vivace that runs as a process of its own, as a user's does. */
@@ -37,7 +38,7 @@ export function temporaryDirectory(): { path: string; remove: () => void } {
 /** Starts a server on free ports and waits until it says that it is ready; throws with its output when it ends before. */
 export async function startServer({ dataDir, flags = [], env = {} }: TestServerOptions): Promise<TestServer> {
   const ports = ['--http-port', '0', '--otlp-grpc-port', '0', '--otlp-http-port', '0'];
-  const child = spawn(process.execPath, [main, '--data-dir', dataDir, ...ports, ...flags], {
+  const child = spawn(process.execPath, [mainFile, '--data-dir', dataDir, ...ports, ...flags], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, VIVACE_SERVER_LOG_FORMAT: 'json', ...env },
   });
