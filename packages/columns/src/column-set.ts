@@ -1,16 +1,8 @@
+import { Arena, INITIAL_ROWS } from './arena.ts';
 import { AttributeTable } from './attribute-table.ts';
 import { Column } from './column.ts';
 import { Dictionary } from './dictionary.ts';
 import { EventTable } from './event-table.ts';
-import {
-  grownInt32,
-  grownUint8,
-  grownUint32,
-  INITIAL_ROWS,
-  sharedInt32,
-  sharedUint8,
-  sharedUint32,
-} from './shared-array.ts';
 import { SpanTable } from './span-table.ts';
 import { TraceTable } from './trace-table.ts';
 import type { ColumnSetView } from './view.ts';
@@ -23,18 +15,18 @@ export class ColumnSet {
   count = 0;
   /** Rows marked dead. */
   deadCount = 0;
-  trace = sharedInt32(INITIAL_ROWS);
-  spanId = sharedInt32(INITIAL_ROWS * 2);
-  parentId = sharedInt32(INITIAL_ROWS * 2);
-  start = sharedUint32(INITIAL_ROWS * 2);
-  end = sharedUint32(INITIAL_ROWS * 2);
-  name = sharedInt32(INITIAL_ROWS);
-  kind = sharedUint8(INITIAL_ROWS);
-  status = sharedUint8(INITIAL_ROWS);
-  flags = sharedUint32(INITIAL_ROWS);
-  resource = sharedInt32(INITIAL_ROWS);
-  scope = sharedInt32(INITIAL_ROWS);
-  dead = sharedUint8(INITIAL_ROWS);
+  trace: Int32Array;
+  spanId: Int32Array;
+  parentId: Int32Array;
+  start: Uint32Array;
+  end: Uint32Array;
+  name: Int32Array;
+  kind: Uint8Array;
+  status: Uint8Array;
+  flags: Uint32Array;
+  resource: Int32Array;
+  scope: Int32Array;
+  dead: Uint8Array;
   readonly traces: TraceTable;
   readonly spans: SpanTable;
   readonly names: Dictionary;
@@ -45,39 +37,42 @@ export class ColumnSet {
   readonly overflow: Column;
   readonly attributes: AttributeTable;
   readonly events: EventTable;
+  readonly #arena: Arena;
 
   /**
    * `seed` of the hash tables: a number that senders cannot know. `maxColumns` bounds the attribute columns of
    * spans, and separately of events; further keys go to the overflow.
    */
   constructor({ seed, maxColumns }: { seed: number; maxColumns: number }) {
-    this.traces = new TraceTable(seed);
+    const arena = new Arena();
+    this.#arena = arena;
+    this.trace = arena.int32(INITIAL_ROWS);
+    this.spanId = arena.int32(INITIAL_ROWS * 2);
+    this.parentId = arena.int32(INITIAL_ROWS * 2);
+    this.start = arena.uint32(INITIAL_ROWS * 2);
+    this.end = arena.uint32(INITIAL_ROWS * 2);
+    this.name = arena.int32(INITIAL_ROWS);
+    this.kind = arena.uint8(INITIAL_ROWS);
+    this.status = arena.uint8(INITIAL_ROWS);
+    this.flags = arena.uint32(INITIAL_ROWS);
+    this.resource = arena.int32(INITIAL_ROWS);
+    this.scope = arena.int32(INITIAL_ROWS);
+    this.dead = arena.uint8(INITIAL_ROWS);
+    this.traces = new TraceTable(seed, arena);
     this.spans = new SpanTable(seed);
-    this.names = new Dictionary(seed);
-    this.resources = new Dictionary(seed);
-    this.scopes = new Dictionary(seed);
-    this.statusMessage = new Column(seed);
-    this.traceState = new Column(seed);
-    this.overflow = new Column(seed);
-    this.attributes = new AttributeTable(seed, maxColumns);
-    this.events = new EventTable(seed, maxColumns);
+    this.names = new Dictionary(seed, arena);
+    this.resources = new Dictionary(seed, arena);
+    this.scopes = new Dictionary(seed, arena);
+    this.statusMessage = new Column(seed, arena);
+    this.traceState = new Column(seed, arena);
+    this.overflow = new Column(seed, arena);
+    this.attributes = new AttributeTable(seed, maxColumns, arena);
+    this.events = new EventTable(seed, maxColumns, arena);
   }
 
-  /** Bytes of all buffers, hash tables included. */
+  /** Bytes of all memory, hash tables and an estimate of the objects included. */
   get size(): number {
-    return (
-      this.trace.length * 47 +
-      this.traces.size +
-      this.spans.size +
-      this.names.size +
-      this.resources.size +
-      this.scopes.size +
-      this.statusMessage.size +
-      this.traceState.size +
-      this.overflow.size +
-      this.attributes.size +
-      this.events.size
-    );
+    return this.#arena.size + this.traces.size + this.spans.size + this.attributes.size + this.events.size;
   }
 
   /** Opens a row, dead until `revive`d, and returns its number. */
@@ -130,17 +125,17 @@ export class ColumnSet {
   }
 
   #grow(rows: number): void {
-    this.trace = grownInt32(this.trace, rows);
-    this.spanId = grownInt32(this.spanId, rows * 2);
-    this.parentId = grownInt32(this.parentId, rows * 2);
-    this.start = grownUint32(this.start, rows * 2);
-    this.end = grownUint32(this.end, rows * 2);
-    this.name = grownInt32(this.name, rows);
-    this.kind = grownUint8(this.kind, rows);
-    this.status = grownUint8(this.status, rows);
-    this.flags = grownUint32(this.flags, rows);
-    this.resource = grownInt32(this.resource, rows);
-    this.scope = grownInt32(this.scope, rows);
-    this.dead = grownUint8(this.dead, rows);
+    this.trace = this.#arena.grownInt32(this.trace, rows);
+    this.spanId = this.#arena.grownInt32(this.spanId, rows * 2);
+    this.parentId = this.#arena.grownInt32(this.parentId, rows * 2);
+    this.start = this.#arena.grownUint32(this.start, rows * 2);
+    this.end = this.#arena.grownUint32(this.end, rows * 2);
+    this.name = this.#arena.grownInt32(this.name, rows);
+    this.kind = this.#arena.grownUint8(this.kind, rows);
+    this.status = this.#arena.grownUint8(this.status, rows);
+    this.flags = this.#arena.grownUint32(this.flags, rows);
+    this.resource = this.#arena.grownInt32(this.resource, rows);
+    this.scope = this.#arena.grownInt32(this.scope, rows);
+    this.dead = this.#arena.grownUint8(this.dead, rows);
   }
 }

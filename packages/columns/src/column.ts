@@ -1,27 +1,30 @@
+import type { Arena } from './arena.ts';
 import { Dictionary } from './dictionary.ts';
-import { grownInt32, INITIAL_ROWS, sharedInt32 } from './shared-array.ts';
+
 import type { SparseColumn } from './view.ts';
+
+const INITIAL_VALUES = 4;
 
 /** A sparse column being filled: rows come in ascending order, at most one value each. */
 export class Column {
   count = 0;
-  #rows = sharedInt32(INITIAL_ROWS);
-  #codes = sharedInt32(INITIAL_ROWS);
+  #rows: Int32Array;
+  #codes: Int32Array;
   readonly dictionary: Dictionary;
+  readonly #arena: Arena;
 
-  constructor(seed: number) {
-    this.dictionary = new Dictionary(seed);
-  }
-
-  get size(): number {
-    return this.#rows.length * 8 + this.dictionary.size;
+  constructor(seed: number, arena: Arena) {
+    this.#arena = arena;
+    this.#rows = arena.int32(INITIAL_VALUES);
+    this.#codes = arena.int32(INITIAL_VALUES);
+    this.dictionary = new Dictionary(seed, arena);
   }
 
   push(row: number, code: number): void {
     const at = this.count;
     if (at === this.#rows.length) {
-      this.#rows = grownInt32(this.#rows, at * 2);
-      this.#codes = grownInt32(this.#codes, at * 2);
+      this.#rows = this.#arena.grownInt32(this.#rows, at * 2);
+      this.#codes = this.#arena.grownInt32(this.#codes, at * 2);
     }
     this.#rows[at] = row;
     this.#codes[at] = code;

@@ -1,58 +1,53 @@
+import { type Arena, INITIAL_ROWS } from './arena.ts';
 import { AttributeTable } from './attribute-table.ts';
 import { Column } from './column.ts';
 import { Dictionary } from './dictionary.ts';
-import {
-  grownInt32,
-  grownUint8,
-  grownUint32,
-  INITIAL_ROWS,
-  sharedInt32,
-  sharedUint8,
-  sharedUint32,
-} from './shared-array.ts';
 import type { EventTableView } from './view.ts';
 
 /** Events and links being filled, in the order of their spans. */
 export class EventTable {
   count = 0;
-  span = sharedInt32(INITIAL_ROWS);
-  kind = sharedUint8(INITIAL_ROWS);
-  time = sharedUint32(INITIAL_ROWS * 2);
-  name = sharedInt32(INITIAL_ROWS);
+  span: Int32Array;
+  kind: Uint8Array;
+  time: Uint32Array;
+  name: Int32Array;
   linkCount = 0;
-  linkRows = sharedInt32(INITIAL_ROWS);
-  linkIds = sharedUint8(INITIAL_ROWS * 24);
+  linkRows: Int32Array;
+  linkIds: Uint8Array;
   readonly names: Dictionary;
   readonly traceState: Column;
   readonly overflow: Column;
   readonly attributes: AttributeTable;
 
-  constructor(seed: number, maxColumns: number) {
-    this.names = new Dictionary(seed);
-    this.traceState = new Column(seed);
-    this.overflow = new Column(seed);
-    this.attributes = new AttributeTable(seed, maxColumns);
+  readonly #arena: Arena;
+
+  constructor(seed: number, maxColumns: number, arena: Arena) {
+    this.#arena = arena;
+    this.span = arena.int32(INITIAL_ROWS);
+    this.kind = arena.uint8(INITIAL_ROWS);
+    this.time = arena.uint32(INITIAL_ROWS * 2);
+    this.name = arena.int32(INITIAL_ROWS);
+    this.linkRows = arena.int32(INITIAL_ROWS);
+    this.linkIds = arena.uint8(INITIAL_ROWS * 24);
+    this.names = new Dictionary(seed, arena);
+    this.traceState = new Column(seed, arena);
+    this.overflow = new Column(seed, arena);
+    this.attributes = new AttributeTable(seed, maxColumns, arena);
   }
 
+  /** Bytes outside the arena. */
   get size(): number {
-    return (
-      this.span.length * 17 +
-      this.linkRows.length * 28 +
-      this.names.size +
-      this.traceState.size +
-      this.overflow.size +
-      this.attributes.size
-    );
+    return this.attributes.size;
   }
 
   /** Opens a row for a span and returns its number. */
   add(span: number, kind: number): number {
     const row = this.count;
     if (row === this.span.length) {
-      this.span = grownInt32(this.span, row * 2);
-      this.kind = grownUint8(this.kind, row * 2);
-      this.time = grownUint32(this.time, row * 4);
-      this.name = grownInt32(this.name, row * 2);
+      this.span = this.#arena.grownInt32(this.span, row * 2);
+      this.kind = this.#arena.grownUint8(this.kind, row * 2);
+      this.time = this.#arena.grownUint32(this.time, row * 4);
+      this.name = this.#arena.grownInt32(this.name, row * 2);
     }
     this.span[row] = span;
     this.kind[row] = kind;
@@ -67,8 +62,8 @@ export class EventTable {
   addLink(row: number, bytes: Uint8Array, traceIdAt: number, spanIdAt: number): void {
     const at = this.linkCount;
     if (at === this.linkRows.length) {
-      this.linkRows = grownInt32(this.linkRows, at * 2);
-      this.linkIds = grownUint8(this.linkIds, at * 48);
+      this.linkRows = this.#arena.grownInt32(this.linkRows, at * 2);
+      this.linkIds = this.#arena.grownUint8(this.linkIds, at * 48);
     }
     this.linkRows[at] = row;
     for (let i = 0; i < 16; i++) this.linkIds[at * 24 + i] = bytes[traceIdAt + i] as number;

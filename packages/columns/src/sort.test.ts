@@ -32,7 +32,7 @@ it('rows come in the order of trace id, start, span id and kind', () => {
         encodeTraces({ resourceSpans: [{ scopeSpans: [{ spans }] }] }),
       );
       const view = set.view();
-      const ids = new Uint8Array(view.spanId.buffer);
+      const ids = new Uint8Array(view.spanId.buffer, view.spanId.byteOffset);
       const keyOf = (row: number) => {
         const trace = view.trace[row] as number;
         const start = (BigInt(view.start[row * 2 + 1] as number) << 32n) | BigInt(view.start[row * 2] as number);

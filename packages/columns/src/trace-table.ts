@@ -1,4 +1,4 @@
-import { grownInt32, grownUint8, INITIAL_ROWS, sharedInt32, sharedUint8 } from './shared-array.ts';
+import { type Arena, INITIAL_ROWS } from './arena.ts';
 
 /**
  * The traces of a column set: id → number, and for each the chain of its rows, newest first. Ids are four
@@ -6,22 +6,29 @@ import { grownInt32, grownUint8, INITIAL_ROWS, sharedInt32, sharedUint8 } from '
  */
 export class TraceTable {
   count = 0;
-  #ids = sharedUint8(INITIAL_ROWS * 16);
-  #words = new Int32Array(this.#ids.buffer);
+  #ids: Uint8Array;
+  #words: Int32Array;
   #lastRow: Int32Array = new Int32Array(INITIAL_ROWS);
   /** Encoded bytes that a trace has brought, for `max_trace_bytes`. */
   #bytes: Float64Array = new Float64Array(INITIAL_ROWS);
-  #previousRow = sharedInt32(INITIAL_ROWS);
+  #previousRow: Int32Array;
   #slots: Int32Array = new Int32Array(64);
   #last = -1;
   readonly #seed: number;
 
-  constructor(seed: number) {
+  readonly #arena: Arena;
+
+  constructor(seed: number, arena: Arena) {
     this.#seed = seed;
+    this.#arena = arena;
+    this.#ids = arena.uint8(INITIAL_ROWS * 16);
+    this.#words = wordsOf(this.#ids);
+    this.#previousRow = arena.int32(INITIAL_ROWS);
   }
 
+  /** Bytes outside the arena. */
   get size(): number {
-    return this.#ids.length + this.#lastRow.length * 12 + this.#previousRow.length * 4 + this.#slots.length * 4;
+    return this.#lastRow.length * 12 + this.#slots.length * 4;
   }
 
   get ids(): Uint8Array {
@@ -69,7 +76,7 @@ export class TraceTable {
     if (row >= this.#previousRow.length) {
       let length = this.#previousRow.length * 2;
       while (length <= row) length *= 2;
-      this.#previousRow = grownInt32(this.#previousRow, length);
+      this.#previousRow = this.#arena.grownInt32(this.#previousRow, length);
     }
     this.#previousRow[row] = this.#lastRow[trace] as number;
     this.#lastRow[trace] = row;
@@ -106,8 +113,8 @@ export class TraceTable {
 
   #grow(): void {
     const length = this.#lastRow.length * 2;
-    this.#ids = grownUint8(this.#ids, length * 16);
-    this.#words = new Int32Array(this.#ids.buffer);
+    this.#ids = this.#arena.grownUint8(this.#ids, length * 16);
+    this.#words = wordsOf(this.#ids);
     const lastRow = new Int32Array(length);
     lastRow.set(this.#lastRow);
     this.#lastRow = lastRow;
@@ -130,4 +137,8 @@ export class TraceTable {
       this.#slots[slot] = trace + 1;
     }
   }
+}
+
+function wordsOf(ids: Uint8Array): Int32Array {
+  return new Int32Array(ids.buffer, ids.byteOffset, ids.length / 4);
 }
