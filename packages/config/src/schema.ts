@@ -164,7 +164,7 @@ const ingester = section({
   }),
   generation_max_bytes: size('64MiB', {
     about: "Memory of one tenant's spans before they are cut.",
-    why: 'About a million spans: one full block.',
+    why: 'About 250,000 spans of ordinary size, two full row groups.',
     min: 1024 ** 2,
     max: 1024 ** 3,
   }),
@@ -215,11 +215,11 @@ const querier = section({
     why: 'Indexes and filters of some thousand blocks: a lookup again reads only pages.',
     max: 1024 ** 4,
   }),
-  workers: integer(0, {
-    about: 'Threads that scan and decode; 0 is one a core, at most 4.',
-    why: 'The main thread only moves bytes; more threads than cores only cost memory.',
-    min: 0,
-    max: 256,
+  workers: integer(1, {
+    about: 'Threads that open blocks and decode their pages.',
+    why: 'One answers several hundred lookups a second; each more costs some 30 MB and its share of the cache.',
+    min: 1,
+    max: 64,
   }),
 });
 

@@ -17,7 +17,7 @@ export interface QuerierOptions {
   store: ObjectStore;
   /** Bytes of blocks kept in memory, over all workers. */
   cacheBytes: number;
-  /** Threads that decode; 0 is one. */
+  /** Threads that decode, at least one. */
   workers: number;
   random: Random;
   onExit: (error: VivaceError) => void;
@@ -36,7 +36,7 @@ export class Querier implements TraceFinder, Service {
   constructor(options: QuerierOptions) {
     this.#options = options;
     this.#workers = createSearchWorkers({
-      count: Math.max(1, options.workers),
+      count: options.workers,
       cacheBytes: options.cacheBytes,
       seed: options.random.u32(),
       onExit: options.onExit,
