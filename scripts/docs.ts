@@ -1,5 +1,7 @@
-// Writes the documents that are made from code. Tests beside that code fail when one is not current.
+// Writes the documents that are made from code. Tests fail when one is not current.
 import { writeFileSync } from 'node:fs';
 import { renderDocumentation } from '../packages/config/src/index.ts';
+import { renderErrorDocument } from './error-document.ts';
 
 writeFileSync(new URL('../docs/config.md', import.meta.url), renderDocumentation());
+writeFileSync(new URL('../docs/errors.md', import.meta.url), renderErrorDocument());

@@ -175,6 +175,28 @@ describe('documents', () => {
     expect(loose).toEqual([]);
   });
 
+  test('the life of a span passes every package that has one in its hands, and calls files by their names', () => {
+    const life = readText('docs/architecture.md').split('## The life of a span')[1]?.split('\n## ')[0] ?? '';
+    const links = [...life.matchAll(/\[([^\]]+)\]\(([^)\s]+)\)/g)].map(([, text, target]) => ({ text, target }));
+    const passed = new Set(links.map(({ target }) => /^\.\.\/packages\/([^/]+)\//.exec(target as string)?.[1]));
+    const without = ['config', 'kernel', 'setup', 'telemetry'];
+    expect(packages.map((member) => member.shortName).filter((name) => !passed.has(name))).toEqual(without);
+    const misnamed = links.filter(
+      ({ text, target }) => /\.(ts|md)$/.test(text as string) && path.basename(target as string) !== text,
+    );
+    expect(misnamed).toEqual([]);
+  });
+
+  test('docs/operations.md has every metric of ours, and none that does not exist', () => {
+    const inSource = new Set(
+      packages
+        .flatMap((member) => member.files.filter((file) => !isTest(file.path)))
+        .flatMap((file) => [...file.text.matchAll(/\bname: '(vivace_\w+)'/g)].map((match) => match[1])),
+    );
+    const table = readText('docs/operations.md').matchAll(/^\| `(vivace_\w+)/gm);
+    expect([...table].map((match) => match[1]).sort()).toEqual([...inSource].sort());
+  });
+
   test('every link to a file in README.md and the documents leads somewhere', () => {
     const documents = ['.', 'docs', 'packages', 'deploy', 'bench', 'test'].flatMap((directory) =>
       directory === '.'

@@ -1,5 +1,5 @@
 import { constants, type Http2ServerRequest, type Http2ServerResponse, type IncomingHttpHeaders } from 'node:http2';
-import { type Clock, concatBytes, orAborted, VivaceError } from '@vivace/kernel';
+import { type Clock, concatBytes, type ErrorKind, orAborted, VivaceError } from '@vivace/kernel';
 import {
   encodeGrpcMessage,
   GRPC_DATA_LOSS,
@@ -69,21 +69,23 @@ export async function serveGrpc(
     return endWith(request, response, { code: GRPC_UNIMPLEMENTED, message });
   }
   const controller = new AbortController();
-  const abort = (kind: 'canceled' | 'deadline' | 'unavailable', message: string) =>
-    controller.abort(new VivaceError(kind, `call-${kind}`, message));
-  const onStop = () => abort('unavailable', 'the server is stopping: call another one');
+  const abort = (kind: ErrorKind, code: string, message: string) =>
+    controller.abort(new VivaceError(kind, code, message));
+  const onStop = () => abort('unavailable', 'call-unavailable', 'the server is stopping: call another one');
   options.stopping.addEventListener('abort', onStop, { once: true });
   if (options.stopping.aborted) onStop();
-  response.once('close', () => abort('canceled', 'the client went away'));
+  response.once('close', () => abort('canceled', 'call-canceled', 'the client went away'));
   const timers: (() => void)[] = [];
   const timeoutMs = parseGrpcTimeout(headers['grpc-timeout']);
   if (timeoutMs !== undefined) {
-    timers.push(options.clock.after(timeoutMs, () => abort('deadline', 'the deadline of the call is over')));
+    timers.push(
+      options.clock.after(timeoutMs, () => abort('deadline', 'call-deadline', 'the deadline of the call is over')),
+    );
   }
   try {
     const body = readMessage(request, options.maxRequestBytes);
     const cancelReadTimer = options.clock.after(options.requestTimeoutMs, () =>
-      abort('deadline', `the request was not there after ${options.requestTimeoutMs / 1000} s`),
+      abort('deadline', 'call-deadline', `the request was not there after ${options.requestTimeoutMs / 1000} s`),
     );
     timers.push(cancelReadTimer);
     const message = await orAborted(body, controller.signal);
