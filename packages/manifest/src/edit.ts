@@ -15,8 +15,8 @@ export interface ManifestEdit {
   floorMs?: number;
   /** Ids of graves whose objects are deleted. */
   bury?: ReadonlySet<string>;
-  /** Forgets coverage of streams below the floor that stands before this commit. */
-  forgetStreams?: boolean;
+  /** Forgets coverage of streams that are older, and lets the floor age anew. */
+  forgetBelowMs?: number;
 }
 
 /** The added blocks hold a tenant's records of the segments (from, to] of a stream. */
@@ -104,10 +104,12 @@ function findMisfit(edit: ManifestEdit, root: Root, pages: readonly Page[] | und
 
 /** Changes `root` by an edit that was judged valid. */
 export function applyEdit(edit: ManifestEdit, root: Root, pages: readonly Page[] | undefined): void {
-  if (edit.forgetStreams === true) {
+  if (edit.forgetBelowMs !== undefined) {
+    assert(edit.forgetBelowMs <= root.floorMs, 'only streams below the floor are forgotten');
     for (const stream of root.covered.keys()) {
-      if (uuidV7TimeMs(stream) < root.floorMs) root.covered.delete(stream);
+      if (uuidV7TimeMs(stream) < edit.forgetBelowMs) root.covered.delete(stream);
     }
+    root.aging = { floorMs: root.floorMs, sinceMs: 0 };
   }
   root.floorMs = Math.max(root.floorMs, edit.floorMs ?? 0);
   for (const { stream, to } of edit.cover) root.covered.set(stream, to);

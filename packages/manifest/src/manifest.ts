@@ -70,6 +70,8 @@ export interface ManifestSnapshot {
 
 export interface ManifestContents extends ManifestSnapshot {
   floorMs: number;
+  /** A floor and since when it stands, see `Root`. */
+  aging: { floorMs: number; sinceMs: number };
   /** Ids of the pages that the root names. */
   pages: ReadonlySet<string>;
   graves: readonly Grave[];
@@ -118,7 +120,7 @@ export function openManifest(options: ManifestOptions): Manifest {
         const pages = new Set([...root.pages, ...root.gravePages].map(({ id }) => id));
         const graves = [...root.graves];
         for (const ref of root.gravePages) graves.push(...(await storedRoot.gravePage(ref, signal)));
-        return { ...(await snapshotOf(state, signal)), floorMs: root.floorMs, pages, graves };
+        return { ...(await snapshotOf(state, signal)), floorMs: root.floorMs, aging: root.aging, pages, graves };
       }),
     storeTimeMs: (signal) => storeTime.nowMs(signal),
   };

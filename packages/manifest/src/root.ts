@@ -3,6 +3,7 @@ import { ByteReader } from './byte-reader.ts';
 import { ByteWriter } from './byte-writer.ts';
 import { GRAVE_MIN_BYTES, type Grave, readGrave, writeGrave } from './graveyard.ts';
 import { COMMIT_RING, KIND_ROOT, ROOT_MAGIC } from './layout.ts';
+import { rootKey } from './paths.ts';
 
 /** The one mutable object of a tenant. Never changed in place: a commit makes the next one from a copy. */
 export interface Root {
@@ -13,6 +14,11 @@ export interface Root {
   commits: string[];
   /** Ids of blocks, pages and first-mentioned streams that are older are refused, milliseconds since 1970. */
   floorMs: number;
+  /**
+   * A floor that stands since a time (0: since this root was put, see `Grave.removedMs`). When that is long ago, no
+   * query is left that has listed a stream below it, and the coverage of those can be forgotten.
+   */
+  aging: { floorMs: number; sinceMs: number };
   /** Stream → the last segment whose records of this tenant are in blocks. */
   covered: Map<string, number>;
   pages: PageRef[];
@@ -51,6 +57,7 @@ export function emptyRoot(tenant: string): Root {
     version: 0,
     commits: [],
     floorMs: 0,
+    aging: { floorMs: 0, sinceMs: 0 },
     covered: new Map(),
     pages: [],
     gravePages: [],
@@ -86,6 +93,8 @@ export function encodeRoot(root: Root): Uint8Array {
   writer.text(root.tenant);
   writer.varint(root.version);
   writer.varint(root.floorMs);
+  writer.varint(root.aging.floorMs);
+  writer.varint(root.aging.sinceMs);
   writer.varint(root.commits.length);
   for (const id of root.commits) writer.id(id);
   writer.varint(root.covered.size);
@@ -125,11 +134,12 @@ export function encodeRoot(root: Root): Uint8Array {
  * Throws `data` (code `manifest-damaged`) for anything but a root of this tenant.
  */
 export function decodeRoot(bytes: Uint8Array, tenant: string, lastModifiedMs: number): Root {
-  const reader = new ByteReader(bytes, ROOT_MAGIC, KIND_ROOT, 'the root of a tenant');
+  const reader = new ByteReader(bytes, ROOT_MAGIC, KIND_ROOT, `the root of tenant ${tenant} (${rootKey(tenant)})`);
   const root = emptyRoot(reader.text());
   if (root.tenant !== tenant) throw reader.damage('it is of another tenant');
   root.version = reader.varint();
   root.floorMs = reader.varint();
+  root.aging = { floorMs: reader.varint(), sinceMs: reader.varint() || lastModifiedMs };
   for (let left = reader.count(16); left > 0; left--) root.commits.push(reader.id());
   if (root.commits.length === 0 || root.commits.length > Math.min(COMMIT_RING, root.version)) {
     throw reader.damage('its commits do not match its version');

@@ -35,7 +35,8 @@ const MIN_GRACE_MS = 3600 * 1000;
  *
  * The floor comes first, and by a commit: from then on no root takes in a block, page or stream that is older.
  * So whatever is below it and not named now stays unnamed, however late its writer wakes up. Coverage of streams
- * below the floor is forgotten last, for a stream without coverage would otherwise look as if it were new.
+ * below the floor is forgotten last, for a stream without coverage would otherwise look as if it were new: to
+ * writers until the floor stands, and to queries as long as one may have listed the stream before it was closed.
  */
 export async function sweepTenant(options: SweepOptions): Promise<SweepResult> {
   const { manifest, store, oldestStream, signal } = options;
@@ -87,9 +88,13 @@ export async function sweepTenant(options: SweepOptions): Promise<SweepResult> {
     }
     bury.add(grave.id);
   }
-  const forgets = [...contents.covered.keys()].some((stream) => uuidV7TimeMs(stream) < contents.floorMs);
+  const { aging } = contents;
+  const forgets =
+    storeTimeMs - aging.sinceMs > graceMs &&
+    [...contents.covered.keys()].some((stream) => uuidV7TimeMs(stream) < contents.floorMs);
   if (bury.size > 0 || forgets) {
-    await manifest.commit({ add: [], remove: [], cover: [], bury, forgetStreams: true }, signal);
+    const forget = forgets ? { forgetBelowMs: aging.floorMs } : {};
+    await manifest.commit({ add: [], remove: [], cover: [], bury, ...forget }, signal);
   }
   return result;
 }

@@ -5,6 +5,7 @@ import type { CommitResult } from '../committer.ts';
 import type { CoverStep, ManifestEdit } from '../edit.ts';
 import type { Manifest } from '../manifest.ts';
 import { blockKey } from '../paths.ts';
+import type { HeadAnswer } from './model-query.ts';
 import { blockContent, decodeBlock, decodeRecord, encodeBlock, encodeRecord } from './records.ts';
 import { retried, SimulatedLog } from './simulated-log.ts';
 import type { SimulatedProcess } from './world.ts';
@@ -22,6 +23,8 @@ export interface Coordinator {
   adopt(streams: readonly string[]): Promise<void>;
   /** Replaces some blocks by one. */
   compact(tenant: string): Promise<void>;
+  /** What its heads hold; see `HeadAnswer`. */
+  rows(tenant: string, stream: string, above: number): HeadAnswer;
 }
 
 export interface CoordinatorOptions {
@@ -47,6 +50,7 @@ interface Row {
   record: number;
 }
 
+const KEEP_COVERED_MS = 120_000;
 const never = new AbortController().signal;
 
 export async function openModelIngester(options: CoordinatorOptions): Promise<Coordinator> {
@@ -63,6 +67,12 @@ class ModelIngester implements Coordinator {
   /** How far generations were made, and committed, of `tenant stream`. */
   readonly #sealed = new Map<string, number>();
   readonly #covered = new Map<string, number>();
+  /** Rows for queries, of `tenant stream`: those in heads, being cut, and cut a moment ago. */
+  readonly #held = new Map<string, Row[]>();
+  /** Of `tenant stream`: rows up to this segment were let go. */
+  readonly #gone = new Map<string, number>();
+  readonly #ownStreams = new Set<string>();
+  readonly #adopted = new Map<string, { dropped: number; tenants: ReadonlySet<string> }>();
   /** Of these `tenant stream` somebody else covers the rest. */
   readonly #lost = new Set<string>();
   readonly #cuts = new Map<string, Promise<void>>();
@@ -75,8 +85,11 @@ class ModelIngester implements Coordinator {
   async push(tenant: string, record: number): Promise<void> {
     const { position, durable } = this.#log.append(tenant, encodeRecord(record));
     const rows = this.#heads.get(tenant) ?? [];
-    rows.push({ ...position, record });
+    const row = { ...position, record };
+    rows.push(row);
     this.#heads.set(tenant, rows);
+    this.#hold(`${tenant} ${position.stream}`, [row]);
+    this.#ownStreams.add(position.stream);
     await durable;
   }
 
@@ -87,6 +100,48 @@ class ModelIngester implements Coordinator {
         rows.filter((row) => row.stream !== stream || row.segment < segment),
       );
     }
+    for (const [key, rows] of this.#held) {
+      if (key.endsWith(` ${stream}`)) {
+        this.#held.set(
+          key,
+          rows.filter((row) => row.segment < segment),
+        );
+      }
+    }
+  }
+
+  rows(tenant: string, stream: string, above: number): HeadAnswer {
+    const key = `${tenant} ${stream}`;
+    const adopted = this.#adopted.get(stream);
+    if (adopted !== undefined && !adopted.tenants.has(tenant)) return above < adopted.dropped ? 'stale' : [];
+    const holds =
+      adopted !== undefined
+        ? this.#gone.has(key)
+        : (this.#ownStreams.has(stream) || stream === this.#log.position.stream) && !this.#lost.has(key);
+    if (!holds) return undefined;
+    if ((this.#gone.get(key) ?? 0) > above) return 'stale';
+    const rows = this.#held.get(key) ?? [];
+    return rows.filter(({ segment }) => segment > above).map(({ record }) => record);
+  }
+
+  #hold(key: string, rows: readonly Row[]): void {
+    const held = this.#held.get(key);
+    if (held) held.push(...rows);
+    else this.#held.set(key, [...rows]);
+  }
+
+  /** Lets go of what blocks hold, a while later: queries that know an older root still ask for it. */
+  #release(key: string, upTo: number): void {
+    const { clock, world } = this.#options.process;
+    // The protocol has 2 minutes; now and then the memory is needed at once.
+    clock.after(world.chance(0.3) ? 0 : KEEP_COVERED_MS, () => {
+      this.#gone.set(key, Math.max(upTo, this.#gone.get(key) ?? 0));
+      const rows = this.#held.get(key) ?? [];
+      this.#held.set(
+        key,
+        rows.filter(({ segment }) => segment > upTo),
+      );
+    });
   }
 
   async cut(): Promise<void> {
@@ -160,8 +215,13 @@ class ModelIngester implements Coordinator {
     }
     const records = rows.map(({ record }) => record);
     const { committed } = await this.#store(tenant, records, { remove: [], cover: [step] });
-    if (committed) this.#covered.set(key, step.to);
-    else this.#lost.add(key);
+    if (committed) {
+      this.#covered.set(key, step.to);
+      this.#release(key, step.to);
+    } else {
+      this.#lost.add(key);
+      this.#held.delete(key);
+    }
     await this.#dropCovered();
   }
 
@@ -178,9 +238,10 @@ class ModelIngester implements Coordinator {
   }
 
   async #adoptStream(stream: string): Promise<void> {
-    const { segments } = await this.#log.seal(stream);
+    const { dropped, segments } = await this.#log.seal(stream);
     const last = segments.at(-1)?.segment ?? 0;
     const tenants = new Set(segments.flatMap((segment) => segment.tenants));
+    this.#adopted.set(stream, { dropped, tenants });
     for (const tenant of tenants) {
       for (;;) {
         const { process } = this.#options;
@@ -189,14 +250,21 @@ class ModelIngester implements Coordinator {
         const from = covered.get(stream) ?? 0;
         const above = segments.filter(({ segment, tenants: held }) => segment > from && held.includes(tenant));
         if (above.length === 0) break;
-        const records: number[] = [];
+        const rows: Row[] = [];
         for (const { segment } of above) {
           for await (const { bytes } of this.#log.read({ stream, segment }, never, tenant)) {
-            records.push(decodeRecord(bytes));
+            rows.push({ stream, segment, record: decodeRecord(bytes) });
           }
         }
+        const key = `${tenant} ${stream}`;
+        this.#held.set(key, rows);
+        this.#gone.set(key, from);
+        const records = rows.map(({ record }) => record);
         const { committed } = await this.#store(tenant, records, { remove: [], cover: [{ stream, from, to: last }] });
-        if (committed) break;
+        if (committed) {
+          this.#release(key, last);
+          break;
+        }
       }
     }
     await this.#log.drop({ stream, segment: last });

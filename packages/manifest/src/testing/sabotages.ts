@@ -4,6 +4,7 @@ import type { CommitResult } from '../committer.ts';
 import type { Manifest, ManifestContents } from '../manifest.ts';
 import { decodeTenant } from '../paths.ts';
 import { decodeRoot, encodeRoot } from '../root.ts';
+import { retried } from './simulated-log.ts';
 import type { Sabotage } from './simulation.ts';
 import type { SimulatedProcess } from './world.ts';
 
@@ -29,6 +30,12 @@ export const SABOTAGES: Record<string, () => Sabotage> = {
   'the root is put without a condition': () => ({ store: (store) => rootPuts(store, (put) => put(undefined)) }),
   'a step of coverage is not checked against where it stands': () => ({ manifest: coverFromAnywhere }),
   'coverage is forgotten before the floor is above its stream': () => ({ store: forgetfulRoot }),
+  'a query takes a root that is older than its list of streams': () => ({ query: { rootOlderThanList: true } }),
+  'a query takes what a head has left when the head has let go of rows': () => ({ query: { ignoreStale: true } }),
+  'a query does not care that nobody answers for a stream': () => ({ query: { ignoreSilence: true } }),
+  'a query takes a block that is gone for an empty one': () => ({ query: { emptyWhenGone: true } }),
+  'a query takes longer than coverage and removed blocks are kept for it': () => ({ query: { noTimeLimit: true } }),
+  'a stream takes records before every list of streams can have it': () => ({ log: { acceptAtOnce: true } }),
   'the sweep deletes what is below a floor that it has not committed': () => ({ manifest: floorOnlyThought }),
   'the floor rises above a stream that is still open': () => ({ sweepIgnoresStreams: true }),
 };
@@ -92,18 +99,19 @@ function giveUpOn(isFailure: (error: unknown) => boolean): Sabotage {
   };
 }
 
-function coverFromAnywhere(manifest: Manifest): Manifest {
+function coverFromAnywhere(manifest: Manifest, process: SimulatedProcess): Manifest {
   return {
     ...manifest,
     commit: async (edit, signal): Promise<CommitResult> => {
       for (;;) {
-        const { covered } = await manifest.snapshot(signal, { maxAgeMs: 0 });
+        const { covered } = await retried(process, () => manifest.snapshot(signal, { maxAgeMs: 0 }));
         const cover = edit.cover
           .map((step) => ({ ...step, from: covered.get(step.stream) ?? 0 }))
           .filter(({ from, to }) => from < to);
         try {
           const result = await manifest.commit({ ...edit, cover }, signal);
           if (result.committed || result.code !== 'covered') return result;
+          if (edit.cover.some(({ stream }) => !covered.has(stream))) return result;
         } catch (error) {
           if (!isKind(error, 'conflict')) throw error;
         }

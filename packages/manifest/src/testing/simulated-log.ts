@@ -38,6 +38,7 @@ export interface LogRules {
   sealTrustsOldLease?: boolean;
   deleteBeforeDropped?: boolean;
   dropUndurable?: boolean;
+  acceptAtOnce?: boolean;
 }
 
 interface OpenStream {
@@ -62,7 +63,8 @@ export interface SimulatedLogOptions {
 }
 
 const MAX_STREAM_AGE_MS = 3600 * 1000;
-const signal = new AbortController().signal;
+/** From then on every list of streams in use has the stream. */
+const ACCEPT_AFTER_MS = 10_000;
 
 export class SimulatedLog {
   readonly #process: SimulatedProcess;
@@ -140,7 +142,12 @@ export class SimulatedLog {
   async seal(
     stream: string,
     _signal?: AbortSignal,
-  ): Promise<{ stream: string; segments: { segment: number; bytes: number; tenants: string[] }[]; damage: never[] }> {
+  ): Promise<{
+    stream: string;
+    segments: { segment: number; bytes: number; tenants: string[] }[];
+    damage: never[];
+    dropped: number;
+  }> {
     if (stream === this.#stream.id) throw new VivaceError('conflict', 'log-stream-open', 'it is open');
     for (let dropped = (await this.#lease(stream)).lease.dropped; ; ) {
       const { sealedAt, segments } = await this.#putSeal(stream, dropped + 1);
@@ -154,7 +161,7 @@ export class SimulatedLog {
         }
       }
       this.#sealedAt.set(stream, sealedAt);
-      return { stream, segments, damage: [] };
+      return { stream, segments, damage: [], dropped };
     }
   }
 
@@ -163,7 +170,7 @@ export class SimulatedLog {
     _signal?: AbortSignal,
     only?: string,
   ): AsyncGenerator<{ tenant: string; bytes: Uint8Array }> {
-    const { bytes } = await this.#retried(() => this.#store.get(segmentKey(at.stream, at.segment), { signal }));
+    const { bytes } = await this.#retried(() => this.#store.get(segmentKey(at.stream, at.segment)));
     for (const [tenant, record] of decodeSlot(bytes).records) {
       if (only === undefined || tenant === only) yield { tenant, bytes: utf8Encode(record) };
     }
@@ -183,7 +190,7 @@ export class SimulatedLog {
         dropped = Math.max(segment, lease.dropped);
         if (lease.dropped >= segment) break;
         try {
-          await this.#store.put(leaseKey(stream), [encode({ dropped: segment })], { only: { etag }, signal });
+          await this.#store.put(leaseKey(stream), [encode({ dropped: segment })], { only: { etag } });
           break;
         } catch {
           await this.#backOff();
@@ -196,12 +203,13 @@ export class SimulatedLog {
     await this.#deleteSegments(stream, segment);
     const sealedAt = this.#sealedAt.get(stream);
     if (sealedAt === undefined || dropped < sealedAt - 1) {
-      for (const known of this.#stream.segments.keys()) if (known <= segment) this.#stream.segments.delete(known);
+      const own = stream === this.#stream.id ? this.#stream.segments : new Map<number, string[]>();
+      for (const known of own.keys()) if (known <= segment) own.delete(known);
       return;
     }
     // What is above the seal was never acknowledged.
     await this.#deleteSegments(stream, Number.POSITIVE_INFINITY, sealedAt);
-    await this.#retried(() => this.#store.delete(leaseKey(stream), { signal }));
+    await this.#retried(() => this.#store.delete(leaseKey(stream)));
   }
 
   async stop(): Promise<void> {
@@ -216,7 +224,7 @@ export class SimulatedLog {
     const body = encode({ nonce: `seal ${this.#random.u32()}`, seal: true, records: [] });
     for (let number = from; ; ) {
       try {
-        await this.#store.put(segmentKey(stream, number), [body], { only: 'absent', signal });
+        await this.#store.put(segmentKey(stream, number), [body], { only: 'absent' });
         return { sealedAt: number, segments };
       } catch (error) {
         if (!isKind(error, 'conflict') || error.code !== 'precondition-failed') {
@@ -243,7 +251,7 @@ export class SimulatedLog {
   async #put(stream: OpenStream, number: number, slot: Slot): Promise<void> {
     while (stream.fencedAt > number) {
       try {
-        await this.#store.put(segmentKey(stream.id, number), [encode(slot)], { only: 'absent', signal });
+        await this.#store.put(segmentKey(stream.id, number), [encode(slot)], { only: 'absent' });
         break;
       } catch (error) {
         if (!isKind(error, 'conflict') || error.code !== 'precondition-failed') {
@@ -277,19 +285,20 @@ export class SimulatedLog {
     }
     stream.waiters = stream.waiters.filter(({ segment }) => segment < number);
     if (!first) return;
-    void openStream({ process: this.#process, store: this.#store, random: this.#random }).then((next) => {
+    const options = { process: this.#process, store: this.#store, random: this.#random, rules: this.#rules };
+    void openStream(options).then((next) => {
       this.#stream = next;
     });
   }
 
   async #lease(stream: string): Promise<{ lease: Lease; etag: string }> {
-    const { bytes, etag } = await this.#retried(() => this.#store.get(leaseKey(stream), { signal }));
+    const { bytes, etag } = await this.#retried(() => this.#store.get(leaseKey(stream)));
     return { lease: decodeLease(bytes), etag };
   }
 
   async #slot(stream: string, number: number): Promise<Slot | undefined> {
     try {
-      const { bytes } = await this.#retried(() => this.#store.get(segmentKey(stream, number), { signal }));
+      const { bytes } = await this.#retried(() => this.#store.get(segmentKey(stream, number)));
       return decodeSlot(bytes);
     } catch (error) {
       if (isKind(error, 'not-found')) return undefined;
@@ -299,10 +308,10 @@ export class SimulatedLog {
 
   /** Deletes the segments of (above, upTo], ascending; a seal stays. */
   async #deleteSegments(stream: string, upTo: number, above = 0): Promise<void> {
-    const { objects } = await this.#retried(() => this.#store.list(segmentKey(stream, 0).slice(0, -6), { signal }));
+    const { objects } = await this.#retried(() => this.#store.list(segmentKey(stream, 0).slice(0, -6)));
     for (const { key } of objects) {
       const number = Number(key.slice(-6));
-      if (number > above && number <= upTo) await this.#retried(() => this.#store.delete(key, { signal }));
+      if (number > above && number <= upTo) await this.#retried(() => this.#store.delete(key));
     }
   }
 
@@ -317,14 +326,14 @@ export class SimulatedLog {
 
 /** Deletes what closed streams have left, from 48 hours on: segments that landed after they were dropped. */
 export async function sweepLog(store: ObjectStore, process: SimulatedProcess): Promise<void> {
-  const { objects, storeTimeMs } = await retried(process, () => store.list('wal/', { signal }));
+  const { objects, storeTimeMs } = await retried(process, () => store.list('wal/'));
   const open = new Set(await listStreams(store, process));
   for (const { key } of objects) {
     const stream = key.split('/')[2] as string;
     if (open.has(stream) || uuidV7TimeMs(stream) >= storeTimeMs - 48 * 3600 * 1000) continue;
     try {
-      const { bytes } = await retried(process, () => store.get(key, { signal }));
-      if (!decodeSlot(bytes).seal) await retried(process, () => store.delete(key, { signal }));
+      const { bytes } = await retried(process, () => store.get(key));
+      if (!decodeSlot(bytes).seal) await retried(process, () => store.delete(key));
     } catch (error) {
       if (!isKind(error, 'not-found')) throw error;
     }
@@ -332,7 +341,7 @@ export async function sweepLog(store: ObjectStore, process: SimulatedProcess): P
 }
 
 export async function listStreams(store: ObjectStore, process: SimulatedProcess): Promise<string[]> {
-  const { objects } = await retried(process, () => store.list('streams/', { signal }));
+  const { objects } = await retried(process, () => store.list('streams/'));
   return objects.map(({ key }) => key.slice('streams/'.length));
 }
 
@@ -348,13 +357,14 @@ export async function retried<T>(process: SimulatedProcess, attempt: () => Promi
   }
 }
 
-async function openStream({ process, store, random }: SimulatedLogOptions): Promise<OpenStream> {
+async function openStream({ process, store, random, rules }: SimulatedLogOptions): Promise<OpenStream> {
   for (;;) {
-    const { storeTimeMs } = await retried(process, () => store.list('streams/', { limit: 1, signal }));
+    const { storeTimeMs } = await retried(process, () => store.list('streams/', { limit: 1 }));
     const id = uuidV7(storeTimeMs, random);
     const createdMs = await createLease(id, process, store);
     // A stream that a stall has made old may be below a floor that was set without knowing it.
     if (createdMs - storeTimeMs <= MAX_STREAM_AGE_MS) {
+      if (!rules?.acceptAtOnce) await process.clock.sleep(ACCEPT_AFTER_MS);
       return {
         id,
         segments: new Map(),
@@ -365,18 +375,18 @@ async function openStream({ process, store, random }: SimulatedLogOptions): Prom
         fencedAt: Number.POSITIVE_INFINITY,
       };
     }
-    await retried(process, () => store.delete(leaseKey(id), { signal }));
+    await retried(process, () => store.delete(leaseKey(id)));
   }
 }
 
 async function createLease(id: string, process: SimulatedProcess, store: ObjectStore): Promise<number> {
   for (;;) {
     try {
-      return (await store.put(leaseKey(id), [encode({ dropped: 0 })], { only: 'absent', signal })).storeTimeMs;
+      return (await store.put(leaseKey(id), [encode({ dropped: 0 })], { only: 'absent' })).storeTimeMs;
     } catch (error) {
       if (isKind(error, 'conflict') && error.code === 'precondition-failed') {
         // Ours, because nobody else knows the id: an earlier attempt was done.
-        const { storeTimeMs } = await retried(process, () => store.list('streams/', { limit: 1, signal }));
+        const { storeTimeMs } = await retried(process, () => store.list('streams/', { limit: 1 }));
         return storeTimeMs;
       }
       await process.clock.sleep(process.world.below(2000));

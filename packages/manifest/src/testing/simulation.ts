@@ -9,6 +9,7 @@ import {
   type CoordinatorRules,
   openModelIngester,
 } from './model-ingester.ts';
+import { type HeadAnswer, type QueryRules, queryRecords, StreamList } from './model-query.ts';
 import { checkBucket, checkClean, Violation } from './oracle.ts';
 import { type FaultRates, NO_FAULTS, SimulatedBucket } from './simulated-bucket.ts';
 import { type LogRules, listStreams, SimulatedLog, sweepLog } from './simulated-log.ts';
@@ -22,7 +23,7 @@ import { type SimulatedProcess, World } from './world.ts';
  */
 export interface SimulationOptions {
   seed: number;
-  /** Stimuli before everything heals. Default 40. */
+  /** Stimuli before everything heals. Default 32. */
   stimuli?: number;
   openCoordinator?: (options: CoordinatorOptions) => Promise<Coordinator>;
   /** At most one process that appends at a time, and streams of living ones are left alone: as on a disk. */
@@ -38,12 +39,16 @@ export interface Sabotage {
   coordinator?: CoordinatorRules;
   store?: (store: ObjectStore, process: SimulatedProcess) => ObjectStore;
   manifest?: (manifest: Manifest, process: SimulatedProcess) => Manifest;
+  query?: QueryRules;
   /** The sweep does not ask which streams are open. */
   sweepIgnoresStreams?: boolean;
 }
 
 export interface SimulationResult {
   acknowledged: number;
+  /** Queries, and those of them that were answered without being PARTIAL. */
+  queries: number;
+  complete: number;
   steps: number;
   /** The end of the virtual time that passed, in milliseconds. */
   elapsedMs: number;
@@ -77,6 +82,7 @@ interface Member {
   store: ObjectStore;
   manifest: (tenant: string) => Manifest;
   coordinator: Coordinator | undefined;
+  streams: StreamList;
 }
 
 class Simulation {
@@ -87,6 +93,8 @@ class Simulation {
   #members: Member[] = [];
   #records = 0;
   #spawned = 0;
+  #queries = 0;
+  #complete = 0;
   #stimuli: number;
   #failure: unknown;
 
@@ -94,7 +102,7 @@ class Simulation {
     this.#options = options;
     this.#world = new World(options.seed);
     this.#bucket = new SimulatedBucket(this.#world);
-    this.#stimuli = options.stimuli ?? 40;
+    this.#stimuli = options.stimuli ?? 32;
   }
 
   async run(): Promise<SimulationResult> {
@@ -105,7 +113,13 @@ class Simulation {
     this.#nextStimulus();
     await this.#runChecked();
     await this.#heal();
-    return { acknowledged: this.#acknowledged.size, steps: world.steps, elapsedMs: world.nowMs - startMs };
+    return {
+      acknowledged: this.#acknowledged.size,
+      queries: this.#queries,
+      complete: this.#complete,
+      steps: world.steps,
+      elapsedMs: world.nowMs - startMs,
+    };
   }
 
   async #runChecked(): Promise<void> {
@@ -156,7 +170,13 @@ class Simulation {
       }
       return opened;
     };
-    const member: Member = { process, store, manifest, coordinator: undefined };
+    const member: Member = {
+      process,
+      store,
+      manifest,
+      coordinator: undefined,
+      streams: new StreamList(store, process),
+    };
     this.#members.push(member);
     const open = this.#options.openCoordinator ?? openModelIngester;
     this.#do(member, async () => {
@@ -196,12 +216,14 @@ class Simulation {
     const world = this.#world;
     const { coordinator, process } = member;
     const what = world.below(100);
-    if (what < 50) this.#push(member);
+    if (what < 40) this.#push(member);
+    else if (what < 50) this.#do(member, () => this.#query(member));
     else if (what < 66) this.#do(member, async () => coordinator?.cut());
     else if (what < 72) this.#do(member, async () => coordinator?.compact(world.pick(TENANTS) as string));
     else if (what < 80) this.#do(member, () => this.#adopt(member));
     else if (what < 85) this.#do(member, () => this.#sweep(member));
-    else if (what < 89) this.#stallInside(member);
+    else if (what < 88) this.#stallInside(member);
+    else if (what < 90) this.#handOver(member);
     else if (what < 94) process.stall(world.chance(0.3) ? world.below(4 * DAY) : world.below(60 * SECOND));
     else this.#replace(member);
   }
@@ -243,12 +265,58 @@ class Simulation {
     });
   }
 
+  /** A process cuts what is not durable yet, and at the same time another takes its stream over. */
+  #handOver(member: Member): void {
+    this.#push(member);
+    this.#do(member, async () => member.coordinator?.cut());
+    if (this.#options.exclusive) return;
+    const other = this.#world.pick(this.#members.filter((each) => each !== member));
+    if (other) this.#do(other, () => this.#adopt(other));
+  }
+
   /** The process dies; another comes for it, and takes over what it finds some time later. */
   #replace(member: Member): void {
     member.process.kill();
     this.#members = this.#members.filter((other) => other !== member);
     const next = this.#start();
     this.#world.after(this.#world.below(5 * 60 * SECOND), next.process, () => this.#do(next, () => this.#adopt(next)));
+  }
+
+  /** All that was acknowledged before it began is in the answer once, and nothing twice, unless it says PARTIAL. */
+  async #query(member: Member): Promise<void> {
+    const world = this.#world;
+    const tenant = world.pick(TENANTS) as string;
+    const expected: number[] = [];
+    for (const [record, of] of this.#acknowledged) if (of === tenant) expected.push(record);
+    this.#queries++;
+    const { records, partial } = await queryRecords({
+      ...member,
+      manifest: member.manifest(tenant),
+      askHeads: (stream, above) => this.#askHeads(member, tenant, stream, above),
+      rules: this.#options.sabotage?.query ?? {},
+    });
+    if (partial !== undefined) return;
+    this.#complete++;
+    const seen = new Set(records);
+    if (seen.size < records.length)
+      throw new Violation(`a query of ${tenant} saw a record twice: ${records.join(' ')}`);
+    const missed = expected.find((record) => !seen.has(record));
+    if (missed !== undefined) throw new Violation(`a query of ${tenant} missed record ${missed} and did not say so`);
+  }
+
+  /** A call to each process in turn, which takes a while, and has no answer from those that stall. */
+  async #askHeads(asking: Member, tenant: string, stream: string, above: number): Promise<HeadAnswer> {
+    let answer: HeadAnswer;
+    for (const member of this.#members) {
+      const { process } = member;
+      if (process.stalledUntilMs > this.#world.nowMs) continue;
+      await asking.process.clock.sleep(this.#world.below(20));
+      const rows = process.alive ? member.coordinator?.rows(tenant, stream, above) : undefined;
+      await asking.process.clock.sleep(this.#world.below(20));
+      if (typeof rows === 'object') return rows;
+      answer ??= rows;
+    }
+    return answer;
   }
 
   async #adopt(member: Member): Promise<void> {
