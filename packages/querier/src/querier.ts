@@ -1,8 +1,10 @@
 import type { FindTraceOptions, TraceAnswer, TraceFinder } from '@vivace/api';
 import type { EncodedSpans } from '@vivace/columns';
-import type { Random, Service, VivaceError } from '@vivace/kernel';
-import { type BlockEntry, blockKey, type Manifest } from '@vivace/manifest';
+import { type Clock, orAborted, type Random, type Service, VivaceError } from '@vivace/kernel';
+import { type BlockEntry, blockKey, type Manifest, type SnapshotOptions } from '@vivace/manifest';
 import type { ByteRange, ObjectStore } from '@vivace/object-store';
+import type { Logger } from '@vivace/telemetry';
+import { ProblemLog } from './problem-log.ts';
 import { createSearchWorkers, type SearchWorkers } from './search-workers.ts';
 import type { TraceFound, TraceSearch } from './trace-search.ts';
 
@@ -19,7 +21,9 @@ export interface QuerierOptions {
   cacheBytes: number;
   /** Threads that decode, at least one. */
   workers: number;
+  clock: Clock;
   random: Random;
+  logger: Logger;
   onExit: (error: VivaceError) => void;
 }
 
@@ -32,9 +36,11 @@ const MAX_PLANS = 2;
 export class Querier implements TraceFinder, Service {
   readonly #options: QuerierOptions;
   readonly #workers: SearchWorkers;
+  readonly #problems: ProblemLog;
 
   constructor(options: QuerierOptions) {
     this.#options = options;
+    this.#problems = new ProblemLog(options);
     this.#workers = createSearchWorkers({
       count: options.workers,
       cacheBytes: options.cacheBytes,
@@ -56,17 +62,19 @@ export class Querier implements TraceFinder, Service {
    * nothing falls between (docs/decisions/0003-heads-before-root.md).
    */
   async findTrace(tenant: string, id: Uint8Array, options: FindTraceOptions): Promise<TraceAnswer> {
-    const { heads, manifest } = this.#options;
-    const head = await heads.findTrace(tenant, id);
-    const problems = [...head.problems];
+    const { signal } = options;
+    const head = await orAborted(this.#options.heads.findTrace(tenant, id), signal);
     for (let plan = 1; ; plan++) {
-      options.signal.throwIfAborted();
-      const { live } = await manifest(tenant).snapshot(options.signal, plan > 1 ? { maxAgeMs: 0 } : {});
+      signal.throwIfAborted();
+      const problems: string[] = [];
+      const live = await this.#liveBlocks(tenant, problems, signal, plan > 1 ? { maxAgeMs: 0 } : {});
       const entries = live.filter((entry) => overlaps(entry, options));
       const search: TraceSearch = { tenant, id, entries, heads: head.parts, maxBytes: options.maxBytes };
-      const found: TraceFound = await this.#workers.find(search);
+      const found: TraceFound = await orAborted(this.#workers.find(search), signal);
       if (found.missing.length > 0 && plan < MAX_PLANS) continue;
       problems.push(...found.problems, ...found.missing.map((block) => `block ${block} is gone from the store`));
+      for (const problem of problems) this.#problems.tell(tenant, problem);
+      problems.push(...head.problems);
       return {
         trace: found.trace,
         complete: problems.length === 0,
@@ -74,6 +82,22 @@ export class Querier implements TraceFinder, Service {
         truncated: found.truncated,
         inspectedBytes: found.inspectedBytes,
       };
+    }
+  }
+
+  /** None, and a problem, where the store does not say: what is in the heads can still be answered. */
+  async #liveBlocks(
+    tenant: string,
+    problems: string[],
+    signal: AbortSignal,
+    options: SnapshotOptions,
+  ): Promise<readonly BlockEntry[]> {
+    try {
+      return (await this.#options.manifest(tenant).snapshot(signal, options)).live;
+    } catch (error) {
+      if (signal.aborted || !(error instanceof VivaceError)) throw error;
+      problems.push(`the list of blocks cannot be read: ${error.message}`);
+      return [];
     }
   }
 }

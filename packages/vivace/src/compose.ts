@@ -109,7 +109,9 @@ export async function compose(
       store,
       cacheBytes: config.querier.cache_bytes,
       workers: config.querier.workers,
+      clock,
       random,
+      logger,
       onExit: onWorkerExit,
     });
     running.push(querier);
