@@ -5,7 +5,7 @@ import { encodeRpcStatus } from '@vivace/otlp';
 import { encodeTraces } from '@vivace/otlp/testing';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createGrpcReceiver, type GrpcReceiver, type GrpcReceiverOptions } from './index.ts';
-import { createRecordingSink, createTestMemory, createTestMetrics } from './testing.ts';
+import { createTestMemory, createTestOptions } from './testing.ts';
 
 const MAX = 1024 * 1024;
 const EXPORT = '/opentelemetry.proto.collector.trace.v1.TraceService/Export';
@@ -18,26 +18,15 @@ afterEach(async () => {
   await receiver?.stop();
 });
 
-async function started(changes: Partial<GrpcReceiverOptions> = {}, channel: Record<string, number> = {}) {
-  const sink = createRecordingSink();
-  const memory = createTestMemory(4 * MAX);
-  const metrics = createTestMetrics();
-  const defects: VivaceError[] = [];
-  receiver = createGrpcReceiver({
-    host: '127.0.0.1',
-    port: 0,
-    sink,
-    memory,
-    metrics,
-    clock: systemClock,
-    maxRequestBytes: MAX,
-    multitenancy: false,
-    onDefect: (error) => defects.push(error),
-    ...changes,
-  });
+async function started(
+  changes: Omit<Partial<GrpcReceiverOptions>, 'sink' | 'metrics'> = {},
+  channel: Record<string, number> = {},
+) {
+  const options = { ...createTestOptions(MAX), ...changes };
+  receiver = createGrpcReceiver(options);
   await receiver.start({ signal: AbortSignal.timeout(5000) });
   client = new Client(`127.0.0.1:${receiver.address().port}`, credentials.createInsecure(), channel);
-  return { sink, memory, metrics, defects };
+  return options;
 }
 
 const identity = (bytes: Buffer) => bytes;

@@ -9,34 +9,16 @@ import {
   type sendUnaryData,
   setLogVerbosity,
 } from '@grpc/grpc-js';
-import { assert, type Clock, listenError, type Service, toVivaceError, type VivaceError } from '@vivace/kernel';
+import { assert, listenError, type Service, toVivaceError } from '@vivace/kernel';
 import { encodeExportResponse, encodeRpcStatus } from '@vivace/otlp';
 import { errorStatus } from './error-status.ts';
 import { partialSuccess } from './http-receiver.ts';
-import type { ReceiverMetrics } from './metrics.ts';
-import { RequestBody, type RequestMemory } from './request-body.ts';
-import type { TraceSink } from './sink.ts';
+import type { ReceiverOptions } from './receiver-options.ts';
+import { RequestBody } from './request-body.ts';
 import { TENANT_HEADER, writeTenant } from './tenant-header.ts';
 import type { TlsOptions } from './tls-options.ts';
 
-export interface GrpcReceiverOptions {
-  host: string;
-  /** 0 picks a free one. */
-  port: number;
-  tls?: TlsOptions;
-  sink: TraceSink;
-  memory: RequestMemory;
-  clock: Clock;
-  metrics: ReceiverMetrics;
-  /** The longest request, inflated. */
-  maxRequestBytes: number;
-  /** Whether the tenant comes from X-Scope-OrgID. */
-  multitenancy: boolean;
-  /** How long `stop` waits for requests under way. Default 10 s: within Kubernetes' 30 s. */
-  stopTimeoutMs?: number;
-  /** Called with every error of kind `internal`, which clients are not told. */
-  onDefect: (error: VivaceError) => void;
-}
+export type GrpcReceiverOptions = ReceiverOptions;
 
 export interface GrpcReceiver extends Service {
   /** Where it listens, once started. */

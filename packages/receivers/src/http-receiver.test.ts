@@ -7,7 +7,7 @@ import { compressFrameSync } from 'lz4-napi';
 import { compressSync } from 'snappy';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createHttpReceiver, type HttpReceiver, type HttpReceiverOptions } from './index.ts';
-import { createRecordingSink, createTestMemory, createTestMetrics } from './testing.ts';
+import { createTestMemory, createTestOptions } from './testing.ts';
 
 const MAX = 1024 * 1024;
 const traces = {
@@ -23,26 +23,12 @@ const json = JSON.stringify({
 let receiver: HttpReceiver | undefined;
 afterEach(async () => receiver?.stop());
 
-async function started(changes: Partial<HttpReceiverOptions> = {}) {
-  const sink = createRecordingSink();
-  const memory = createTestMemory(4 * MAX);
-  const metrics = createTestMetrics();
-  const defects: VivaceError[] = [];
-  receiver = createHttpReceiver({
-    host: '127.0.0.1',
-    port: 0,
-    sink,
-    memory,
-    metrics,
-    clock: systemClock,
-    maxRequestBytes: MAX,
-    multitenancy: false,
-    onDefect: (error) => defects.push(error),
-    ...changes,
-  });
+async function started(changes: Omit<Partial<HttpReceiverOptions>, 'sink' | 'metrics'> = {}) {
+  const options = { ...createTestOptions(MAX), ...changes };
+  receiver = createHttpReceiver(options);
   await receiver.start({ signal: AbortSignal.timeout(5000) });
   const port = receiver.address().port;
-  return { sink, memory, metrics, defects, port, url: `http://127.0.0.1:${port}/v1/traces` };
+  return { ...options, port, url: `http://127.0.0.1:${port}/v1/traces` };
 }
 
 function post(

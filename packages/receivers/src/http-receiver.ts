@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type Clock, type Service, toVivaceError, type VivaceError } from '@vivace/kernel';
+import { type Service, toVivaceError, type VivaceError } from '@vivace/kernel';
 import {
   encodeExportResponse,
   encodeRpcStatus,
@@ -13,24 +13,14 @@ import { type Cors, createCors } from './cors.ts';
 import { errorStatus } from './error-status.ts';
 import { createGate } from './gate.ts';
 import { createHttpListener, type HttpListenerOptions } from './http-listener.ts';
-import type { ReceiverMetrics } from './metrics.ts';
-import { collectBody, RequestBody, type RequestMemory } from './request-body.ts';
-import type { PushResult, TraceSink } from './sink.ts';
+import type { ReceiverOptions } from './receiver-options.ts';
+import { collectBody, RequestBody } from './request-body.ts';
+import type { PushResult } from './sink.ts';
 import { TENANT_HEADER, writeTenant } from './tenant-header.ts';
 
-export interface HttpReceiverOptions extends HttpListenerOptions {
-  sink: TraceSink;
-  memory: RequestMemory;
-  clock: Clock;
-  metrics: ReceiverMetrics;
-  /** The longest request, inflated. */
-  maxRequestBytes: number;
-  /** Whether the tenant comes from X-Scope-OrgID. */
-  multitenancy: boolean;
+export interface HttpReceiverOptions extends ReceiverOptions, HttpListenerOptions {
   /** Origins whose browsers may send. Default none. */
   corsOrigins?: readonly string[];
-  /** Called with every error of kind `internal`, which clients are not told. */
-  onDefect: (error: VivaceError) => void;
 }
 
 export interface HttpReceiver extends Service {

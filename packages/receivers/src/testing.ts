@@ -1,2 +1,3 @@
 export { createTestMemory, createTestMetrics, type TestMetrics } from './testing/fixtures.ts';
 export { createRecordingSink, type RecordingSink } from './testing/recording-sink.ts';
+export { createTestOptions, type TestOptions } from './testing/test-options.ts';

@@ -1,10 +1,9 @@
 import https from 'node:https';
 import { Client, credentials } from '@grpc/grpc-js';
-import { systemClock } from '@vivace/kernel';
 import { generate } from 'selfsigned';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createGrpcReceiver, createHttpReceiver, type GrpcReceiver, type HttpReceiver } from './index.ts';
-import { createRecordingSink, createTestMemory, createTestMetrics } from './testing.ts';
+import { createTestOptions } from './testing.ts';
 
 interface Pair {
   cert: string;
@@ -41,17 +40,7 @@ beforeAll(async () => {
 let receiver: HttpReceiver | GrpcReceiver | undefined;
 afterEach(async () => receiver?.stop());
 
-const common = () => ({
-  host: '127.0.0.1',
-  port: 0,
-  sink: createRecordingSink(),
-  memory: createTestMemory(),
-  metrics: createTestMetrics(),
-  clock: systemClock,
-  maxRequestBytes: 1024 * 1024,
-  multitenancy: false,
-  onDefect: () => undefined,
-});
+const common = () => createTestOptions(1024 * 1024);
 
 function post(port: number, options: https.RequestOptions): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
