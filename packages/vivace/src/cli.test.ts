@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Config } from '@vivace/config';
-import { type Clock, seededRandom, systemClock, VivaceError } from '@vivace/kernel';
+import { type Clock, listenError, seededRandom, systemClock, VivaceError } from '@vivace/kernel';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { runCli } from './cli.ts';
 import type { Compose, Running } from './running.ts';
@@ -170,21 +170,23 @@ test('a failed start is one line with the remedy, and with --log-level debug the
   expect(debug.stderr).toMatch(/^vivace: the data directory is locked.*\nVivaceError: [^]*cli\.test\.ts/);
 });
 
-test('a port that is taken is said with the flags that choose another', async () => {
+test('a port that is taken is said with the flag that chooses another', async () => {
   const taken = createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => taken.once('listening', resolve));
   const { port } = taken.address() as { port: number };
   const compose: Compose = async () => {
     const second = createServer();
     await new Promise((resolve, reject) =>
-      second.once('error', reject).listen(port, '127.0.0.1', () => resolve(undefined)),
+      second
+        .once('error', (error) => reject(listenError(error, { host: '127.0.0.1', port, portFlag: '--http-port' })))
+        .listen(port, '127.0.0.1', () => resolve(undefined)),
     );
     return nothing;
   };
   const session = start([], { compose });
   expect(await session.code).toBe(1);
   expect(session.stderr).toBe(
-    `vivace: port ${port} of 127.0.0.1 is taken: stop the other program, or choose another port (--http-port, --otlp-grpc-port, --otlp-http-port; 0 picks a free one)\n`,
+    `vivace: port ${port} on 127.0.0.1 is taken by another program: stop it, or choose another port with --http-port (0 picks a free one)\n`,
   );
   taken.close();
 });

@@ -1,13 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
-import { type Config, configFlags, type Environment, loadConfig } from '@vivace/config';
-import { type Clock, type Random, systemErrorCode, VivaceError } from '@vivace/kernel';
-import { createLogger, type LogStream } from '@vivace/telemetry';
+import { type Config, configFlags, loadConfig } from '@vivace/config';
+import { systemErrorCode, VivaceError } from '@vivace/kernel';
+import { createLogger } from '@vivace/telemetry';
 import { parseFlags } from './flags.ts';
 import { renderHelp } from './help.ts';
 import type { Compose, Running } from './running.ts';
 import { explainStartFailure } from './start-failure.ts';
 import { renderStartReport } from './start-report.ts';
+import type { Surroundings } from './surroundings.ts';
 import { VERSION } from './version.ts';
 
 /** How long a stop may take before the process goes anyway; orchestrators kill after the same time. */
@@ -19,13 +20,7 @@ const SAME_SIGNAL_MS = 300;
 type StopSignal = 'SIGTERM' | 'SIGINT';
 
 /** What the command line needs of the world. */
-export interface CliOptions {
-  argv: readonly string[];
-  env: Environment;
-  stdout: LogStream;
-  stderr: LogStream;
-  clock: Clock;
-  random: Random;
+export interface CliOptions extends Surroundings {
   /** Loaded only for a start, so that `--help` answers at once. */
   loadCompose: () => Promise<Compose>;
   onSignal: (handler: (signal: StopSignal) => void) => void;

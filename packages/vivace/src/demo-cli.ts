@@ -1,22 +1,12 @@
-import type { Environment } from '@vivace/config';
-import { type Clock, type Random, systemErrorCode, VivaceError } from '@vivace/kernel';
-import type { LogStream } from '@vivace/telemetry';
+import { type Clock, systemErrorCode, VivaceError } from '@vivace/kernel';
 import { type DemoTrace, demoTraces } from './demo-traces.ts';
 import { parseFlags } from './flags.ts';
 import { explainStartFailure } from './start-failure.ts';
+import type { Surroundings } from './surroundings.ts';
 
 const REQUEST_TIMEOUT_MS = 10_000;
 /** An acknowledged span is readable at once; the rest of the time is for a slow machine. */
 const READABLE_WITHIN_MS = 5_000;
-
-export interface DemoOptions {
-  argv: readonly string[];
-  env: Environment;
-  stdout: LogStream;
-  stderr: LogStream;
-  clock: Clock;
-  random: Random;
-}
 
 const FLAGS = [
   { name: 'http-url', placeholder: 'URL' },
@@ -35,7 +25,7 @@ Usage: npm run demo -- [flags]
 `;
 
 /** Sends the demo traces, reads each back, prints a link and a command for each. Gives the exit code: 0, 1 or 2. */
-export async function runDemo({ argv, env, stdout, stderr, clock, random }: DemoOptions): Promise<number> {
+export async function runDemo({ argv, env, stdout, stderr, clock, random }: Surroundings): Promise<number> {
   try {
     const flags = parseFlags(argv, FLAGS, { env, script: 'run demo' });
     if (flags.has('help')) {

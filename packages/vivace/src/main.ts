@@ -1,17 +1,12 @@
-import { systemClock, systemRandom } from '@vivace/kernel';
 import { runCli } from './cli.ts';
+import { systemSurroundings } from './surroundings.ts';
 
 // A reader that goes away (`| head`) is no reason to stop serving.
 process.stdout.on('error', () => {});
 process.stderr.on('error', () => {});
 
 const code = await runCli({
-  argv: process.argv.slice(2),
-  env: process.env,
-  stdout: process.stdout,
-  stderr: process.stderr,
-  clock: systemClock,
-  random: systemRandom,
+  ...systemSurroundings(),
   loadCompose: async () => (await import('./compose.ts')).compose,
   onSignal: (handler) => {
     process.on('SIGTERM', handler);
