@@ -83,7 +83,8 @@ class ModelIngester implements Coordinator {
   }
 
   async push(tenant: string, record: number): Promise<void> {
-    const { position, durable } = this.#log.append(tenant, encodeRecord(record));
+    const { position, durable, refused } = this.#log.append(tenant, encodeRecord(record));
+    if (refused) return durable;
     const rows = this.#heads.get(tenant) ?? [];
     const row = { ...position, record };
     rows.push(row);

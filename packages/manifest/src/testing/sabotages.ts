@@ -18,6 +18,7 @@ export const SABOTAGES: Record<string, () => Sabotage> = {
   'a seal trusts the lease that was read before it was put': () => ({ log: { sealTrustsOldLease: true } }),
   'segments are deleted before the lease says that they are dropped': () => ({ log: { deleteBeforeDropped: true } }),
   'a segment is dropped that is covered and not durable yet': () => ({ log: { dropUndurable: true } }),
+  'a seal is deleted with what is above another seal': () => ({ log: { deleteSeals: true } }),
   'a generation ends inside a segment': () => ({ coordinator: { cutInsideSegment: true } }),
   'the log is dropped before the commit': () => ({ coordinator: { dropBeforeCommit: true } }),
   'a commit comes before its objects': () => ({ coordinator: { commitBeforeObjects: true } }),

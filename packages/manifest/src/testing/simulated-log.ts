@@ -39,6 +39,7 @@ export interface LogRules {
   deleteBeforeDropped?: boolean;
   dropUndurable?: boolean;
   acceptAtOnce?: boolean;
+  deleteSeals?: boolean;
 }
 
 interface OpenStream {
@@ -97,11 +98,11 @@ export class SimulatedLog {
     return { stream: this.#stream.id, segment: this.#stream.current.number };
   }
 
-  append(tenant: string, record: Uint8Array): { position: Position; durable: Promise<void> } {
+  append(tenant: string, record: Uint8Array): { position: Position; durable: Promise<void>; refused: boolean } {
     const stream = this.#stream;
     const { position } = this;
     if (stream.fencedAt <= position.segment) {
-      return { position, durable: Promise.reject(new VivaceError('unavailable', 'log-fenced', 'fenced')) };
+      return { position, durable: Promise.reject(fenced()), refused: true };
     }
     const { current } = stream;
     if (current.records.length === 0) {
@@ -110,11 +111,11 @@ export class SimulatedLog {
       });
     }
     current.records.push([tenant, utf8Decode(record)]);
-    if (this.#rules.ackBeforeDurable) return { position, durable: Promise.resolve() };
+    if (this.#rules.ackBeforeDurable) return { position, durable: Promise.resolve(), refused: false };
     const durable = new Promise<void>((resolve, reject) => {
       stream.waiters.push({ segment: position.segment, resolve, reject });
     });
-    return { position, durable };
+    return { position, durable, refused: false };
   }
 
   rotate(): Position {
@@ -281,7 +282,7 @@ export class SimulatedLog {
     stream.fencedAt = number;
     this.#onFence(stream.id, number);
     for (const { segment, reject } of stream.waiters) {
-      if (segment >= number) reject(new VivaceError('unavailable', 'log-fenced', 'fenced'));
+      if (segment >= number) reject(fenced());
     }
     stream.waiters = stream.waiters.filter(({ segment }) => segment < number);
     if (!first) return;
@@ -306,12 +307,16 @@ export class SimulatedLog {
     }
   }
 
-  /** Deletes the segments of (above, upTo], ascending; a seal stays. */
+  /** Deletes the segments of (above, upTo], ascending. */
   async #deleteSegments(stream: string, upTo: number, above = 0): Promise<void> {
     const { objects } = await this.#retried(() => this.#store.list(segmentKey(stream, 0).slice(0, -6)));
     for (const { key } of objects) {
       const number = Number(key.slice(-6));
-      if (number > above && number <= upTo) await this.#retried(() => this.#store.delete(key));
+      if (number <= above || number > upTo) continue;
+      // A seal stays, wherever it stands. A lease that lands late lets a closed stream be sealed again further
+      // down; without its first seal the owner, if it only stalled, would go on where nobody looks any more.
+      const slot = this.#rules.deleteSeals ? undefined : await this.#slot(stream, number);
+      if (!slot?.seal) await this.#retried(() => this.#store.delete(key));
     }
   }
 
@@ -392,4 +397,8 @@ async function createLease(id: string, process: SimulatedProcess, store: ObjectS
       await process.clock.sleep(process.world.below(2000));
     }
   }
+}
+
+function fenced(): VivaceError {
+  return new VivaceError('unavailable', 'log-fenced', 'the stream was taken over');
 }

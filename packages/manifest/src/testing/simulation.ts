@@ -110,7 +110,8 @@ class Simulation {
     const startMs = world.nowMs;
     this.#bucket.faults = FAULTS;
     for (let i = this.#options.exclusive ? 1 : 2; i > 0; i--) this.#start();
-    this.#nextStimulus();
+    // Their logs are open then, unless the store is in their way.
+    world.after(15 * SECOND, undefined, () => this.#nextStimulus());
     await this.#runChecked();
     await this.#heal();
     return {
