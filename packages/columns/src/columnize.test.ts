@@ -95,6 +95,19 @@ describe('the columnizer', () => {
     expect(storedSpans(set)).toHaveLength(1);
   });
 
+  it('takes the last of several ids of a span, whatever came before it', () => {
+    const { set, columnizer } = emptySet();
+    const ids = [Uint8Array.of(0x0a, 2, 1, 1), Uint8Array.of(0x12, 0)];
+    ids.push(
+      Uint8Array.of(0x0a, 16, ...Array<number>(16).fill(1)),
+      Uint8Array.of(0x12, 8, ...Array<number>(8).fill(2)),
+    );
+    const span = Buffer.concat(ids);
+    const request = Uint8Array.of(0x0a, span.length + 4, 0x12, span.length + 2, 0x12, span.length, ...span);
+    expect(columnizer.add(request)).toEqual({ accepted: 1, rejected: 0, reason: undefined });
+    expect(storedSpans(set)).toEqual(spanTexts(decodeTraces(request)));
+  });
+
   it('refuses spans over a limit', () => {
     const set = new ColumnSet({ seed: 1, maxColumns: 10 });
     const columnizer = new Columnizer(set, { maxAttributeBytes: 100, maxTraceBytes: 400 });

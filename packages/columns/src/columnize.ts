@@ -157,8 +157,10 @@ export class Columnizer extends EventScanner {
     const row = set.addRow();
     overflow.clear();
     this.refusal = undefined;
-    let traceIdAt = -1;
-    let spanIdAt = -1;
+    let traceIdAt = 0;
+    let traceIdLength = 0;
+    let spanIdAt = 0;
+    let spanIdLength = 0;
     let parentAt = -1;
     let nameAt = -1;
     let nameEnd = 0;
@@ -193,15 +195,15 @@ export class Columnizer extends EventScanner {
         }
         case TRACE_ID: {
           const to = this.enter(at, end);
-          if (to - this.next === 16) traceIdAt = this.next;
-          else this.refuse(`trace ids must be 16 bytes, received ${to - this.next}`);
+          traceIdAt = this.next;
+          traceIdLength = to - traceIdAt;
           at = to;
           break;
         }
         case SPAN_ID: {
           const to = this.enter(at, end);
-          if (to - this.next === 8) spanIdAt = this.next;
-          else this.refuse(`span ids must be 8 bytes, received ${to - this.next}`);
+          spanIdAt = this.next;
+          spanIdLength = to - spanIdAt;
           at = to;
           break;
         }
@@ -302,7 +304,9 @@ export class Columnizer extends EventScanner {
         }
       }
     }
-    if (this.refusal === undefined) this.#checkIds(traceIdAt, spanIdAt);
+    if (traceIdLength !== 16) this.refuse(`trace ids must be 16 bytes, received ${traceIdLength}`);
+    else if (spanIdLength !== 8) this.refuse(`span ids must be 8 bytes, received ${spanIdLength}`);
+    else this.#checkIds(traceIdAt, spanIdAt);
     if (this.refusal !== undefined) return this.#reject(this.refusal);
     const a = view.getInt32(traceIdAt, true);
     const b = view.getInt32(traceIdAt + 4, true);
@@ -363,8 +367,6 @@ export class Columnizer extends EventScanner {
 
   #checkIds(traceIdAt: number, spanIdAt: number): void {
     const view = this.view;
-    if (traceIdAt < 0) return this.refuse('trace ids must be 16 bytes, received 0');
-    if (spanIdAt < 0) return this.refuse('span ids must be 8 bytes, received 0');
     const traceBits =
       view.getInt32(traceIdAt, true) |
       view.getInt32(traceIdAt + 4, true) |

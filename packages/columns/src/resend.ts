@@ -1,4 +1,4 @@
-import { compareBytes } from '@vivace/kernel';
+import { compareBytes, dataError } from '@vivace/kernel';
 import type { ColumnSet } from './column-set.ts';
 import { hashRange, sourceOf } from './source.ts';
 import { type EncodedSpans, encodeSpans } from './span-encoder.ts';
@@ -52,20 +52,31 @@ function contentHash(spans: EncodedSpans, index: number, bytes: Uint8Array): num
   return (sum + hashRange(sourceOf(scope), 0, scope.length, 2)) >>> 0;
 }
 
-/** The end of the field at `at` of a message that is known to be well-formed. */
+/**
+ * The end of the field at `at` of a message. What a column set was filled with is well-formed; what a block says may
+ * not be, and gives a `data` error.
+ */
 export function fieldEnd(bytes: Uint8Array, at: number): number {
   let p = at;
   const wire = (bytes[p] as number) & 7;
   while ((bytes[p++] as number) > 127);
-  if (wire === 1) return p + 8;
-  if (wire === 5) return p + 4;
-  let value = 0;
-  let scale = 1;
-  for (;;) {
-    const byte = bytes[p++] as number;
-    value += (byte & 127) * scale;
-    if (byte < 128) break;
-    scale *= 128;
+  if (wire === 1) p += 8;
+  else if (wire === 5) p += 4;
+  else {
+    let value = 0;
+    let scale = 1;
+    for (; ; scale *= 128) {
+      if (p >= bytes.length) throw cutOff();
+      const byte = bytes[p++] as number;
+      value += (byte & 127) * scale;
+      if (byte < 128) break;
+    }
+    if (wire === 2) p += value;
   }
-  return wire === 2 ? p + value : p;
+  if (p > bytes.length) throw cutOff();
+  return p;
+}
+
+function cutOff(): Error {
+  return dataError('span-malformed', 'a stored message ends within a field');
 }

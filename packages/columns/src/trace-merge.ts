@@ -159,7 +159,9 @@ function hasResourceAttribute(fields: Uint8Array): boolean {
     const at = topField(rest, 0x0a);
     if (at < 0) return false;
     const end = fieldEnd(rest, at);
-    let body = at + 1;
+    // Past the tag and the length.
+    let body = at;
+    while ((rest[body++] as number) > 127);
     while ((rest[body++] as number) > 127);
     if (topField(rest.subarray(body, end), 0x0a) >= 0) return true;
     rest = rest.subarray(end);
@@ -167,8 +169,20 @@ function hasResourceAttribute(fields: Uint8Array): boolean {
 }
 
 function topField(message: Uint8Array, tag: number): number {
-  for (let at = 0; at < message.length; at = fieldEnd(message, at)) if (message[at] === tag) return at;
+  for (let at = 0; at < message.length; at = fieldEnd(message, at)) if (tagAt(message, at) === tag) return at;
   return -1;
+}
+
+/** Senders may write a tag in more bytes than it needs. */
+function tagAt(message: Uint8Array, at: number): number {
+  let tag = 0;
+  let shift = 0;
+  for (let p = at; shift < 35; p++, shift += 7) {
+    const byte = message[p] as number;
+    tag |= (byte & 127) << shift;
+    if (byte < 128) break;
+  }
+  return tag >>> 0;
 }
 
 function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
