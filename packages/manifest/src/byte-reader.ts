@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { bytesToHex, crc32, dataError, utf8Decode, type VivaceError } from '@vivace/kernel';
 import { FILE_MAX_BYTES, FORMAT_VERSION, HEADER_BYTES, MAX_TEXT_BYTES, TRAILER_BYTES } from './layout.ts';
 
@@ -65,7 +66,10 @@ export class ByteReader {
     const length = this.varint();
     if (length > MAX_TEXT_BYTES) throw this.damage('a name is too long');
     const at = this.#take(length);
-    return utf8Decode(this.#bytes.subarray(at, at + length));
+    const bytes = this.#bytes.subarray(at, at + length);
+    // Decoded, such a name would be another one, and longer than it may be when it is written again.
+    if (!isUtf8(bytes)) throw this.damage('a name is not UTF-8');
+    return utf8Decode(bytes);
   }
 
   /** 32 hex digits. */
