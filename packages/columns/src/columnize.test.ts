@@ -153,6 +153,42 @@ describe('the columnizer', () => {
     expect(outcomes[2]).toEqual(outcomes[0]);
   });
 
+  it('keeps a span whose later resend came in a request that is malformed further on', () => {
+    const span = (end: string) => ({
+      traceId: new Uint8Array(16).fill(1),
+      spanId: new Uint8Array(8).fill(2),
+      startTimeUnixNano: '1000',
+      endTimeUnixNano: end,
+    });
+    const request = (end: string) => encodeTraces({ resourceSpans: [{ scopeSpans: [{ spans: [span(end)] }] }] });
+    const { set, columnizer } = emptySet();
+    columnizer.add(request('1500'));
+    const stored = storedSpans(set);
+    expect(() => columnizer.add(Buffer.concat([request('2500'), Buffer.of(0x0a, 0x7f)]))).toThrow('not an OTLP trace export');
+    expect(storedSpans(set)).toEqual(stored);
+    columnizer.add(request('3500'));
+    expect(storedSpans(set)).toHaveLength(1);
+    expect(storedSpans(set)).not.toEqual(stored);
+  });
+
+  it('settles a request that is sent again as a whole, and one that has a span several times', () => {
+    const spans = Array.from({ length: 50 }, (_, i) => ({
+      traceId: new Uint8Array(16).fill(1 + (i % 3)),
+      spanId: new Uint8Array(8).fill(1 + (i % 20)),
+      startTimeUnixNano: '1000',
+      endTimeUnixNano: '2000',
+      name: `version ${(i * 7) % 50}`,
+      attributes: [{ key: 'i', value: { intValue: String(i) } }],
+    }));
+    const once = encodeTraces({ resourceSpans: [{ scopeSpans: [{ spans }] }] });
+    const { set, columnizer } = emptySet();
+    columnizer.add(once);
+    const stored = storedSpans(set);
+    expect(stored).toHaveLength(50);
+    columnizer.add(encodeTraces({ resourceSpans: [{ scopeSpans: [{ spans: [...spans, ...spans.toReversed()] }] }] }));
+    expect(storedSpans(set)).toEqual(stored);
+  });
+
   it('takes attribute keys like __proto__ for what they are', () => {
     const { set, columnizer } = emptySet();
     const attributes = ['__proto__', 'constructor', 'hasOwnProperty'].map((key) => ({ key, value: { intValue: '7' } }));

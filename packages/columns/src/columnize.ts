@@ -1,7 +1,7 @@
 import type { ColumnSet } from './column-set.ts';
 import { EventScanner } from './event-scanner.ts';
 import { Fragment } from './fragment.ts';
-import { isLaterResend } from './resend.ts';
+import { settleResends } from './resend.ts';
 import { isUtf8 } from './source.ts';
 import { checkResource, checkScope } from './well-formed.ts';
 import { malformed } from './wire-scanner.ts';
@@ -53,6 +53,8 @@ export class Columnizer extends EventScanner {
   readonly #maxTraceBytes: number;
   readonly #spanOverflow = new Fragment();
   readonly #owner = new Fragment();
+  /** Rows of the request whose identity another row has. */
+  #resends: number[] = [];
   #result: ColumnizeResult = { accepted: 0, rejected: 0, reason: undefined };
 
   constructor(set: ColumnSet, limits: ColumnizeLimits) {
@@ -69,8 +71,10 @@ export class Columnizer extends EventScanner {
     this.open(request);
     this.#result = { accepted: 0, rejected: 0, reason: undefined };
     const firstRow = this.#set.count;
+    this.#resends = [];
     try {
       this.#scanRequest(request.length);
+      if (this.#resends.length > 0) settleResends(this.#set, this.#resends);
     } catch (error) {
       for (let row = firstRow; row < this.#set.count; row++) this.#set.kill(row);
       throw error;
@@ -352,17 +356,12 @@ export class Columnizer extends EventScanner {
     this.#admit(row);
   }
 
-  /** Brings a complete row to life, unless the same span is there already and wins. */
+  /** Brings a complete row to life. Whether it or a span already there stays is settled when the request is complete. */
   #admit(row: number): void {
     const set = this.#set;
     this.#result.accepted++;
     set.revive(row);
-    const other = set.spans.findOrAdd(set, row);
-    if (other < 0) return;
-    if (set.dead[other] === 1 || isLaterResend(set, other, row)) {
-      set.kill(other);
-      set.spans.replace(set, row);
-    } else set.kill(row);
+    if (set.spans.findOrAdd(set, row) >= 0) this.#resends.push(row);
   }
 
   #checkIds(traceIdAt: number, spanIdAt: number): void {

@@ -22,14 +22,27 @@ export function compareResends(left: EncodedSpans, a: number, right: EncodedSpan
   return hash !== 0 ? hash : compareBytes(bytesA, bytesB);
 }
 
-/** Whether `row`, which has arrived now, takes the place of `other` in the set. */
-export function isLaterResend(set: ColumnSet, other: number, row: number): boolean {
-  for (const half of [1, 0]) {
-    const difference = (set.end[row * 2 + half] as number) - (set.end[other * 2 + half] as number);
-    if (difference !== 0) return difference > 0;
+/**
+ * Decides for rows of a column set, ascending, whose identity an earlier row stands for: the loser of each pair is
+ * killed. All of a request at once, because most of the cost of comparing is the same for one pair and a thousand.
+ */
+export function settleResends(set: ColumnSet, rows: readonly number[]): void {
+  const compared = new Set(rows);
+  for (const row of rows) compared.add(set.spans.holder(set, row));
+  const live = [...compared].filter((row) => set.dead[row] === 0).sort((a, b) => a - b);
+  const spans = encodeSpans(set.view(), Int32Array.from(live));
+  const places = new Map(live.map((row, place) => [row, place]));
+  for (const row of rows) {
+    const holder = set.spans.holder(set, row);
+    if (set.dead[holder] === 1 || compareResends(spans, placeOf(row), spans, placeOf(holder)) > 0) {
+      set.kill(holder);
+      set.spans.replace(set, row);
+    } else set.kill(row);
   }
-  const pair = encodeSpans(set.view(), Int32Array.of(other, row));
-  return compareResends(pair, 1, pair, 0) > 0;
+
+  function placeOf(row: number): number {
+    return places.get(row) as number;
+  }
 }
 
 export function spanBytes(spans: EncodedSpans, index: number): Uint8Array {

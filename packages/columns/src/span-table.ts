@@ -33,6 +33,11 @@ export class SpanTable {
     return -1;
   }
 
+  /** The row that stands for the identity of `row`, which some row does. */
+  holder(set: IdentityColumns, row: number): number {
+    return (this.#slots[this.#slotOf(set, row)] as number) - 1;
+  }
+
   /** From now on `row` stands for its identity. */
   replace(set: IdentityColumns, row: number): void {
     this.#slots[this.#slotOf(set, row)] = row + 1;
