@@ -29,31 +29,47 @@ export class Room {
     for (const wake of [...this.#waiters]) wake();
   }
 
+  get full(): boolean {
+    return this.#used >= this.#maxBytes;
+  }
+
   /** Resolves when there is room; rejects with `unavailable` when there is none for too long. */
   async wait(signal: AbortSignal): Promise<void> {
     const deadline = this.#clock.monotonicMs() + this.#waitMs;
-    while (this.#used >= this.#maxBytes) {
+    while (this.full) {
       const left = deadline - this.#clock.monotonicMs();
       if (left <= 0 || this.#waiters.size >= MAX_WAITERS) throw full(this.#maxBytes);
-      await this.#change(left);
-      signal.throwIfAborted();
+      await this.#change(left, signal);
     }
   }
 
   /** Resolves when there is room, however long that takes; rejects only with the signal. */
   async waitLong(signal: AbortSignal): Promise<void> {
-    while (this.#used >= this.#maxBytes) await this.#clock.sleep(50, signal);
+    while (this.full) await this.#clock.sleep(50, signal);
   }
 
-  #change(maxMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = () => {
+  #change(maxMs: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) {
+        reject(signal.reason as Error);
+        return;
+      }
+      const end = () => {
         cancel();
         this.#waiters.delete(wake);
+        signal.removeEventListener('abort', onAbort);
+      };
+      const wake = () => {
+        end();
         resolve();
+      };
+      const onAbort = () => {
+        end();
+        reject(signal.reason as Error);
       };
       const cancel = this.#clock.after(maxMs, wake);
       this.#waiters.add(wake);
+      signal.addEventListener('abort', onAbort, { once: true });
     });
   }
 }
