@@ -41,7 +41,7 @@ export class PushQueue {
     this.#builder.push(batch.map(({ head, bytes }) => ({ head, bytes }))).then(
       (reply) => {
         this.#batches--;
-        batch.forEach((entry, i) => entry.accept(reply.outcomes[i] as PushOutcome));
+        batch.forEach((entry, i) => accept(entry, reply.outcomes[i] as PushOutcome));
         this.#onReply(reply);
         if (this.#waiting.length > 0) this.#send();
       },
@@ -51,5 +51,14 @@ export class PushQueue {
         if (this.#waiting.length > 0) this.#send();
       },
     );
+  }
+}
+
+/** What goes wrong with one request is told to its sender, and does not keep the others from theirs. */
+function accept(entry: Entry, outcome: PushOutcome): void {
+  try {
+    entry.accept(outcome);
+  } catch (error) {
+    entry.fail(toVivaceError(error));
   }
 }
