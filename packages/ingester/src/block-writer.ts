@@ -1,14 +1,13 @@
-import { type Clock, type Random, uuidV7, type VivaceError } from '@vivace/kernel';
-import { type BlockEntry, blockKey, type Manifest } from '@vivace/manifest';
+import { type Clock, isKind, type Random, uuidV7 } from '@vivace/kernel';
+import { type BlockEntry, blockKey, type CommitResult, type Manifest } from '@vivace/manifest';
 import type { ObjectStore } from '@vivace/object-store';
 import type { Logger } from '@vivace/telemetry';
 import type { BlockCutter, CutBlock } from './block-cutter.ts';
 import type { Generation } from './generation.ts';
+import { backOff, retried } from './retried.ts';
 
 const EARLIEST_MS = 24 * 3600 * 1000;
 const LATEST_MS = 10 * 60 * 1000;
-const FIRST_BACKOFF_MS = 200;
-const MAX_BACKOFF_MS = 10_000;
 
 export interface BlockWriterOptions {
   cutter: BlockCutter;
@@ -20,6 +19,9 @@ export interface BlockWriterOptions {
   /** Ends every wait; what is not committed by then is replayed from the log. */
   signal: AbortSignal;
 }
+
+/** What the manifest says to a commit, with the answers that waiting does not change. */
+type Outcome = CommitResult | { committed: false; code: 'gap'; reason: string };
 
 /**
  * Turns sealed generations into committed blocks: encode, put the objects, commit them together with the
@@ -37,9 +39,15 @@ export class BlockWriter {
     this.#options = options;
   }
 
+  /** Whether a generation of the tenant is on its way. */
+  busy(tenant: string): boolean {
+    return this.#tails.has(tenant);
+  }
+
   /**
-   * Resolves with true when the generation's blocks are in the manifest, with false when somebody else has
-   * covered the same records before. Rejects only when the signal ends the wait.
+   * Resolves with true when blocks in the manifest hold the generation's records: its own, or blocks that
+   * somebody else has committed before. With false when blocks of others hold only a part of them: which, the
+   * root says. Rejects only when the signal ends the wait.
    */
   async write(generation: Generation): Promise<boolean> {
     const { tenant } = generation;
@@ -58,30 +66,59 @@ export class BlockWriter {
     }
   }
 
+  /** A defect of ours in the encoder must be loud, but the tenant's next generation has to wait for this one. */
   #encode(generation: Generation): Promise<CutBlock[]> {
     const cut = () =>
       this.#options.cutter.cut(generation.view, {
         earliest: BigInt(Math.floor(generation.openedMs - EARLIEST_MS)) * 1_000_000n,
         latest: BigInt(Math.ceil(generation.sealedMs + LATEST_MS)) * 1_000_000n,
       });
-    // A defect of ours in the encoder must be loud, but the next generation's coverage joins on to this one's.
-    const encode = () => this.#retried('encoding a block', cut);
-    const encoded = this.#encoding.then(encode, encode);
-    this.#encoding = encoded;
-    return encoded;
+    // The turn ends with the attempt: a generation that cannot be encoded must not stop those of other tenants.
+    const inTurn = () => {
+      const attempt = this.#encoding.then(cut);
+      this.#encoding = attempt.catch(() => undefined);
+      return attempt;
+    };
+    return retried('encoding a block', inTurn, this.#options);
   }
 
   async #store(generation: Generation, blocks: readonly CutBlock[]): Promise<boolean> {
+    const { tenant, covers } = generation;
+    // Not even a record that was refused in whole: nothing to say.
+    if (blocks.length === 0 && covers.length === 0) return true;
+    const { manifest, logger } = this.#options;
+    const target = manifest(tenant);
+    for (let failures = 1; ; failures++) {
+      const stored = await retried('putting a block', () => this.#put(tenant, target, blocks), this.#options);
+      const result = await retried('committing a block', () => this.#commit(generation, stored), this.#options);
+      if (result.committed) return true;
+      logger.warn({ tenant, covers, code: result.code }, `a block was not committed: ${result.reason}`);
+      await this.#remove(tenant, stored);
+      if (result.code === 'covered') return this.#isCovered(generation);
+      if (result.code === 'gap') return false;
+      // The blocks got older than the floor while they waited: the same rows again under ids of today.
+      await backOff(failures, this.#options);
+    }
+  }
+
+  async #commit({ tenant, covers }: Generation, stored: readonly BlockEntry[]): Promise<Outcome> {
     const { manifest, signal } = this.#options;
-    const target = manifest(generation.tenant);
-    const stored = await this.#retried('putting a block', () => this.#put(generation.tenant, target, blocks));
-    const result = await this.#retried('committing a block', () =>
-      target.commit({ add: stored, remove: [], cover: generation.covers }, signal),
-    );
-    if (result.committed) return true;
-    this.#options.logger.warn({ tenant: generation.tenant, covers: generation.covers }, result.reason);
-    await this.#remove(generation.tenant, stored);
-    return false;
+    try {
+      return await manifest(tenant).commit({ add: stored, remove: [], cover: covers }, signal);
+    } catch (error) {
+      if (isKind(error, 'conflict') && error.code === 'commit-gap') {
+        return { committed: false, code: 'gap', reason: error.message };
+      }
+      throw error;
+    }
+  }
+
+  /** Whether the root covers all of the generation, by whomever. */
+  async #isCovered({ tenant, covers }: Generation): Promise<boolean> {
+    const { manifest, signal } = this.#options;
+    const look = () => manifest(tenant).snapshot(signal, { maxAgeMs: 0 });
+    const { covered } = await retried('reading the coverage', look, this.#options);
+    return covers.every(({ stream, to }) => (covered.get(stream) ?? 0) >= to);
   }
 
   async #put(tenant: string, manifest: Manifest, blocks: readonly CutBlock[]): Promise<BlockEntry[]> {
@@ -104,22 +141,6 @@ export class BlockWriter {
     for (const { id, sections } of entries) {
       const names = new Set(Object.values(sections).map((section) => section.object));
       for (const name of names) await store.delete(blockKey(tenant, id, name), { signal }).catch(() => undefined);
-    }
-  }
-
-  async #retried<T>(what: string, attempt: () => Promise<T>): Promise<T> {
-    const { clock, random, logger, signal } = this.#options;
-    for (let backoffMs = FIRST_BACKOFF_MS; ; backoffMs = Math.min(MAX_BACKOFF_MS, backoffMs * 2)) {
-      try {
-        return await attempt();
-      } catch (error) {
-        if (signal.aborted) throw error;
-        logger.warn(
-          { code: (error as VivaceError).code, retryInMs: backoffMs },
-          `${what} failed: ${(error as Error).message}`,
-        );
-      }
-      await clock.sleep(backoffMs * (0.5 + random.u32() / 2 ** 33), signal);
     }
   }
 }

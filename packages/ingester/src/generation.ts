@@ -4,6 +4,8 @@ import type { CoverStep } from '@vivace/manifest';
 /** Rows of one tenant that are sealed and on their way into blocks. */
 export interface Generation {
   tenant: string;
+  /** The dead process's stream that its records were replayed from. */
+  replays: string | undefined;
   /** The builder's number of it. */
   number: number;
   view: ColumnSetView;

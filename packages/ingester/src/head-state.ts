@@ -3,9 +3,11 @@ export interface HeadState {
   /** The builder's name of it. */
   readonly key: string;
   readonly tenant: string;
+  /** The dead process's stream that is replayed into it; undefined for the head that requests go to. */
+  readonly replays: string | undefined;
   /** Bytes of its column set at the last reply. */
   bytes: number;
-  /** When its first request came, milliseconds since 1970. */
+  /** When its first request came at the earliest, milliseconds since 1970. */
   readonly openedMs: number;
   /** The stream of the log that its records are in → the last segment of it that has one. */
   readonly appended: Map<string, number>;

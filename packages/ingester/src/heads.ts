@@ -22,6 +22,7 @@ export interface SealedHead {
 interface Sealed {
   head: string;
   set: ColumnSet;
+  size: number;
 }
 
 /**
@@ -82,7 +83,7 @@ export class Heads {
     this.#openSize -= open.size;
     this.#sealedSize += open.size;
     const generation = this.#nextGeneration++;
-    this.#sealed.set(generation, { head, set: open.set });
+    this.#sealed.set(generation, { head, set: open.set, size: open.size });
     return { generation, view: open.set.view(), rows: open.set.count - open.set.deadCount };
   }
 
@@ -91,7 +92,7 @@ export class Heads {
     const sealed = this.#sealed.get(generation);
     if (sealed === undefined) return;
     this.#sealed.delete(generation);
-    this.#sealedSize -= sealed.set.size;
+    this.#sealedSize -= sealed.size;
   }
 
   /** What the open and the sealed column sets of these heads hold of a trace (16 bytes). */

@@ -1,5 +1,16 @@
 import type { EncodedSpans } from '@vivace/columns';
-import { type Clock, orAborted, type PooledBuffer, type Random, type Service, VivaceError } from '@vivace/kernel';
+import {
+  type Clock,
+  checkTenant,
+  isKind,
+  orAborted,
+  type PooledBuffer,
+  type Random,
+  type Service,
+  toVivaceError,
+  uuidV7TimeMs,
+  VivaceError,
+} from '@vivace/kernel';
 import type { Manifest } from '@vivace/manifest';
 import type { ObjectStore } from '@vivace/object-store';
 import type { PushResult } from '@vivace/receivers';
@@ -11,7 +22,7 @@ import { Coverage } from './coverage.ts';
 import type { Generation } from './generation.ts';
 import type { HeadBuilder, PushReply } from './head-builder.ts';
 import { type HeadState, liveHead, replayHead } from './head-state.ts';
-import type { PushOutcome } from './heads.ts';
+import type { PushOutcome, SealedHead } from './heads.ts';
 import { PushQueue } from './push-queue.ts';
 import { type ReplayTarget, replayStreams } from './replay.ts';
 import { Room } from './room.ts';
@@ -66,10 +77,17 @@ export class Ingester implements Service {
   readonly #heads = new Map<string, HeadState>();
   /** Streams of dead processes that are not wholly in heads yet. */
   readonly #replaying = new Set<string>();
-  readonly #writing = new Set<Promise<void>>();
+  /** Generations on their way into blocks; each resolves with whether it got there. */
+  readonly #writing = new Set<Promise<boolean>>();
+  /** The same of the generations of a dead process's stream, since its replay began. */
+  readonly #replayed = new Map<string, Promise<boolean>[]>();
+  /** Streams of which others have covered a part while it was being replayed. */
+  readonly #again = new Set<string>();
+  #takingOver: Promise<void> | undefined;
+  /** One reading of the streams to be taken over; the first is usually the last. */
+  #replay: Promise<void> = Promise.resolve();
   #sealing: Promise<void> = Promise.resolve();
   #dropping: Promise<void> = Promise.resolve();
-  #replay: Promise<void> = Promise.resolve();
   #cancelTick: () => void = () => undefined;
 
   constructor(options: IngesterOptions) {
@@ -81,23 +99,23 @@ export class Ingester implements Service {
 
   /** Ready at once: streams of dead processes are replayed behind it, and answers say so until that is done. */
   async start(): Promise<void> {
+    if (this.#takingOver !== undefined) return;
     const { log, logger } = this.#options;
     const dead = log.streams().filter((state) => !state.open);
     for (const { stream } of dead) this.#replaying.add(stream);
-    this.#replay = replayStreams(
-      dead.map(({ stream }) => stream),
-      this.#replayTarget(),
-    ).catch((error: unknown) => {
-      if (!this.#abort.signal.aborted) logger.error({ error }, 'replaying the log failed: its segments are kept');
+    this.#takingOver = this.#takeOver(dead.map(({ stream }) => stream)).catch((error: unknown) => {
+      if (!this.#abort.signal.aborted) logger.error({ err: error }, 'replaying the log failed: its segments are kept');
     });
     this.#tick();
   }
 
-  /** Seals and writes what it can't keep: nothing. What is not in blocks is in the log. */
+  /** Seals and writes nothing: what is not in blocks is in the log. */
   async stop(): Promise<void> {
     this.#cancelTick();
     this.#abort.abort(new VivaceError('unavailable', 'stopping', 'the ingester is stopping'));
-    await Promise.allSettled([...this.#writing, this.#replay, this.#dropping, this.#sealing]);
+    await Promise.allSettled([this.#takingOver, this.#sealing]);
+    await Promise.all(this.#writing);
+    await this.#dropping;
   }
 
   /** Memory of the heads in bytes. */
@@ -117,14 +135,16 @@ export class Ingester implements Service {
    */
   async push(tenant: string, request: PooledBuffer, signal: AbortSignal): Promise<PushResult> {
     this.#checkRunning();
-    await this.#room.wait(signal);
+    checkTenant(tenant);
+    if (this.#room.full) await this.#room.wait(AbortSignal.any([signal, this.#abort.signal]));
     this.#checkRunning();
     const head = this.#headOf(liveHead(tenant), tenant);
     return new Promise<PushResult>((resolve, reject) => {
+      const fail = (error: unknown) => reject(ownFault(error));
       this.#queue.push({
         head: head.key,
         bytes: request.bytes,
-        fail: reject,
+        fail,
         accept: (outcome) => {
           if ('malformed' in outcome) {
             reject(new VivaceError('invalid', 'otlp-malformed', outcome.malformed));
@@ -135,7 +155,7 @@ export class Ingester implements Service {
             resolve(result);
             return;
           }
-          this.#append(tenant, request.bytes).then(() => resolve(result), reject);
+          this.#append(tenant, request.bytes).then(() => resolve(result), fail);
         },
       });
     });
@@ -149,13 +169,21 @@ export class Ingester implements Service {
     return { parts: await builder.trace(heads, id), problems };
   }
 
-  /** Cuts everything that is in heads now, and resolves when it is in the manifest and dropped from the log. */
+  /**
+   * Cuts everything that is in heads now, and resolves when it is in the manifest and dropped from the log.
+   * `unavailable` when it does not get there.
+   */
   async flush(signal: AbortSignal): Promise<void> {
-    this.#checkRunning();
-    await orAborted(this.#replay, signal);
-    await orAborted(Promise.all([...this.#heads.values()].map((head) => this.#seal(head))), signal);
-    await orAborted(Promise.all(this.#writing), signal);
-    await orAborted(this.#dropping, signal);
+    do {
+      await orAborted(this.#replay, signal);
+      // Heads of a replay are sealed by it, and only where a segment ends.
+      const live = [...this.#heads.values()].filter(({ replays }) => replays === undefined);
+      await orAborted(Promise.all(live.map((head) => this.#seal(head))), signal);
+      const written = await orAborted(Promise.all(this.#writing), signal);
+      this.#checkRunning();
+      if (written.includes(false)) throw notWritten();
+      await orAborted(this.#dropping, signal);
+    } while (this.replaying);
   }
 
   /** Runs in the order of the builder's answers, so the log has the records in the order of the head's rows. */
@@ -166,15 +194,17 @@ export class Ingester implements Service {
     return durable;
   }
 
-  #headOf(key: string, tenant: string): HeadState {
+  #headOf(key: string, tenant: string, replays?: string): HeadState {
     let head = this.#heads.get(key);
     if (head === undefined) {
       const { clock, random } = this.#options;
       head = {
         key,
         tenant,
+        replays,
         bytes: 0,
-        openedMs: clock.nowMs(),
+        // What is replayed came when its stream was written, which may be days ago.
+        openedMs: replays === undefined ? clock.nowMs() : uuidV7TimeMs(replays),
         appended: new Map(),
         jitter: random.u32() / 2 ** 32,
         sealing: undefined,
@@ -194,7 +224,7 @@ export class Ingester implements Service {
     }
     this.#room.setUsed(reply.size);
     // Many small heads fill the memory as well as one large: the largest make room when half of it is open.
-    const open = [...this.#heads.values()].filter((head) => head.sealing === undefined);
+    const open = [...this.#heads.values()].filter((head) => head.sealing === undefined && head.replays === undefined);
     let openBytes = open.reduce((sum, head) => sum + head.bytes, 0);
     if (openBytes <= limits.headsMaxBytes / 2) return;
     open.sort((a, b) => b.bytes - a.bytes);
@@ -207,8 +237,9 @@ export class Ingester implements Service {
 
   #sealBehind(head: HeadState): void {
     this.#seal(head).catch((error: unknown) => {
-      if (!this.#abort.signal.aborted)
-        this.#options.logger.error({ error, tenant: head.tenant }, 'sealing a head failed');
+      if (!this.#abort.signal.aborted) {
+        this.#options.logger.error({ err: error, tenant: head.tenant }, 'sealing a head failed: tried again');
+      }
     });
   }
 
@@ -218,49 +249,80 @@ export class Ingester implements Service {
    */
   #seal(head: HeadState): Promise<void> {
     if (head.sealing !== undefined) return head.sealing;
-    const { builder, clock, log } = this.#options;
-    const sealed = builder.seal(head.key).then((answer) => {
-      const last = log.rotate();
-      this.#heads.delete(head.key);
-      if (answer === undefined) return;
-      const covers = [];
-      for (const [stream, segment] of head.appended) {
-        const step = this.#coverage.seal(head.tenant, stream, stream === last.stream ? last.segment : segment);
-        if (step !== undefined) covers.push(step);
-      }
-      this.#write({
-        tenant: head.tenant,
-        number: answer.generation,
-        view: answer.view,
-        rows: answer.rows,
-        covers,
-        openedMs: head.openedMs,
-        sealedMs: clock.nowMs(),
-      });
-    });
+    const sealed = this.#options.builder.seal(head.key).then(
+      (answer) => this.#onSealed(head, answer),
+      (error: unknown) => {
+        head.sealing = undefined;
+        throw error;
+      },
+    );
     head.sealing = sealed;
     this.#sealing = Promise.allSettled([this.#sealing, sealed]).then(() => undefined);
     return sealed;
   }
 
-  #write(generation: Generation): void {
-    const { builder, logger } = this.#options;
-    const written = (async () => {
-      const committed = await this.#writer.write(generation);
-      if (committed) this.#coverage.commit(generation.tenant, generation.covers);
-      this.#room.setUsed(await builder.drop(generation.number));
-      this.#dropping = this.#dropping.then(() => this.#dropCovered());
-      await this.#dropping;
-    })().catch((error: unknown) => {
+  #onSealed(head: HeadState, answer: SealedHead | undefined): void {
+    const { clock, log } = this.#options;
+    this.#heads.delete(head.key);
+    // A dead process's stream gets no records: the end of its last segment is where the head was sealed.
+    const last = head.replays === undefined ? log.rotate() : undefined;
+    if (answer === undefined || this.#abort.signal.aborted) return;
+    const covers = [];
+    for (const [stream, segment] of head.appended) {
+      const step = this.#coverage.seal(head.tenant, stream, stream === last?.stream ? last.segment : segment);
+      if (step !== undefined) covers.push(step);
+    }
+    const generation: Generation = {
+      tenant: head.tenant,
+      replays: head.replays,
+      number: answer.generation,
+      view: answer.view,
+      rows: answer.rows,
+      covers,
+      openedMs: head.openedMs,
+      sealedMs: clock.nowMs(),
+    };
+    const written = this.#write(generation).catch((error: unknown) => {
       if (!this.#abort.signal.aborted) {
-        logger.error(
-          { error, tenant: generation.tenant },
-          'writing a block failed: its spans stay in memory and in the log',
-        );
+        this.#options.logger.error({ err: error, tenant: head.tenant }, 'writing a block failed: its spans stay');
       }
+      return false;
     });
     this.#writing.add(written);
-    void written.finally(() => this.#writing.delete(written));
+    void written.then(() => this.#writing.delete(written));
+    if (head.replays !== undefined) this.#replayed.get(head.replays)?.push(written);
+  }
+
+  /** Resolves with false when the rows are not in blocks: then they are still in heads and in the log. */
+  async #write(generation: Generation): Promise<boolean> {
+    const { builder, logger } = this.#options;
+    const { tenant, covers, replays } = generation;
+    if (await this.#writer.write(generation)) this.#coverage.commit(tenant, covers);
+    else if (replays === undefined) {
+      logger.error({ tenant, covers }, "somebody else has covered this process's own log: its spans stay in memory");
+      return false;
+    } else {
+      // Before the rows leave the heads: what the others have not covered is missing until it was read again.
+      this.#replaying.add(replays);
+      this.#again.add(replays);
+    }
+    this.#room.setUsed(await builder.drop(generation.number));
+    this.#dropping = this.#dropping.then(() => this.#dropCovered());
+    await this.#dropping;
+    return true;
+  }
+
+  /**
+   * Replays the streams of dead processes, and once more those of which it turns out that a commit of the dead
+   * process landed late: its blocks hold a part of the records that were about to be covered.
+   */
+  async #takeOver(streams: readonly string[]): Promise<void> {
+    for (let rest = streams; rest.length > 0; rest = rest.filter((stream) => this.#again.delete(stream))) {
+      for (const stream of rest) this.#replayed.set(stream, []);
+      this.#replay = replayStreams(rest, this.#replayTarget());
+      await this.#replay;
+      for (const stream of rest) await Promise.all(this.#replayed.get(stream) ?? []);
+    }
   }
 
   /** Drops from the log, in ascending order, the segments that blocks cover for every tenant in them. */
@@ -291,39 +353,50 @@ export class Ingester implements Service {
     for (const state of log.streams()) segments += state.segments.length;
     const backlog = log.bytes > limits.logMaxBytes || segments > limits.logMaxSegments;
     for (const head of [...this.#heads.values()]) {
-      if (head.appended.size === 0 || head.key !== liveHead(head.tenant)) continue;
+      if (head.appended.size === 0 || head.replays !== undefined) continue;
       const interval = head.bytes < SMALL_HEAD_BYTES ? limits.smallTenantCutIntervalMs : limits.cutIntervalMs;
-      if (backlog || now - head.openedMs >= interval * (0.9 + 0.2 * head.jitter)) this.#sealBehind(head);
+      // While its last generation waits for the store, a tenant's log gets no shorter by cutting the next.
+      const early = backlog && !this.#writer.busy(head.tenant);
+      if (early || now - head.openedMs >= interval * (0.9 + 0.2 * head.jitter)) this.#sealBehind(head);
     }
     this.#cancelTick = clock.after(TICK_MS, () => this.#tick());
   }
 
   #replayTarget(): ReplayTarget {
-    const { builder, log, logger, manifest, limits } = this.#options;
+    const { builder, log, clock, random, logger, manifest, limits } = this.#options;
+    const { signal } = this.#abort;
     return {
       log,
+      clock,
+      random,
       logger,
-      signal: this.#abort.signal,
+      signal,
       covered: async (tenant, stream) => {
-        const { covered } = await manifest(tenant).snapshot(this.#abort.signal);
+        const { covered } = await manifest(tenant).snapshot(signal, { maxAgeMs: 0 });
         const level = covered.get(stream) ?? 0;
         this.#coverage.load(tenant, stream, level);
         return level;
       },
+      room: () => this.#room.waitLong(signal),
       add: async (at, tenant, record) => {
-        await this.#room.waitLong(this.#abort.signal);
-        const head = this.#headOf(replayHead(tenant, at.stream), tenant);
-        head.appended.set(at.stream, at.segment);
+        const head = this.#headOf(replayHead(tenant, at.stream), tenant, at.stream);
         const reply = await builder.push([{ head: head.key, bytes: record }]);
+        head.appended.set(at.stream, at.segment);
         head.bytes = reply.sizes[0]?.[1] ?? 0;
         this.#room.setUsed(reply.size);
         const outcome = reply.outcomes[0];
-        return outcome !== undefined && 'malformed' in outcome ? outcome.malformed : undefined;
+        return outcome !== undefined && 'malformed' in outcome ? outcome.malformed : outcome?.reason;
       },
       endSegment: async (stream, last) => {
-        for (const head of [...this.#heads.values()]) {
-          if (head.key !== replayHead(head.tenant, stream)) continue;
-          if (last || head.bytes >= limits.generationMaxBytes) await this.#seal(head);
+        const heads = [...this.#heads.values()].filter(({ replays }) => replays === stream);
+        heads.sort((a, b) => b.bytes - a.bytes);
+        let openBytes = heads.reduce((sum, head) => sum + head.bytes, 0);
+        for (const head of heads) {
+          // Heads that fill the memory while none of them is full would keep the replay waiting for room forever.
+          const crowded = openBytes > limits.headsMaxBytes / 4;
+          if (!last && !crowded && head.bytes < limits.generationMaxBytes) break;
+          openBytes -= head.bytes;
+          await this.#seal(head);
         }
       },
       done: (stream) => {
@@ -342,4 +415,19 @@ function resultOf(outcome: Exclude<PushOutcome, { malformed: string }>): PushRes
   const result: PushResult = { acceptedSpans: outcome.accepted, rejectedSpans: outcome.rejected };
   if (outcome.reason !== undefined) result.firstReason = outcome.reason;
   return result;
+}
+
+/** A fault of our own must not look like one of the request: its sender would throw the spans away. */
+function ownFault(error: unknown): VivaceError {
+  const fault = toVivaceError(error);
+  if (!isKind(fault, 'data', 'invalid', 'unauthorized', 'not-found')) return fault;
+  return new VivaceError('internal', fault.code, fault.message, { cause: fault });
+}
+
+function notWritten(): VivaceError {
+  return new VivaceError(
+    'unavailable',
+    'not-written',
+    'not everything could be written: it is kept, and the log says why',
+  );
 }

@@ -1,0 +1,6 @@
+export {
+  createLocalBlockCutter,
+  createLocalHeadBuilder,
+  type LocalHeadBuilder,
+  type Pause,
+} from './testing/local-parts.ts';
