@@ -6,6 +6,7 @@ import type { ByteRange, ObjectStore } from '@vivace/object-store';
 import type { Logger } from '@vivace/telemetry';
 import { ProblemLog } from './problem-log.ts';
 import { createSearchWorkers, type SearchWorkers } from './search-workers.ts';
+import { withPatience } from './store-patience.ts';
 import type { TraceFound, TraceSearch } from './trace-search.ts';
 
 /** What the ingester answers of a trace. */
@@ -46,8 +47,11 @@ export class Querier implements TraceFinder, Service {
       cacheBytes: options.cacheBytes,
       seed: options.random.u32(),
       onExit: options.onExit,
-      read: async (tenant: string, block: string, object: string, range: ByteRange) =>
-        (await options.store.get(blockKey(tenant, block, object), { range })).bytes,
+      read: async (tenant: string, block: string, object: string, range: ByteRange) => {
+        const key = blockKey(tenant, block, object);
+        const { bytes } = await withPatience(options.clock, (signal) => options.store.get(key, { range, signal }));
+        return bytes;
+      },
     });
   }
 
@@ -92,8 +96,10 @@ export class Querier implements TraceFinder, Service {
     signal: AbortSignal,
     options: SnapshotOptions,
   ): Promise<readonly BlockEntry[]> {
+    const { clock, manifest } = this.#options;
     try {
-      return (await this.#options.manifest(tenant).snapshot(signal, options)).live;
+      const { live } = await withPatience(clock, (either) => manifest(tenant).snapshot(either, options), signal);
+      return live;
     } catch (error) {
       if (signal.aborted || !(error instanceof VivaceError)) throw error;
       problems.push(`the list of blocks cannot be read: ${error.message}`);
