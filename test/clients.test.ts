@@ -1,6 +1,5 @@
 import {
   type Attributes,
-  type AttributeValue,
   createTraceState,
   type HrTime,
   type Link,
@@ -171,7 +170,7 @@ function attributesOf(attributes: Attributes): object[] {
   return Object.entries(attributes).map(([key, value]) => ({ key, value: valueOf(value) }));
 }
 
-function valueOf(value: AttributeValue | null | undefined): object {
+function valueOf(value: unknown): object {
   if (typeof value === 'string') return { stringValue: value };
   if (typeof value === 'boolean') return { boolValue: value };
   if (typeof value === 'number') return Number.isInteger(value) ? { intValue: String(value) } : { doubleValue: value };

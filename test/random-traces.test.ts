@@ -4,9 +4,9 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { spanId } from './fixtures/fidelity-cases.ts';
 import { startServer, type TestServer, temporaryDirectory } from './harness/server.ts';
-import { fetchTrace, flush, readTrace, sendBytes } from './harness/traces-client.ts';
+import { fetchTrace, flush, readTrace, replayed, sendBytes } from './harness/traces-client.ts';
 
-const TRACES = 300;
+const TRACES = 240;
 const TRACES_A_REQUEST = 30;
 
 const seed = Number(process.env.VIVACE_TEST_SEED ?? randomInt(2 ** 31));
@@ -84,6 +84,7 @@ describe.each(SHAPES)(`${TRACES} random traces, with $shape`, ({ env }) => {
   test('come back equal after a restart', async () => {
     expect(await server.stop()).toBe(0);
     server = await startServer({ dataDir: data.path, env });
+    await replayed(server);
     await expectAll(server);
   });
 });

@@ -7,7 +7,7 @@ import { fetchTraceAsGrafana } from './clients/grafana-trace.ts';
 import { idOf, spanId } from './fixtures/fidelity-cases.ts';
 import { startServer, type TestServer, temporaryDirectory } from './harness/server.ts';
 import { startTcpProxy, type TcpProxy } from './harness/tcp-proxy.ts';
-import { fetchTrace, flush, headBytes, readTrace, sendBytes } from './harness/traces-client.ts';
+import { fetchTrace, flush, headBytes, readTrace, replayed, sendBytes } from './harness/traces-client.ts';
 
 // The server with its blocks in a bucket: MinIO where a Docker engine answers, else the embedded S3 server.
 
@@ -94,6 +94,7 @@ test('a flush puts a small block as one object below the prefix, and a restart r
   await expectWhole('in the bucket');
   expect(await server.stop()).toBe(0);
   server = await start();
+  await replayed(server);
   await expectWhole('in the bucket');
 });
 
@@ -101,7 +102,8 @@ test('what was acknowledged and not yet in the bucket survives kill -9 in the lo
   await send('only in the log');
   await server.kill();
   server = await start();
-  await vi.waitFor(() => expectWhole('only in the log'), { timeout: 10_000 });
+  await replayed(server);
+  await expectWhole('only in the log');
   await expectWhole('in the bucket');
 });
 
@@ -147,4 +149,21 @@ test('while the store is down spans are taken, heads are read, answers say what 
   await flush(server);
   expect(await headBytes(server)).toBe(0);
   await expectWhole('while a flush waits');
+});
+
+test('while the store stalls spans are taken, and an answer comes in time with what is in the heads', async () => {
+  await send('in the head of a stalled store');
+  proxy.stall();
+  await send('taken while it stalls');
+  // What is known of the root is good for 5 s.
+  await new Promise((resolve) => setTimeout(resolve, 5200));
+  const begin = performance.now();
+  const { spans, partialMessage } = await fetchTraceAsGrafana(server.http, hexOf('in the head of a stalled store'));
+  expect(spans).toHaveLength(3);
+  expect(partialMessage).toMatch(/the store did not answer within 10 s/);
+  expect(performance.now() - begin).toBeLessThan(20_000);
+  await proxy.up();
+  for (const name of ['in the head of a stalled store', 'taken while it stalls']) {
+    await vi.waitFor(() => expectWhole(name), { timeout: 10_000 });
+  }
 });

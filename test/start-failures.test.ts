@@ -132,10 +132,10 @@ describe('with a bucket', () => {
   });
 
   test('of a store that does not answer', async () => {
-    const { endpoint, close } = await start();
-    await close();
+    const gone = await start();
+    await gone.close();
     expectOneLine(
-      await runToEnd([], environment(endpoint)),
+      await runToEnd([], environment(gone.endpoint)),
       1,
       /did not answer \(ECONNREFUSED\).*: start the store at http.*storage\.trace\.s3\.endpoint/,
     );

@@ -7,6 +7,8 @@ export interface TcpProxy {
   /** Closes the port and every connection: who connects is refused. */
   down(): Promise<void>;
   up(): Promise<void>;
+  /** Takes connections and bytes, and hands nothing on, until `up`. */
+  stall(): void;
   close(): Promise<void>;
 }
 
@@ -14,18 +16,20 @@ export async function startTcpProxy(to: { host: string; port: number }): Promise
   const sockets = new Set<Socket>();
   let port = 0;
   let server: Server | undefined;
+  let stalled = false;
 
   const keep = (socket: Socket): void => {
     sockets.add(socket);
     socket.on('error', () => socket.destroy());
     socket.once('close', () => sockets.delete(socket));
   };
-  const up = async (): Promise<void> => {
+  const listen = async (): Promise<void> => {
     server = createServer((near) => {
       const far = connect(to.port, to.host);
       keep(near);
       keep(far);
       near.pipe(far).pipe(near);
+      if (stalled) far.pause();
       near.once('close', () => far.destroy());
       far.once('close', () => near.destroy());
     });
@@ -41,6 +45,15 @@ export async function startTcpProxy(to: { host: string; port: number }): Promise
     for (const socket of sockets) socket.resetAndDestroy();
     await once(closing, 'close');
   };
-  await up();
-  return { port, up, down, close: down };
+  const up = async (): Promise<void> => {
+    stalled = false;
+    for (const socket of sockets) socket.resume();
+    if (server === undefined) await listen();
+  };
+  const stall = (): void => {
+    stalled = true;
+    for (const socket of sockets) socket.pause();
+  };
+  await listen();
+  return { port, up, down, stall, close: down };
 }

@@ -54,6 +54,15 @@ export async function headBytes(server: TestServer): Promise<number> {
   return Number(value);
 }
 
+/** Waits until a server that has just started has read the log of the one before it. */
+export async function replayed(server: TestServer): Promise<void> {
+  for (let tries = 0; tries < 400; tries++) {
+    if ((await readTrace(server, 'ff')).partial?.includes('being replayed') !== true) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`the log is not replayed:\n${server.output()}`);
+}
+
 export type Endpoint = 'v1' | 'v2';
 
 type Accept = 'application/protobuf' | 'application/json';
