@@ -138,6 +138,9 @@ export function decodeIndex(bytes: Uint8Array): BlockIndex {
   const resourceTable = readTable(front, RESOURCE_COLUMNS, 2 * rows);
   const traceTable = readTable(front, TRACE_COLUMNS, traces);
   if (events.groups.length !== spans.groups.length) throw damaged('row groups of spans and events differ');
+  if (rowsOf(spans) !== rows || rowsOf(events) !== eventRows || rowsOf(traceTable) !== traces) {
+    throw damaged('its row groups do not hold all rows');
+  }
   const traceGroups: TraceGroup[] = [];
   let listOffset = header.listOffset;
   for (let group = 0; group < spans.groups.length; group++) {
@@ -228,6 +231,11 @@ function readTable(input: ByteReader, fixed: readonly ColumnSchema[], maxRows: n
     firstRow += rows;
   }
   return { columns, groups };
+}
+
+function rowsOf({ groups }: TableLayout): number {
+  const last = groups.at(-1);
+  return last === undefined ? 0 : last.firstRow + last.rows;
 }
 
 function readOwners(

@@ -1,4 +1,5 @@
 import type { DictionaryView, SparseColumn } from '@vivace/columns';
+import { dataError } from '@vivace/kernel';
 import { ByteInterner } from './byte-interner.ts';
 import type { DecodedColumn } from './parquet/chunk-reader.ts';
 
@@ -43,8 +44,9 @@ export class ColumnBuilder {
     return { count: this.#count, rows: this.#rows, codes: this.#codes, dictionary: this.#interner.view() };
   }
 
-  /** A code a row, -1 where the column has none. */
-  dense(rows: number): { codes: Int32Array; dictionary: DictionaryView } {
+  /** A code a row, -1 where the column has none; a `data` error for such a row of a column that is `required`. */
+  dense(rows: number, required = false): { codes: Int32Array; dictionary: DictionaryView } {
+    if (required && this.#count !== rows) throw dataError('block-row', 'rows of a block lack what every row has');
     const codes = new Int32Array(rows).fill(-1);
     for (let i = 0; i < this.#count; i++) codes[this.#rows[i] as number] = this.#codes[i] as number;
     return { codes, dictionary: this.#interner.view() };

@@ -43,8 +43,8 @@ export function readRows(index: BlockIndex, parts: readonly RowsPart[], owners: 
     seed,
   );
   const { rows } = spans;
-  const traces = spans.built('trace_id').dense(rows);
-  const names = spans.built('name').dense(rows);
+  const traces = spans.built('trace_id').dense(rows, true);
+  const names = spans.built('name').dense(rows, true);
   const resource = spans.integers('resource_id', rows);
   const scope = spans.integers('scope_id', rows);
   const spanId = new Int32Array(2 * rows);
@@ -262,15 +262,16 @@ function readEvents(
   const kind = Uint8Array.from(table.integers('kind', rows));
   const time = new Uint32Array(2 * rows);
   table.copy('time_offset', new Uint8Array(time.buffer), 8);
+  const names = table.built('name').dense(rows);
   for (let row = 0; row < rows; row++) {
     if (kind[row] === 1) continue;
+    if (names.codes[row] === -1) throw dataError('block-row', 'an event of a block has no name');
     const span = spanRows[row] as number;
     const low = ((time[2 * row] as number) + (start[2 * span] as number)) >>> 0;
     const carry = low < (start[2 * span] as number) ? 1 : 0;
     time[2 * row + 1] = (time[2 * row + 1] as number) + (start[2 * span + 1] as number) + carry;
     time[2 * row] = low;
   }
-  const names = table.built('name').dense(rows);
   return {
     count: rows,
     span: Int32Array.from(spanRows),

@@ -13,6 +13,10 @@ export const SMALLEST_TO_COMPRESS = 96;
 /** Largest body before compression that a reader allocates for. */
 export const MAX_RAW_PAGE_BYTES = 1 << 30;
 
+/** What is allocated before it is known that a frame really holds so much: so many bytes, or so many times its own. */
+const BELIEVED_BYTES = 1 << 20;
+const BELIEVED_RATIO = 64;
+
 export function compress(bytes: Uint8Array): Uint8Array {
   return zstdCompressSync(bytes, {
     params: LEVEL,
@@ -26,7 +30,9 @@ export function decompress(bytes: Uint8Array, rawBytes: number): Uint8Array {
   if (rawBytes > MAX_RAW_PAGE_BYTES) throw dataError('block-zstd', `a page of a block claims ${rawBytes} bytes`);
   let raw: Uint8Array;
   try {
-    raw = zstdDecompressSync(bytes, { chunkSize: Math.max(64, rawBytes), maxOutputLength: Math.max(1, rawBytes) });
+    // One output buffer, unless that were a great deal to allocate on the word of a few bytes.
+    const chunkSize = Math.max(64, Math.min(rawBytes, Math.max(BELIEVED_BYTES, BELIEVED_RATIO * bytes.length)));
+    raw = zstdDecompressSync(bytes, { chunkSize, maxOutputLength: Math.max(1, rawBytes) });
   } catch (error) {
     throw dataError('block-zstd', 'a page of a block does not inflate', error);
   }
