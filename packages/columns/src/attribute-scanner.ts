@@ -69,9 +69,10 @@ export class AttributeScanner extends WireScanner {
   #markKey(table: AttributeTable, row: number, from: number, end: number): void {
     for (let at = from; at < end; ) {
       const tag = this.varint(at, end);
-      const next = this.skip(tag, this.next, end);
+      const valueAt = this.next;
+      const next = this.skip(tag, valueAt, end);
       if (tag === 0x0a) {
-        this.enter(at + 1, end);
+        this.enter(valueAt, end);
         const key = table.find(this.source, this.next, next);
         if (key !== undefined) key.lastRow = row;
       }

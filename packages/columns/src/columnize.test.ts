@@ -164,7 +164,9 @@ describe('the columnizer', () => {
     const { set, columnizer } = emptySet();
     columnizer.add(request('1500'));
     const stored = storedSpans(set);
-    expect(() => columnizer.add(Buffer.concat([request('2500'), Buffer.of(0x0a, 0x7f)]))).toThrow('not an OTLP trace export');
+    expect(() => columnizer.add(Buffer.concat([request('2500'), Buffer.of(0x0a, 0x7f)]))).toThrow(
+      'not an OTLP trace export',
+    );
     expect(storedSpans(set)).toEqual(stored);
     columnizer.add(request('3500'));
     expect(storedSpans(set)).toHaveLength(1);
@@ -187,6 +189,19 @@ describe('the columnizer', () => {
     expect(stored).toHaveLength(50);
     columnizer.add(encodeTraces({ resourceSpans: [{ scopeSpans: [{ spans: [...spans, ...spans.toReversed()] }] }] }));
     expect(storedSpans(set)).toEqual(stored);
+  });
+
+  it('keeps the order of equal keys, also where one is written in more bytes than it needs', () => {
+    const { set, columnizer } = emptySet();
+    const attributes = [
+      [0x4a, 6, 0x8a, 0x80, 0x00, 2, 0x6b, 0x6b],
+      [0x4a, 8, 0x0a, 2, 0x6b, 0x6b, 0x12, 2, 0x10, 1],
+    ];
+    const ids = [0x0a, 16, ...Array<number>(16).fill(1), 0x12, 8, ...Array<number>(8).fill(2)];
+    const span = [...ids, ...attributes.flat()];
+    const request = Uint8Array.of(0x0a, span.length + 4, 0x12, span.length + 2, 0x12, span.length, ...span);
+    columnizer.add(request);
+    expect(storedSpans(set)).toEqual(spanTexts(decodeTraces(request)));
   });
 
   it('takes attribute keys like __proto__ for what they are', () => {
