@@ -35,10 +35,6 @@ export async function sendBytes(
   }
 }
 
-export async function send(server: TestServer, traces: PlainTraces, options?: SendOptions): Promise<void> {
-  await sendBytes(server, encodeTraces(traces), options);
-}
-
 /** Has everything cut into blocks; throws when that fails. */
 export async function flush(server: TestServer): Promise<void> {
   const response = await fetch(`${server.http}/flush`, { method: 'POST' });
