@@ -5,6 +5,7 @@ import { decodeIndex } from './block-index.ts';
 import { ColumnBuilder } from './column-builder.ts';
 import { encodeBlock } from './encode-block.ts';
 import { INDEX_HEADER_BYTES } from './layout.ts';
+import { planTrace } from './plan-trace.ts';
 import { blockOrder, buildSet } from './testing.ts';
 
 // Checksums agree with these changes: what is left are the checks of the structure.
@@ -54,4 +55,17 @@ test('rows without a value of a column that every row has are a data error', () 
   builder.append({ codes: Int32Array.of(1, -1), entries, entryCount: 2, dictionary: true }, 0);
   expect([...builder.dense(2).codes]).toEqual([0, -1]);
   expect(() => builder.dense(2, true)).toThrow(expect.objectContaining({ kind: 'data', code: 'block-row' }));
+});
+
+test.each([
+  ['more spans than its row group', [2, 2]],
+  ['no spans', [1, 0]],
+  ['2^49 spans', [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]],
+])('a trace list that gives a trace %s is a data error', (_, counts) => {
+  const traceId = new Uint8Array(16).fill(9);
+  const ids =
+    counts.length === 2 ? [...Array<number>(8).fill(1), ...Array<number>(8).fill(9)] : Array<number>(8).fill(9);
+  const list = { count: ids.length / 8, padded: 0, ids: Uint8Array.from(ids), counts: Uint8Array.from(counts) };
+  const plan = () => planTrace(decodeIndex(index), { group: 0, ownGroups: 0 }, list, traceId);
+  expect(plan).toThrow(damaged);
 });

@@ -9,6 +9,7 @@ import {
   type TableGroup,
   type TableLayout,
 } from './block-index.ts';
+import { ByteReader } from './byte-reader.ts';
 import type { BlockCache } from './cache.ts';
 import { FILTER_BLOCK_BYTES, filterMayHold, filterProbeOffset } from './filter.ts';
 import { Hash64 } from './hash.ts';
@@ -25,7 +26,7 @@ import {
 import type { ChunkLayout } from './parquet/directory.ts';
 import { placeTrace, planEvents, planReads, planTrace, type RowRange } from './plan-trace.ts';
 import { type Owners, type RowsPart, readRows, type TablePart } from './read-rows.ts';
-import { decodeTraceList, type TraceList, traceRows } from './trace-list.ts';
+import { decodeTraceList, type TraceList } from './trace-list.ts';
 import type { ValueSummary } from './value-summary.ts';
 
 /** What a reader needs to know of a block: part of its entry in the manifest. */
@@ -368,10 +369,8 @@ class Reader implements BlockReader {
 
 /** Number of spans of every trace of a list. */
 export function traceSpanCounts(list: TraceList): number[] {
-  return Array.from({ length: list.count }, (_, position) => {
-    const { from, to } = traceRows(list, position);
-    return to - from;
-  });
+  const counts = new ByteReader(list.counts);
+  return Array.from({ length: list.count }, () => counts.varint());
 }
 
 function indexBytes({ bytes, spans, events, resources, scopes, eventSteps, traceGroups }: BlockIndex): number {

@@ -1,4 +1,4 @@
-import { compareBytes } from '@vivace/kernel';
+import { compareBytes, dataError } from '@vivace/kernel';
 import type { BlockIndex, TableGroup } from './block-index.ts';
 import { EVENT_STEP } from './layout.ts';
 import { findTraces, type TraceList, traceRows } from './trace-list.ts';
@@ -50,8 +50,13 @@ export function planTrace(
   const { from, to } = findTraces(list, id);
   const found: { position: number; ranges: RowRange[] }[] = [];
   for (let position = from; position < to; position++) {
-    if (ownGroups === 0) found.push({ position, ranges: [{ group, ...traceRows(list, position) }] });
-    else {
+    if (ownGroups === 0) {
+      const rows = traceRows(list, position);
+      if (rows.to <= rows.from || rows.to > (index.spans.groups[group] as TableGroup).rows) {
+        throw dataError('block-index', 'the trace list of a block names rows that are not there');
+      }
+      found.push({ position, ranges: [{ group, ...rows }] });
+    } else {
       const ranges: RowRange[] = [];
       for (let own = group; own < group + ownGroups; own++) {
         ranges.push({ group: own, from: 0, to: (index.spans.groups[own] as TableGroup).rows });
