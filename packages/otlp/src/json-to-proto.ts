@@ -174,23 +174,24 @@ class Transcoder {
 
   private enumeration(field: Field): void {
     const { reader, out } = this;
-    let value: number;
     if (reader.peek() === QUOTE) {
       reader.string();
       const text = reader.text();
-      value = /^\d{1,9}$/.test(text) ? Number(text) : (field.enumNames?.indexOf(text) ?? -1);
+      const value = /^\d{1,9}$/.test(text) ? Number(text) : (field.enumNames?.indexOf(text) ?? -1);
       if (value < 0) {
         reader.at = reader.start;
         throw reader.error('an enum value is not known by this name');
       }
+      parsed.lo = value;
+      parsed.hi = 0;
     } else {
-      this.integer(false);
-      if (parsed.hi !== 0 || parsed.lo > 0x7fffffff) throw this.outOfRange();
-      value = parsed.lo;
+      // Enums are open: any signed number of 32 bits may come.
+      this.integer(true);
+      if (parsed.hi !== (parsed.lo >> 31) >>> 0) throw this.outOfRange();
     }
-    if (value === 0) return;
+    if (parsed.lo === 0) return;
     out.tag(field.number, field.wire);
-    out.varint(value);
+    out.varint64(parsed.lo, parsed.hi);
   }
 
   /** A 64-bit integer as number or string, into `parsed`. */

@@ -125,6 +125,15 @@ describe('tracesFromJson', () => {
     }
   });
 
+  it('reads enums that nobody knows, of 32 bits with a sign, and no others', () => {
+    const kind = (value: string) =>
+      decodedSpan(tracesFromJson(json(`{"resourceSpans":[{"scopeSpans":[{"spans":[{"kind":${value}}]}]}]}`)))?.['kind'];
+    for (const value of [7, 2147483647, -1, -2147483648]) expect(kind(String(value))).toBe(value);
+    for (const value of ['2147483648', '-2147483649', '4294967296', '-4294967296', '1.5', '"SPAN_KIND_QUEEN"']) {
+      expect(() => kind(value)).toThrow(expect.objectContaining({ kind: 'invalid' }));
+    }
+  });
+
   it('reads snake_case names, names with escapes, keys named __proto__, and skips what it does not know', () => {
     const span = decodedSpan(
       tracesFromJson(
