@@ -14,6 +14,8 @@ import { writeKeyValue } from './key-value.ts';
 import { layoutObjects } from './layout-objects.ts';
 import type { BlockPlace, ReadRange } from './open-block.ts';
 
+export { groupChunks } from './block-index.ts';
+
 /** An attribute as tests write it: the value's JavaScript type decides the column, bytes are the raw entry of `type`. */
 export type TestAttribute = [key: string, value: string | bigint | number | boolean | RawValue];
 

@@ -1,3 +1,5 @@
+export { decodeEntryPage, decodeGravePage, encodeEntryPage, encodeGravePage } from './page.ts';
+export { decodeRoot, emptyRoot, encodeRoot } from './root.ts';
 export {
   type Coordinator,
   type CoordinatorOptions,
