@@ -135,7 +135,7 @@ class ModelIngester implements Coordinator {
   #release(key: string, upTo: number): void {
     const { clock, world } = this.#options.process;
     // The protocol has 2 minutes; now and then the memory is needed at once.
-    clock.after(world.chance(0.3) ? 0 : KEEP_COVERED_MS, () => {
+    clock.after(world.chance(0.5) ? 0 : KEEP_COVERED_MS, () => {
       this.#gone.set(key, Math.max(upTo, this.#gone.get(key) ?? 0));
       const rows = this.#held.get(key) ?? [];
       this.#held.set(

@@ -30,7 +30,6 @@ export interface QueryRules {
   rootOlderThanList?: boolean;
   ignoreStale?: boolean;
   ignoreSilence?: boolean;
-  emptyWhenGone?: boolean;
   noTimeLimit?: boolean;
 }
 
@@ -101,7 +100,7 @@ async function runPlan(options: QueryOptions, maxAgeMs: number): Promise<QueryAn
       records.push(...decodeBlock(bytes));
     } catch (error) {
       if (!isKind(error, 'not-found')) throw error;
-      if (!rules.emptyWhenGone) return { records, partial: `block ${id} is gone` };
+      return { records, partial: `block ${id} is gone` };
     }
   }
   return { records, partial: undefined };

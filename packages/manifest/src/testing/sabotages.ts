@@ -17,7 +17,9 @@ export const SABOTAGES: Record<string, () => Sabotage> = {
   'a record is acknowledged before the segments below its own are durable': () => ({ log: { ackOutOfOrder: true } }),
   'a seal trusts the lease that was read before it was put': () => ({ log: { sealTrustsOldLease: true } }),
   'segments are deleted before the lease says that they are dropped': () => ({ log: { deleteBeforeDropped: true } }),
-  'a segment is dropped that is covered and not durable yet': () => ({ log: { dropUndurable: true } }),
+  'a seal is deleted as a segment that is covered and was never durable': () => ({
+    log: { dropUndurable: true, deleteSeals: true },
+  }),
   'a seal is deleted with what is above another seal': () => ({ log: { deleteSeals: true } }),
   'a generation ends inside a segment': () => ({ coordinator: { cutInsideSegment: true } }),
   'the log is dropped before the commit': () => ({ coordinator: { dropBeforeCommit: true } }),
@@ -34,7 +36,6 @@ export const SABOTAGES: Record<string, () => Sabotage> = {
   'a query takes a root that is older than its list of streams': () => ({ query: { rootOlderThanList: true } }),
   'a query takes what a head has left when the head has let go of rows': () => ({ query: { ignoreStale: true } }),
   'a query does not care that nobody answers for a stream': () => ({ query: { ignoreSilence: true } }),
-  'a query takes a block that is gone for an empty one': () => ({ query: { emptyWhenGone: true } }),
   'a query takes longer than coverage and removed blocks are kept for it': () => ({ query: { noTimeLimit: true } }),
   'a stream takes records before every list of streams can have it': () => ({ log: { acceptAtOnce: true } }),
   'the sweep deletes what is below a floor that it has not committed': () => ({ manifest: floorOnlyThought }),

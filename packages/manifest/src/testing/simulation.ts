@@ -1,4 +1,4 @@
-import { isKind, type VivaceError } from '@vivace/kernel';
+import { crc32, fraction, isKind, utf8Encode, type VivaceError } from '@vivace/kernel';
 import type { ObjectStore } from '@vivace/object-store';
 import { type Manifest, openManifest } from '../manifest.ts';
 import { sweepTenant } from '../sweep.ts';
@@ -10,8 +10,9 @@ import {
   openModelIngester,
 } from './model-ingester.ts';
 import { type HeadAnswer, type QueryRules, queryRecords, StreamList } from './model-query.ts';
+import { createMood, type Mood } from './mood.ts';
 import { checkBucket, checkClean, Violation } from './oracle.ts';
-import { type FaultRates, NO_FAULTS, SimulatedBucket } from './simulated-bucket.ts';
+import { NO_FAULTS, SimulatedBucket } from './simulated-bucket.ts';
 import { type LogRules, listStreams, SimulatedLog, sweepLog } from './simulated-log.ts';
 import { type SimulatedProcess, World } from './world.ts';
 
@@ -29,6 +30,8 @@ export interface SimulationOptions {
   /** At most one process that appends at a time, and streams of living ones are left alone: as on a disk. */
   exclusive?: boolean;
   sabotage?: Sabotage;
+  /** How wrong the wall clock of a process can be, either way. Default 10 days. */
+  maxSkewMs?: number;
   /** Keep the stacks of errors, to look into a seed. */
   traces?: boolean;
 }
@@ -50,13 +53,14 @@ export interface SimulationResult {
   queries: number;
   complete: number;
   steps: number;
-  /** The end of the virtual time that passed, in milliseconds. */
+  /** The virtual time that passed. */
   elapsedMs: number;
+  /** Of every key and byte in the bucket at the end. */
+  digest: number;
 }
 
 const MAX_MEMBERS = 4;
 const TENANTS = ['one', 'Two'];
-const FAULTS: FaultRates = { refused: 0.06, doneButFailed: 0.04, late: 0.03, slow: 0.1 };
 const SECOND = 1000;
 const HOUR = 3600 * SECOND;
 const DAY = 24 * HOUR;
@@ -88,6 +92,7 @@ interface Member {
 class Simulation {
   readonly #options: SimulationOptions;
   readonly #world: World;
+  readonly #mood: Mood;
   readonly #bucket: SimulatedBucket;
   readonly #acknowledged = new Map<number, string>();
   #members: Member[] = [];
@@ -101,6 +106,7 @@ class Simulation {
   constructor(options: SimulationOptions) {
     this.#options = options;
     this.#world = new World(options.seed);
+    this.#mood = createMood(this.#world);
     this.#bucket = new SimulatedBucket(this.#world);
     this.#stimuli = options.stimuli ?? 32;
   }
@@ -108,7 +114,7 @@ class Simulation {
   async run(): Promise<SimulationResult> {
     const world = this.#world;
     const startMs = world.nowMs;
-    this.#bucket.faults = FAULTS;
+    this.#bucket.faults = this.#mood.faults;
     for (let i = this.#options.exclusive ? 1 : 2; i > 0; i--) this.#start();
     // Their logs are open then, unless the store is in their way.
     world.after(15 * SECOND, undefined, () => this.#nextStimulus());
@@ -120,7 +126,16 @@ class Simulation {
       complete: this.#complete,
       steps: world.steps,
       elapsedMs: world.nowMs - startMs,
+      digest: this.#digest(),
     };
+  }
+
+  #digest(): number {
+    let digest = 0;
+    for (const key of this.#bucket.keys('')) {
+      digest = crc32(this.#bucket.objects.get(key)?.bytes as Uint8Array, crc32(utf8Encode(key), digest));
+    }
+    return digest;
   }
 
   async #runChecked(): Promise<void> {
@@ -146,7 +161,7 @@ class Simulation {
 
   #start(): Member {
     const world = this.#world;
-    const skewMs = world.chance(0.3) ? (world.below(20) - 10) * DAY : 0;
+    const skewMs = world.chance(0.3) ? (2 * fraction(world.random) - 1) * (this.#options.maxSkewMs ?? 10 * DAY) : 0;
     const process = world.spawn(`p${++this.#spawned}`, skewMs);
     const { sabotage } = this.#options;
     const raw = this.#bucket.storeOf(process);
@@ -216,17 +231,28 @@ class Simulation {
   #stimulate(member: Member): void {
     const world = this.#world;
     const { coordinator, process } = member;
-    const what = world.below(100);
-    if (what < 40) this.#push(member);
-    else if (what < 50) this.#do(member, () => this.#query(member));
-    else if (what < 66) this.#do(member, async () => coordinator?.cut());
-    else if (what < 72) this.#do(member, async () => coordinator?.compact(world.pick(TENANTS) as string));
-    else if (what < 80) this.#do(member, () => this.#adopt(member));
-    else if (what < 85) this.#do(member, () => this.#sweep(member));
-    else if (what < 88) this.#stallInside(member);
-    else if (what < 90) this.#handOver(member);
-    else if (what < 94) process.stall(world.chance(0.3) ? world.below(4 * DAY) : world.below(60 * SECOND));
-    else this.#replace(member);
+    switch (this.#mood.pick()) {
+      case 'push':
+        return this.#push(member);
+      case 'query':
+        return this.#do(member, () => this.#query(member));
+      case 'cut':
+        return this.#do(member, async () => coordinator?.cut());
+      case 'compact':
+        return this.#do(member, async () => coordinator?.compact(world.pick(TENANTS) as string));
+      case 'adopt':
+        return this.#do(member, () => this.#adopt(member));
+      case 'sweep':
+        return this.#do(member, () => this.#sweep(member));
+      case 'stall-inside':
+        return this.#stallInside(member);
+      case 'hand-over':
+        return this.#handOver(member);
+      case 'stall':
+        return process.stall(world.chance(0.3) ? world.below(4 * DAY) : world.below(60 * SECOND));
+      case 'replace':
+        return this.#replace(member);
+    }
   }
 
   #push({ coordinator, process }: Member): void {
