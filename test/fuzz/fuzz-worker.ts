@@ -2,7 +2,7 @@ import process from 'node:process';
 import { parentPort, workerData } from 'node:worker_threads';
 import { type Random, seededRandom } from '@vivace/kernel';
 import type { FuzzTarget } from './fuzz-target.ts';
-import type { Failure, FuzzTask, WorkerMessage } from './fuzzing.ts';
+import type { Failure, FuzzTask, WorkerMessage } from './fuzz-task.ts';
 import { minimise } from './minimise.ts';
 import { selfTestTarget } from './targets/self-test.ts';
 import { TARGETS } from './targets.ts';

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { type Failure, fuzz } from './fuzzing.ts';
+import type { Failure } from './fuzz-task.ts';
+import { fuzz } from './fuzzing.ts';
 import { minimise } from './minimise.ts';
 import { TARGETS } from './targets.ts';
 

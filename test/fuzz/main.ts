@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { systemRandom } from '@vivace/kernel';
-import { type Failure, fuzz } from './fuzzing.ts';
+import type { Failure } from './fuzz-task.ts';
+import { fuzz } from './fuzzing.ts';
 import { TARGETS } from './targets.ts';
 
 process.exitCode = await main();
