@@ -352,7 +352,7 @@ export class Ingester implements Service {
     let segments = 0;
     for (const state of log.streams()) segments += state.segments.length;
     const backlog = log.bytes > limits.logMaxBytes || segments > limits.logMaxSegments;
-    for (const head of [...this.#heads.values()]) {
+    for (const head of this.#heads.values()) {
       if (head.appended.size === 0 || head.replays !== undefined) continue;
       const interval = head.bytes < SMALL_HEAD_BYTES ? limits.smallTenantCutIntervalMs : limits.cutIntervalMs;
       // While its last generation waits for the store, a tenant's log gets no shorter by cutting the next.

@@ -4,6 +4,7 @@ import { type SimulatedProcess, simulate, Violation } from '@vivace/manifest/tes
 import type { ObjectStore } from '@vivace/object-store';
 import { describe, expect, test } from 'vitest';
 import { type BreakParts, createCoordinators } from './testing/model-coordinator.ts';
+import { overridden } from './testing/overridden.ts';
 import { generationOf } from './testing/record-parts.ts';
 
 /*
@@ -13,7 +14,7 @@ import { generationOf } from './testing/record-parts.ts';
  * checked, and queries are checked against what was acknowledged.
  */
 
-const SEEDS = Number(process.env['VIVACE_MODEL_SEEDS'] ?? 800);
+const SEEDS = Number(process.env['VIVACE_MODEL_SEEDS'] ?? 2500);
 const FIRST = Number(process.env['VIVACE_MODEL_FIRST'] ?? 1);
 /** More than any of the broken variants needs; a seed takes about 10 ms. */
 const SEEDS_TO_NOTICE = 400;
@@ -155,15 +156,4 @@ function hangingCommits(): (store: ObjectStore, process: SimulatedProcess) => Ob
     };
     return overridden(store, { get, put });
   };
-}
-
-/** The object with some of its methods replaced; its getters stay. */
-function overridden<T extends object>(object: T, methods: Partial<T>): T {
-  return new Proxy(object, {
-    get: (target, key) => {
-      if (key in methods) return methods[key as keyof T];
-      const value: unknown = Reflect.get(target, key);
-      return typeof value === 'function' ? value.bind(target) : value;
-    },
-  });
 }

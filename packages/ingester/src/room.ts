@@ -26,7 +26,7 @@ export class Room {
   setUsed(bytes: number): void {
     this.#used = bytes;
     if (bytes >= this.#maxBytes) return;
-    for (const wake of [...this.#waiters]) wake();
+    for (const wake of this.#waiters) wake();
   }
 
   get full(): boolean {

@@ -1,4 +1,4 @@
-import { type Clock, type Files, type Random, seededRandom, systemClock } from '@vivace/kernel';
+import { type Clock, type Files, type Random, systemClock, systemRandom } from '@vivace/kernel';
 import { type Manifest, openManifest } from '@vivace/manifest';
 import type { ObjectStore } from '@vivace/object-store';
 import { createLogger } from '@vivace/telemetry';
@@ -44,7 +44,7 @@ const UNLIMITED: IngesterLimits = {
 };
 
 export async function startRig(options: RigOptions): Promise<Rig> {
-  const { files, store, clock = systemClock, random = seededRandom(1), pause, change } = options;
+  const { files, store, clock = systemClock, random = systemRandom, pause, change } = options;
   const log = await openDiskLog({ files, clock, random, directory: '/data/wal', limits: options.logLimits ?? {} });
   const manifests = new Map<string, Manifest>();
   const parts: RigParts = {

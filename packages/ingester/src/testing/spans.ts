@@ -5,7 +5,7 @@ import { blockKey, type Manifest } from '@vivace/manifest';
 import type { ObjectStore } from '@vivace/object-store';
 import { tracesFromJson } from '@vivace/otlp';
 
-/** A span is a number; ten consecutive ones are a trace. */
+/** A span is a number from 1; ten consecutive ones are a trace. */
 const SPANS_A_TRACE = 10;
 const never = new AbortController().signal;
 

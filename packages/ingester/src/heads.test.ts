@@ -1,0 +1,48 @@
+import { expect, test } from 'vitest';
+import { Heads } from './heads.ts';
+import { spanRequest, spansOf, traceIdOf } from './testing/spans.ts';
+
+function openHeads(): Heads {
+  return new Heads({ limits: { maxAttributeBytes: 1000, maxTraceBytes: 1_000_000 }, maxColumns: 16, seed: 1 });
+}
+
+test('a head is found open and sealed, until it is dropped', () => {
+  const heads = openHeads();
+  heads.push('a', spanRequest([1, 2]).bytes);
+  const sealed = heads.seal('a');
+  expect(sealed).toMatchObject({ generation: 1, rows: 2 });
+  heads.push('a', spanRequest([3]).bytes);
+  heads.push('b', spanRequest([4]).bytes);
+  expect(spansOf(heads.trace(['a'], traceIdOf(1)))).toEqual([1, 2, 3]);
+  expect(spansOf(heads.trace(['a', 'b'], traceIdOf(1)))).toEqual([1, 2, 3, 4]);
+  heads.drop(1);
+  expect(spansOf(heads.trace(['a'], traceIdOf(1)))).toEqual([3]);
+  expect(heads.trace(['c'], traceIdOf(1))).toEqual([]);
+});
+
+test('the memory of heads comes back when they are dropped', () => {
+  const heads = openHeads();
+  const empty = heads.size;
+  for (let round = 0; round < 3; round++) {
+    heads.push('a', spanRequest([1, 2], { padding: 500 }).bytes);
+    expect(heads.size).toBeGreaterThan(empty);
+    expect(heads.sizeOf('a')).toBe(heads.size);
+    heads.drop(heads.seal('a')?.generation as number);
+    expect(heads.size).toBe(empty);
+  }
+  heads.drop(77);
+  expect(heads.seal('a')).toBeUndefined();
+});
+
+test('a request that cannot be decoded is refused whole, and the next one is taken', () => {
+  const heads = openHeads();
+  const { bytes } = spanRequest([1, 2]);
+  expect(heads.push('a', bytes.slice(0, -3))).toMatchObject({ malformed: expect.stringContaining('') });
+  expect(heads.trace(['a'], traceIdOf(1))).toEqual([]);
+  expect(heads.push('a', bytes)).toMatchObject({ accepted: 2, rejected: 0 });
+});
+
+test('a span over a limit is refused by itself', () => {
+  const heads = openHeads();
+  expect(heads.push('a', spanRequest([1], { padding: 2000 }).bytes)).toMatchObject({ accepted: 0, rejected: 1 });
+});
