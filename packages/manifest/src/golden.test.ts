@@ -18,7 +18,9 @@ const id = (number: number): string => `0199c82c-c07b-7${`${number}`.padStart(3,
 const entry = (number: number, change: Partial<BlockEntry> = {}): BlockEntry => {
   const places = SECTION_NAMES.map((name, i): [SectionName, SectionPlace] => [
     name,
-    number % 2 === 0 ? { object: 'block', offset: i * 1000, length: 1000 } : { object: `${name}.x`, offset: 0, length: i },
+    number % 2 === 0
+      ? { object: 'block', offset: i * 1000, length: 1000 }
+      : { object: `${name}.x`, offset: 0, length: i },
   ]);
   return {
     id: id(number),
@@ -59,9 +61,7 @@ const root: Root = {
     [id(7), 1],
     [id(8), 2 ** 40],
   ]),
-  pages: [
-    { id: id(9), day: 0, lastDay: 20_371, entries: 4, bytes: 600, minStart: 0n, maxEnd: (1n << 64n) - 1n },
-  ],
+  pages: [{ id: id(9), day: 0, lastDay: 20_371, entries: 4, bytes: 600, minStart: 0n, maxEnd: (1n << 64n) - 1n }],
   gravePages: [
     { id: id(10), graves: 2, stampMs: 0 },
     { id: id(11), graves: 64, stampMs: AT_MS },
@@ -93,7 +93,8 @@ if (process.env['VIVACE_WRITE_GOLDEN'] === '1') {
   for (const [name, bytes] of Object.entries(newest)) writeFileSync(new URL(name, directory(FORMAT_VERSION)), bytes);
 }
 
-const file = (version: number, name: string): Uint8Array => new Uint8Array(readFileSync(new URL(name, directory(version))));
+const file = (version: number, name: string): Uint8Array =>
+  new Uint8Array(readFileSync(new URL(name, directory(version))));
 
 test.each([1])('files of version %i are read as they always were', (version) => {
   expect(decodeRoot(file(version, 'root'), TENANT, STAMP_MS)).toEqual(stampedRoot);

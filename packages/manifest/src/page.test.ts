@@ -95,14 +95,22 @@ test('a misdated entry is filed under the day of its commit, any other under tha
 
 test('an entry under a day that is not its own is damage', () => {
   const entry = makeEntry(random, AT_MS);
-  expect(decodeEntryPage(handMade(20_000, (writer) => writeEntry(writer, entry)), TENANT)).toEqual([entry]);
+  expect(
+    decodeEntryPage(
+      handMade(20_000, (writer) => writeEntry(writer, entry)),
+      TENANT,
+    ),
+  ).toEqual([entry]);
   const misfiled = handMade(20_001, (writer) => writeEntry(writer, entry));
   expectDamage(() => decodeEntryPage(misfiled, TENANT), 'another day');
 });
 
 test('names of objects that could shape a path are damage', () => {
   const decode = (objects: readonly string[], options = {}) =>
-    decodeEntryPage(handMade(0, (writer) => writeByHand(writer, objects, options)), TENANT);
+    decodeEntryPage(
+      handMade(0, (writer) => writeByHand(writer, objects, options)),
+      TENANT,
+    );
   expect(decode(['block'])[0]?.sections.index).toEqual({ object: 'block', offset: 0, length: 0 });
   for (const name of ['', '.', '..', 'a/b', '../root', '-x', 'a b', 'é', 'x'.repeat(64)]) {
     expectDamage(() => decode([name]), 'impossible name');
@@ -111,7 +119,10 @@ test('names of objects that could shape a path are damage', () => {
 
 test('an entry whose section is in no object, or that has an unknown mark, is damage', () => {
   const decode = (options: object) =>
-    decodeEntryPage(handMade(0, (writer) => writeByHand(writer, ['block'], options)), TENANT);
+    decodeEntryPage(
+      handMade(0, (writer) => writeByHand(writer, ['block'], options)),
+      TENANT,
+    );
   expect(decode({ flags: 1 })[0]?.misdated).toBe(true);
   expectDamage(() => decode({ object: 1 }), 'in no object');
   expectDamage(() => decode({ flags: 2 }), 'mark');

@@ -51,15 +51,28 @@ export const anyGrave: fc.Arbitrary<Grave> = fc
 export const anyRoot = (tenant: string): fc.Arbitrary<Root> =>
   fc
     .record({
-      version: fc.oneof(fc.integer({ min: 1, max: 10 }), fc.maxSafeNat().map((n) => Math.max(1, n))),
+      version: fc.oneof(
+        fc.integer({ min: 1, max: 10 }),
+        fc.maxSafeNat().map((n) => Math.max(1, n)),
+      ),
       commits: fc.array(hexId, { minLength: 1, maxLength: 256 }),
       floorMs: number,
       aging: fc.record({ floorMs: number, sinceMs: fc.maxSafeNat().map((n) => Math.max(1, n)) }),
       covered: fc.array(fc.tuple(uuid, number), { maxLength: 20 }).map((lines) => new Map(lines)),
       pages: fc.array(
-        fc.record({ id: uuid, day: number, lastDay: number, entries: number, bytes: number, minStart: u64, maxEnd: u64 }),
+        fc.record({
+          id: uuid,
+          day: number,
+          lastDay: number,
+          entries: number,
+          bytes: number,
+          minStart: u64,
+          maxEnd: u64,
+        }),
       ),
-      gravePages: fc.array(fc.record({ id: uuid, graves: number, stampMs: fc.maxSafeNat().map((n) => Math.max(1, n)) })),
+      gravePages: fc.array(
+        fc.record({ id: uuid, graves: number, stampMs: fc.maxSafeNat().map((n) => Math.max(1, n)) }),
+      ),
       graves: fc.array(anyGrave),
       added: fc.array(anyEntry),
       removed: fc.array(uuid).map((ids) => new Set(ids)),

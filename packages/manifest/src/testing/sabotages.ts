@@ -75,7 +75,7 @@ function giveUpOn(isFailure: (error: unknown) => boolean): Sabotage {
         try {
           return await put(only);
         } catch (error) {
-          if (isFailure(error)) for (const listener of [...own]) listener();
+          if (isFailure(error)) for (const listener of own) listener();
           throw error;
         }
       });

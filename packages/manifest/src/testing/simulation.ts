@@ -381,7 +381,7 @@ class Simulation {
       for (const member of this.#members) this.#do(member, async () => member.coordinator?.cut());
       await this.#runChecked();
     }
-    for (const member of [...this.#members]) member.process.kill();
+    for (const { process } of this.#members) process.kill();
     const heir = this.#start();
     await this.#runChecked();
     this.#do(heir, async () => heir.coordinator?.adopt(await listStreams(heir.store, heir.process)));
