@@ -104,50 +104,84 @@ function tokensOf(text: Uint8Array): string[] {
 
 function mutateTokens(random: Random, tokens: string[], lent: readonly string[]): void {
   const at = below(random, tokens.length);
-  switch (below(random, 9)) {
+  const member = pick(random, membersOf(tokens)) as number | undefined;
+  if (member === undefined || oneIn(random, 5)) {
+    breakTokens(random, tokens, lent, at);
+    return;
+  }
+  // What follows keeps brackets in pairs: the text stays JSON, and what it says changes.
+  const valueAt = member + 2;
+  const end = valueEnd(tokens, valueAt);
+  switch (below(random, 7)) {
+    case 0:
+      tokens[member] = pick(random, KEYS);
+      return;
+    case 1:
+      tokens.splice(valueAt, end - valueAt, nested(random, tokens.slice(valueAt, end).join('')));
+      return;
+    case 2:
+      tokens.splice(member, 0, ...tokens.slice(member, end), ',');
+      return;
+    case 3: {
+      const from = pick(random, membersOf(lent)) as number | undefined;
+      if (from !== undefined) tokens.splice(member, 0, ...lent.slice(from, valueEnd(lent, from + 2)), ',');
+      return;
+    }
+    case 4: {
+      const from = pick(random, membersOf(lent)) as number | undefined;
+      if (from !== undefined) {
+        tokens.splice(valueAt, end - valueAt, ...lent.slice(from + 2, valueEnd(lent, from + 2)));
+      }
+      return;
+    }
+    default:
+      tokens.splice(valueAt, end - valueAt, pick(random, VALUES));
+  }
+}
+
+/** Where the members of objects begin: a name, a colon, a value. */
+function membersOf(tokens: readonly string[]): number[] {
+  return tokens.flatMap((token, i) => (token === ':' && i > 0 && i + 1 < tokens.length ? [i - 1] : []));
+}
+
+/** The place after the value at `at`, brackets in pairs. */
+function valueEnd(tokens: readonly string[], at: number): number {
+  let depth = 0;
+  for (let i = at; i < tokens.length; i++) {
+    if (tokens[i] === '{' || tokens[i] === '[') depth++;
+    else if (tokens[i] === '}' || tokens[i] === ']') depth--;
+    if (depth <= 0) return i + 1;
+  }
+  return tokens.length;
+}
+
+function nested(random: Random, value: string): string {
+  const depth = oneIn(random, 3) ? 1 + below(random, 400) : 1 + below(random, 4);
+  const [open, close] = pick(random, [
+    ['[', ']'],
+    ['{"a":', '}'],
+    ['{"arrayValue":{"values":[', ']}}'],
+    ['{"kvlistValue":{"values":[{"key":"k","value":', '}]}}'],
+  ]) as [string, string];
+  return open.repeat(depth) + value + close.repeat(depth);
+}
+
+function breakTokens(random: Random, tokens: string[], lent: readonly string[], at: number): void {
+  switch (below(random, 4)) {
     case 0:
       tokens.splice(at, 1);
       return;
-    case 1:
-      tokens.splice(at, 0, ...tokens.slice(at, at + 1 + below(random, 20)));
-      return;
-    case 2: {
+    case 1: {
       const from = below(random, lent.length);
       tokens.splice(at, below(random, 4), ...lent.slice(from, from + 1 + below(random, 20)));
       return;
     }
-    case 3: {
-      // An object or array in the place of another value, or a value nested in arrays or objects.
-      const depth = oneIn(random, 3) ? 1 + below(random, 400) : 1 + below(random, 4);
-      const [open, close] = pick(random, [
-        ['[', ']'],
-        ['{"a":', '}'],
-        ['{"arrayValue":{"values":[', ']}}'],
-        ['{"kvlistValue":{"values":[{"key":"k","value":', '}]}}'],
-      ]) as [string, string];
-      tokens[at] = open.repeat(depth) + (tokens[at] as string) + (oneIn(random, 8) ? '' : close.repeat(depth));
+    case 2: {
+      const odd = [' ', '\t\n', ',', ':', '{', '}', '[', ']', '\u0000', '\u00ef\u00bb\u00bf', '/**/'];
+      tokens.splice(at, 0, pick(random, odd));
       return;
     }
-    case 4: {
-      const places = tokens.flatMap((token, i) => (token === ':' ? [i] : []));
-      const colon = pick(random, places) as number | undefined;
-      if (colon !== undefined) tokens[colon - 1] = pick(random, KEYS);
-      return;
-    }
-    case 5:
-      tokens.splice(
-        at,
-        0,
-        pick(random, [' ', '\t\n', ',', ':', '{', '}', '[', ']', '\u0000', '\u00ef\u00bb\u00bf', '/**/']),
-      );
-      return;
-    case 6:
+    default:
       tokens.length = at;
-      return;
-    default: {
-      const places = tokens.flatMap((token, i) => (token === ':' ? [i + 1] : []));
-      const value = pick(random, places) as number | undefined;
-      if (value !== undefined && value < tokens.length) tokens[value] = pick(random, VALUES);
-    }
   }
 }

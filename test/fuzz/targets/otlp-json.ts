@@ -1,7 +1,8 @@
+import { isDeepStrictEqual } from 'node:util';
 import { Columnizer, ColumnSet } from '@vivace/columns';
 import { isKind } from '@vivace/kernel';
 import { tracesFromJson, tracesToJson } from '@vivace/otlp';
-import { decodeRawTraces } from '@vivace/otlp/testing';
+import { decodeShownTraces, normalTraces } from '@vivace/otlp/testing';
 import { expectThat, type FuzzTarget, oneIn, pick } from '../fuzz-target.ts';
 import { mutateBytes } from '../mutate-bytes.ts';
 import { mutateJson } from '../mutate-json.ts';
@@ -11,7 +12,7 @@ const limits = { maxAttributeBytes: 1 << 20, maxTraceBytes: 1 << 30 };
 
 /**
  * OTLP/JSON becomes protobuf or gives an `invalid` error. What is taken is JSON to JSON.parse too, and the
- * protobuf is readable by an independent decoder and by the columnizer.
+ * protobuf is readable by an independent decoder and by the columnizer, and as JSON again the same (what is not UTF-8 as U+FFFD).
  */
 export function otlpJsonTarget(seed: number): FuzzTarget {
   const seeds = encodedTraces(seed).map((bytes) => tracesToJson(bytes, { style: 'otlp' }));
@@ -32,7 +33,12 @@ export function otlpJsonTarget(seed: number): FuzzTarget {
       }
       expectThat(isJson(text), 'text was taken that is not JSON');
       expectThat(traces.length <= 2 * text.length + 64, `${text.length} bytes of JSON became ${traces.length}`);
-      decodeRawTraces(traces);
+      const decoded = normalTraces(decodeShownTraces(traces));
+      const again = tracesFromJson(tracesToJson(traces, { style: 'otlp' }));
+      expectThat(
+        isDeepStrictEqual(normalTraces(decodeShownTraces(again)), decoded),
+        'written as JSON and read again it is something else',
+      );
       try {
         new Columnizer(new ColumnSet({ seed: 7, maxColumns: 100 }), limits).add(traces);
       } catch (error) {

@@ -142,7 +142,7 @@ function entry(random: Random): BlockEntry {
     maxEnd: minStart + BigInt(random.u32()),
     commitTimeMs: STAMP_MS,
     level: below(random, 3),
-    retentionClass: pick(random, ['', '', 'long', 'é'.repeat(512)]),
+    retentionClass: oneIn(random, 40) ? 'é'.repeat(512) : pick(random, ['', 'long']),
     filterBytes: 32,
     applied: 0,
     ...(oneIn(random, 3) && { misdated: true }),
