@@ -8,22 +8,28 @@ export function sourceOf(bytes: Uint8Array): Source {
   return { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
 }
 
-/** A 32-bit hash of `source[from, to)`; only for tables inside one process, which seed it. Murmur3's mixing steps. */
+/**
+ * A 32-bit hash of `source[from, to)`; only for tables inside one process, which seed it. Both factors come from
+ * the seed: with factors that are known, the top bit of a word changes known bits of the state whatever the seed,
+ * the next word can undo that, and a sender makes any number of strings that collide.
+ */
 export function hashRange(source: Source, from: number, to: number, seed: number): number {
   const view = source.view;
+  const factor = Math.imul(seed, 0x9e3779b1) | 1;
+  const swapped = Math.imul(seed ^ 0x5bd1e995, 0x85ebca6b) | 1;
   let hash = seed ^ (to - from);
   let at = from;
   for (; at + 4 <= to; at += 4) {
-    hash = Math.imul(hash ^ view.getInt32(at, true), 0x9e3779b1);
-    hash ^= hash >>> 15;
+    hash ^= view.getInt32(at, true);
+    hash = Math.imul(hash, factor) ^ Math.imul((hash << 16) | (hash >>> 16), swapped);
   }
   if (at < to) {
     let tail = 0;
     for (let shift = 0; at < to; at++, shift += 8) tail |= view.getUint8(at) << shift;
-    hash = Math.imul(hash ^ tail, 0x9e3779b1);
-    hash ^= hash >>> 15;
+    hash ^= tail;
+    hash = Math.imul(hash, factor) ^ Math.imul((hash << 16) | (hash >>> 16), swapped);
   }
-  hash = Math.imul(hash, 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 15), 0x85ebca6b);
   return hash ^ (hash >>> 13);
 }
 
