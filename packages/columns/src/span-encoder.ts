@@ -91,16 +91,22 @@ function entryOf(dictionary: DictionaryView, code: number): Uint8Array {
 
 /** Finds values of ascending rows in a sparse column, remembering where the last one was. */
 class Cursor {
-  readonly column: SparseColumn;
+  readonly column: Pick<SparseColumn, 'count' | 'rows' | 'codes'>;
   #at = 0;
 
-  constructor(column: SparseColumn) {
+  constructor(column: Pick<SparseColumn, 'count' | 'rows' | 'codes'>) {
     this.column = column;
   }
 
   /** The code of a row, or -1. */
   code(row: number): number {
-    const { rows, count, codes } = this.column;
+    const place = this.place(row);
+    return place < 0 ? -1 : (this.column.codes[place] as number);
+  }
+
+  /** Where a row stands in the column, or -1. */
+  place(row: number): number {
+    const { rows, count } = this.column;
     let low = this.#at;
     // Gallop, then halve: rows of one trace lie close together or far apart.
     let step = 1;
@@ -112,7 +118,7 @@ class Cursor {
       else high = middle;
     }
     this.#at = Math.min(low, Math.max(0, count - 1));
-    return low < count && rows[low] === row ? (codes[low] as number) : -1;
+    return low < count && rows[low] === row ? low : -1;
   }
 }
 
@@ -267,6 +273,8 @@ class SpanEncoder {
   }
 }
 
+const NO_CODES = new Int32Array(0);
+
 class EventEncoder {
   readonly #view: ColumnSetView;
   readonly #attributes: AttributeCursor[];
@@ -283,14 +291,8 @@ class EventEncoder {
     this.#attributes = events.attributes.map((column) => new AttributeCursor(column));
     this.#traceState = new Cursor(events.traceState);
     this.#overflow = new Cursor(events.overflow);
-    const { linkCount, linkRows } = events;
-    // Link ids are found by their position, so the position is the code.
-    this.#links = new Cursor({
-      count: linkCount,
-      rows: linkRows,
-      codes: Int32Array.from({ length: linkCount }, (_, i) => i),
-      dictionary: events.names,
-    });
+    // Link ids are found by their place: there are no codes.
+    this.#links = new Cursor({ count: events.linkCount, rows: events.linkRows, codes: NO_CODES });
   }
 
   encode(out: Fragment, span: number): void {
@@ -312,7 +314,7 @@ class EventEncoder {
     const link = events.kind[row] === 1;
     body.clear();
     if (link) {
-      const ids = this.#links.code(row);
+      const ids = this.#links.place(row);
       if (ids >= 0) {
         body.addBytes(0x0a, events.linkIds, ids * 24, ids * 24 + 16);
         body.addBytes(0x12, events.linkIds, ids * 24 + 16, ids * 24 + 24);
