@@ -45,7 +45,8 @@ export class AttributeScanner extends WireScanner {
 
   /**
    * One KeyValue message. The form that encoders write (key, then a value with one scalar field) goes to its
-   * column; everything else as it is to the overflow, once it is known to be well-formed.
+   * column; everything else as it is to the overflow, once it is known to be well-formed. True where a column or a
+   * key remembers the row.
    */
   protected scanAttribute(
     table: AttributeTable,
@@ -54,19 +55,19 @@ export class AttributeScanner extends WireScanner {
     end: number,
     overflow: Fragment,
     tag: number,
-  ): void {
+  ): boolean {
     if (end - from > this.#maxAttributeBytes) {
       this.refuse(`an attribute is larger than limits.max_attribute_bytes (${this.#maxAttributeBytes})`);
     }
-    if (!this.#storeAttribute(table, row, from, end)) {
-      if (!checkKeyValue(this.source, from, end, MAX_DEPTH)) throw malformed('an attribute is malformed');
-      overflow.addBytes(tag, this.bytes, from, end);
-      this.#markKey(table, row, from, end);
-    }
+    if (this.#storeAttribute(table, row, from, end)) return true;
+    if (!checkKeyValue(this.source, from, end, MAX_DEPTH)) throw malformed('an attribute is malformed');
+    overflow.addBytes(tag, this.bytes, from, end);
+    return this.#markKey(table, row, from, end);
   }
 
   /** The row has the key of this KeyValue in its overflow now: further ones must follow it there to keep their order. */
-  #markKey(table: AttributeTable, row: number, from: number, end: number): void {
+  #markKey(table: AttributeTable, row: number, from: number, end: number): boolean {
+    let marked = false;
     for (let at = from; at < end; ) {
       const tag = this.varint(at, end);
       const valueAt = this.next;
@@ -74,10 +75,14 @@ export class AttributeScanner extends WireScanner {
       if (tag === 0x0a) {
         this.enter(valueAt, end);
         const key = table.find(this.source, this.next, next);
-        if (key !== undefined) key.lastRow = row;
+        if (key !== undefined) {
+          key.lastRow = row;
+          marked = true;
+        }
       }
       at = next;
     }
+    return marked;
   }
 
   #storeAttribute(table: AttributeTable, row: number, from: number, end: number): boolean {
@@ -88,6 +93,7 @@ export class AttributeScanner extends WireScanner {
     let length = bytes[at++] as number;
     if (length > 127) {
       length = this.varint(at - 1, end);
+      if (this.high !== 0) return false;
       at = this.next;
     }
     const keyAt = at;
@@ -98,6 +104,7 @@ export class AttributeScanner extends WireScanner {
     at += 2;
     if (length > 127) {
       length = this.varint(at - 1, end);
+      if (this.high !== 0) return false;
       at = this.next;
     }
     // The value must end where the KeyValue ends.
@@ -107,6 +114,7 @@ export class AttributeScanner extends WireScanner {
       length = bytes[at++] as number;
       if (length > 127) {
         length = this.varint(at - 1, end);
+        if (this.high !== 0) return false;
         at = this.next;
       }
       if (at + length !== end) return false;

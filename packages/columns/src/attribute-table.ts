@@ -8,6 +8,9 @@ import type { AttributeColumn, AttributeType } from './view.ts';
 
 const TYPES: readonly AttributeType[] = ['string', 'int', 'double', 'bool'];
 
+/** A longer key goes to the overflow: each column repeats its key in every row group, and the heap holds it twice. */
+export const MAX_KEY_BYTES = 1024;
+
 /** What a key and a column take on the JavaScript heap, measured with 100,000 of them. */
 const KEY_BYTES = 500;
 const COLUMN_BYTES = 1000;
@@ -39,6 +42,7 @@ export class AttributeTable {
   readonly #arena: Arena;
   #columnCount = 0;
   #keys: AttributeKey[] = [];
+  #keyBytes = 0;
   #slots: (AttributeKey | undefined)[] = Array.from({ length: 64 });
   /** What came before, to guess what comes next. */
   #previous: AttributeKey;
@@ -52,12 +56,13 @@ export class AttributeTable {
 
   /** An estimate of the objects' memory, which is not in the arena. */
   get size(): number {
-    return this.#keys.length * KEY_BYTES + this.#columnCount * COLUMN_BYTES;
+    return this.#keys.length * KEY_BYTES + this.#keyBytes + this.#columnCount * COLUMN_BYTES;
   }
 
-  /** The key with the bytes `source[from, to)`; undefined where it can have no column (empty, not UTF-8, too many keys). */
+  /** The key with the bytes `source[from, to)`; undefined where it can have no column (empty, too long, not UTF-8, too many keys). */
   find(source: Source, from: number, to: number): AttributeKey | undefined {
     const length = to - from;
+    if (length > MAX_KEY_BYTES) return undefined;
     const guess = this.#previous.next;
     if (guess !== undefined && guess.length === length && equalRange(guess.view, 0, source.view, from, length)) {
       this.#previous = guess;
@@ -108,6 +113,8 @@ export class AttributeTable {
     const made = new AttributeKey(source.bytes.slice(from, to), hash);
     this.#slots[slot] = made;
     this.#keys.push(made);
+    // Its bytes and its text.
+    this.#keyBytes += 3 * length;
     if (this.#keys.length * 2 > this.#slots.length) this.#rehash();
     return made;
   }

@@ -85,6 +85,12 @@ export class ColumnSet {
     return row;
   }
 
+  /** Closes the newest row, which was not revived and which nothing refers to, as if it had not been opened. */
+  takeBackRow(): void {
+    this.count--;
+    this.deadCount--;
+  }
+
   revive(row: number): void {
     this.dead[row] = 0;
     this.deadCount--;

@@ -108,6 +108,63 @@ describe('the columnizer', () => {
     expect(storedSpans(set)).toEqual(spanTexts(decodeTraces(request)));
   });
 
+  it('keeps no row of a refused span that has nothing else, and stores the spans around it', () => {
+    const good = (id: number) => ({
+      traceId: new Uint8Array(16).fill(1),
+      spanId: new Uint8Array(8).fill(id),
+      attributes: [{ key: 'k', value: { intValue: String(id) } }],
+    });
+    const spans = [good(1), ...Array.from({ length: 10_000 }, () => ({})), good(2)];
+    const { set, columnizer } = emptySet();
+    const bytes = encodeTraces({ resourceSpans: [{ scopeSpans: [{ spans }] }] });
+    expect(columnizer.add(bytes)).toMatchObject({ accepted: 2, rejected: 10_000 });
+    expect(set.count).toBe(2);
+    const kept = encodeTraces({ resourceSpans: [{ scopeSpans: [{ spans: [good(1), good(2)] }] }] });
+    expect(storedSpans(set)).toEqual(spanTexts(decodeTraces(kept)));
+  });
+
+  it('keeps the attributes of a span behind a refused one that had the same keys', () => {
+    const good = { traceId: new Uint8Array(16).fill(1), spanId: new Uint8Array(8).fill(1) };
+    const twice = [1, 2].map((value) => ({ key: 'k', value: { intValue: String(value) } }));
+    const refused = [
+      { attributes: twice },
+      { attributes: [{ key: 'k', value: { arrayValue: {} } }] },
+      { events: [{}] },
+    ];
+    const spans = [...refused, { ...good, attributes: twice, events: [{ name: 'e' }], links: [{ traceState: 's' }] }];
+    const { set, columnizer } = emptySet();
+    columnizer.add(encodeTraces({ resourceSpans: [{ scopeSpans: [{ spans }] }] }));
+    const kept = encodeTraces({ resourceSpans: [{ scopeSpans: [{ spans: spans.slice(-1) }] }] });
+    expect(storedSpans(set)).toEqual(spanTexts(decodeTraces(kept)));
+  });
+
+  it('has no column for a huge key, and counts the memory of keys', () => {
+    const { set, columnizer } = emptySet();
+    const span = (id: number, key: string) => ({
+      traceId: new Uint8Array(16).fill(1),
+      spanId: new Uint8Array(8).fill(id),
+      attributes: [{ key, value: { intValue: '1' } }],
+    });
+    const before = set.size;
+    const spans = [span(1, 'k'.repeat(1000)), span(2, 'k'.repeat(100_000))];
+    const bytes = encodeTraces({ resourceSpans: [{ scopeSpans: [{ spans }] }] });
+    columnizer.add(bytes);
+    expect(set.view().attributes.map(({ key }) => key)).toEqual(['k'.repeat(1000)]);
+    expect(set.size - before).toBeGreaterThan(3000 + 100_000);
+    expect(storedSpans(set)).toEqual(spanTexts(decodeTraces(bytes)));
+  });
+
+  it('takes a length of more than 32 bits for what it is', () => {
+    const { set, columnizer } = emptySet();
+    const ids = [0x0a, 16, ...Array<number>(16).fill(1), 0x12, 8, ...Array<number>(8).fill(2)];
+    // A key of 2^32 + 1 bytes, of which one is there.
+    const attribute = [0x0a, 0x81, 0x80, 0x80, 0x80, 0x10, 0x6b, 0x12, 2, 0x18, 1];
+    const span = [...ids, 0x4a, attribute.length, ...attribute];
+    const request = Uint8Array.of(0x0a, span.length + 4, 0x12, span.length + 2, 0x12, span.length, ...span);
+    expect(() => columnizer.add(request)).toThrow('an attribute is malformed');
+    expect(storedSpans(set)).toEqual([]);
+  });
+
   it('refuses spans over a limit', () => {
     const set = new ColumnSet({ seed: 1, maxColumns: 10 });
     const columnizer = new Columnizer(set, { maxAttributeBytes: 100, maxTraceBytes: 400 });

@@ -159,6 +159,8 @@ export class Columnizer extends EventScanner {
     const view = this.view;
     const overflow = this.#spanOverflow;
     const row = set.addRow();
+    // Nothing but the row itself has the row's number.
+    let bare = true;
     overflow.clear();
     this.refusal = undefined;
     let traceIdAt = 0;
@@ -193,7 +195,7 @@ export class Columnizer extends EventScanner {
       switch (tag) {
         case ATTRIBUTE: {
           const to = this.enter(at, end);
-          this.scanAttribute(set.attributes, row, this.next, to, overflow, ATTRIBUTE);
+          if (this.scanAttribute(set.attributes, row, this.next, to, overflow, ATTRIBUTE)) bare = false;
           at = to;
           break;
         }
@@ -289,12 +291,14 @@ export class Columnizer extends EventScanner {
         }
         case EVENT: {
           const to = this.enter(at, end);
+          bare = false;
           this.scanEvent(row, this.next, to);
           at = to;
           break;
         }
         case LINK: {
           const to = this.enter(at, end);
+          bare = false;
           this.scanLink(row, this.next, to);
           at = to;
           break;
@@ -311,7 +315,11 @@ export class Columnizer extends EventScanner {
     if (traceIdLength !== 16) this.refuse(`trace ids must be 16 bytes, received ${traceIdLength}`);
     else if (spanIdLength !== 8) this.refuse(`span ids must be 8 bytes, received ${spanIdLength}`);
     else this.#checkIds(traceIdAt, spanIdAt);
-    if (this.refusal !== undefined) return this.#reject(this.refusal);
+    if (this.refusal !== undefined) {
+      // A refused span may take two bytes of a request; its row takes sixty.
+      if (bare) set.takeBackRow();
+      return this.#reject(this.refusal);
+    }
     const a = view.getInt32(traceIdAt, true);
     const b = view.getInt32(traceIdAt + 4, true);
     const c = view.getInt32(traceIdAt + 8, true);
