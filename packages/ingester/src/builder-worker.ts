@@ -11,7 +11,7 @@ serveWorker(
     [
       'push',
       (requests: readonly HeadRequest[]): PushReply => {
-        const outcomes = requests.map(({ head, bytes }) => heads.push(head, bytes));
+        const outcomes = requests.map(({ head, bytes, acknowledged }) => heads.push(head, bytes, acknowledged));
         const touched = new Set(requests.map(({ head }) => head));
         return { outcomes, sizes: [...touched].map((head) => [head, heads.sizeOf(head)]), size: heads.size };
       },

@@ -17,6 +17,8 @@ export interface HeadRequest {
   head: string;
   /** An encoded ExportTraceServiceRequest, on shared memory; it must not change until the answer is there. */
   bytes: Uint8Array;
+  /** From the log: no limit refuses any of it again. */
+  acknowledged?: boolean;
 }
 
 export interface PushReply {

@@ -19,6 +19,11 @@ export interface SealedHead {
   rows: number;
 }
 
+const NO_LIMITS: ColumnizeLimits = {
+  maxAttributeBytes: Number.POSITIVE_INFINITY,
+  maxTraceBytes: Number.POSITIVE_INFINITY,
+};
+
 interface Sealed {
   head: string;
   set: ColumnSet;
@@ -50,12 +55,16 @@ export class Heads {
     return this.#openSize + this.#sealedSize;
   }
 
-  /** Adds the spans of an encoded export request to a head, which is opened if need be. */
-  push(head: string, request: Uint8Array): PushOutcome {
+  /**
+   * Adds the spans of an encoded export request to a head, which is opened if need be. `acknowledged`: the request
+   * was taken before, so the limits of a head opened by it have had their say. They may be lower today, and a trace
+   * that went into two heads then goes into one now.
+   */
+  push(head: string, request: Uint8Array, acknowledged = false): PushOutcome {
     let open = this.#open.get(head);
     if (open === undefined) {
       const set = new ColumnSet({ seed: this.#seed, maxColumns: this.#maxColumns });
-      open = { set, columnizer: new Columnizer(set, this.#limits), size: 0 };
+      open = { set, columnizer: new Columnizer(set, acknowledged ? NO_LIMITS : this.#limits), size: 0 };
       this.#open.set(head, open);
     }
     try {

@@ -145,6 +145,19 @@ test('what was acknowledged is found after a kill, and a flush waits for the rep
   expect(await stored(next, machine)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
 });
 
+test('what was acknowledged is replayed whole, also where limits are lower than they were', async () => {
+  const machine = await newMachine();
+  const rig = await boot(machine);
+  await push(rig, [1, 2]);
+  await push(rig, [3, 4]);
+  const after = kill(machine);
+  const next = await boot(after, { maxTraceBytes: 1 });
+  await next.ingester.flush(never);
+  expect(await stored(next, after)).toEqual([1, 2, 3, 4]);
+  expect(next.lines).toEqual([]);
+  expect(await push(next, [5])).toMatchObject({ acceptedSpans: 0, rejectedSpans: 1 });
+});
+
 test('a replay goes on when the heads are full of heads that are not', async () => {
   const before = await newMachine();
   const rig = await boot(before, { logLimits: { segmentMaxBytes: 300 } });
@@ -186,6 +199,52 @@ test('live requests that fill the memory do not cut a replayed head inside a seg
   gate.resolve();
   await next.ingester.flush(never);
   expect(await stored(next, machine)).toEqual([1, 2, 3, 4]);
+});
+
+test('a stream whose replay ends while another is dropped keeps its records', async () => {
+  const before = await newMachine();
+  const first = await boot(before);
+  await push(first, [1]);
+  const between = kill(before);
+  const second = await boot(between, {
+    change: ({ cutter }) => ({ cutter: { ...cutter, cut: () => new Promise(() => undefined) } }),
+  });
+  await push(second, [2]);
+  const machine = kill(between);
+
+  const oldest = first.log.position.stream;
+  const replayOfSecond = Promise.withResolvers<void>();
+  const dropOfFirst = Promise.withResolvers<void>();
+  let cuts = 0;
+  const next = await boot(machine, {
+    change: ({ log, cutter }) => ({
+      log: overridden(log, {
+        seal: async (stream, signal) => {
+          if (stream !== oldest) await replayOfSecond.promise;
+          return log.seal(stream, signal);
+        },
+        drop: async (at) => {
+          if (at.stream === oldest) {
+            replayOfSecond.resolve();
+            await dropOfFirst.promise;
+          }
+          return log.drop(at);
+        },
+      }),
+      // The second stream's block is never written.
+      cutter: {
+        ...cutter,
+        cut: async (view, options) => (++cuts === 1 ? cutter.cut(view, options) : new Promise(() => undefined)),
+      },
+    }),
+  });
+  await until(() => !next.ingester.replaying);
+  dropOfFirst.resolve();
+  await until(() => next.log.streams().every(({ stream }) => stream !== oldest));
+  await systemClock.sleep(20);
+  const last = await boot(kill(machine));
+  await last.ingester.flush(never);
+  expect(await stored(last, machine)).toEqual([1, 2]);
 });
 
 test('a store that is down at the start is waited for', async () => {

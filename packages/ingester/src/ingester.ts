@@ -328,6 +328,23 @@ export class Ingester implements Service {
   /** Drops from the log, in ascending order, the segments that blocks cover for every tenant in them. */
   async #dropCovered(): Promise<void> {
     const { log, logger } = this.#options;
+    for (const { stream, segment, whole } of this.#coveredSegments()) {
+      try {
+        await log.drop({ stream, segment });
+        if (whole) this.#coverage.forget(stream);
+      } catch (error) {
+        logger.warn({ err: error, stream }, 'dropping covered segments failed: tried again with the next block');
+      }
+    }
+  }
+
+  /**
+   * The last segment of each stream that can be dropped. All are judged at one moment: what the log says of a
+   * stream before its replay does not say who has records in it, and a replay may end while another stream is dropped.
+   */
+  #coveredSegments(): { stream: string; segment: number; whole: boolean }[] {
+    const { log } = this.#options;
+    const found = [];
     for (const { stream, open, segments } of log.streams()) {
       if (this.#replaying.has(stream)) continue;
       let last = 0;
@@ -336,14 +353,9 @@ export class Ingester implements Service {
         if (!this.#coverage.covers(tenants, stream, segment)) break;
         last = segment;
       }
-      if (last === 0) continue;
-      try {
-        await log.drop({ stream, segment: last });
-        if (!open && last === segments.at(-1)?.segment) this.#coverage.forget(stream);
-      } catch (error) {
-        logger.warn({ error, stream }, 'dropping covered segments failed: tried again with the next block');
-      }
+      if (last > 0) found.push({ stream, segment: last, whole: !open && last === segments.at(-1)?.segment });
     }
+    return found;
   }
 
   #tick(): void {
@@ -380,7 +392,7 @@ export class Ingester implements Service {
       room: () => this.#room.waitLong(signal),
       add: async (at, tenant, record) => {
         const head = this.#headOf(replayHead(tenant, at.stream), tenant, at.stream);
-        const reply = await builder.push([{ head: head.key, bytes: record }]);
+        const reply = await builder.push([{ head: head.key, bytes: record, acknowledged: true }]);
         head.appended.set(at.stream, at.segment);
         head.bytes = reply.sizes[0]?.[1] ?? 0;
         this.#room.setUsed(reply.size);

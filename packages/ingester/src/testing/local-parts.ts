@@ -32,7 +32,7 @@ export function createLocalHeadBuilder(
     },
     push: (requests) =>
       inOrder(() => {
-        const outcomes = requests.map(({ head, bytes }) => heads.push(head, bytes));
+        const outcomes = requests.map(({ head, bytes, acknowledged }) => heads.push(head, bytes, acknowledged));
         const touched = new Set(requests.map(({ head }) => head));
         return { outcomes, sizes: [...touched].map((head) => [head, heads.sizeOf(head)]), size: heads.size };
       }),

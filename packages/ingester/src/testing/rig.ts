@@ -14,6 +14,8 @@ export interface RigOptions {
   random?: Random;
   pause?: Pause;
   limits?: Partial<IngesterLimits>;
+  /** Of spans: what `limits.max_trace_bytes` is. */
+  maxTraceBytes?: number;
   logLimits?: Partial<DiskLogLimits>;
   /** Puts something in the place of a part. */
   change?: (parts: RigParts) => Partial<RigParts>;
@@ -45,12 +47,13 @@ const UNLIMITED: IngesterLimits = {
 
 export async function startRig(options: RigOptions): Promise<Rig> {
   const { files, store, clock = systemClock, random = systemRandom, pause, change } = options;
+  const maxTraceBytes = options.maxTraceBytes ?? 128 * 1024 * 1024;
   const log = await openDiskLog({ files, clock, random, directory: '/data/wal', limits: options.logLimits ?? {} });
   const manifests = new Map<string, Manifest>();
   const parts: RigParts = {
     log,
     builder: createLocalHeadBuilder(
-      { limits: { maxAttributeBytes: 1024 * 1024, maxTraceBytes: 128 * 1024 * 1024 }, maxColumns: 16, seed: 1 },
+      { limits: { maxAttributeBytes: 1024 * 1024, maxTraceBytes }, maxColumns: 16, seed: 1 },
       pause,
     ),
     cutter: createLocalBlockCutter(undefined, pause),
