@@ -202,12 +202,14 @@ test('live requests that fill the memory do not cut a replayed head inside a seg
 });
 
 test('a stream whose replay ends while another is dropped keeps its records', async () => {
+  const end = Promise.withResolvers<never>();
+  end.promise.catch(() => undefined);
   const before = await newMachine();
   const first = await boot(before);
   await push(first, [1]);
   const between = kill(before);
   const second = await boot(between, {
-    change: ({ cutter }) => ({ cutter: { ...cutter, cut: () => new Promise(() => undefined) } }),
+    change: ({ cutter }) => ({ cutter: { ...cutter, cut: () => end.promise } }),
   });
   await push(second, [2]);
   const machine = kill(between);
@@ -234,7 +236,7 @@ test('a stream whose replay ends while another is dropped keeps its records', as
       // The second stream's block is never written.
       cutter: {
         ...cutter,
-        cut: async (view, options) => (++cuts === 1 ? cutter.cut(view, options) : new Promise(() => undefined)),
+        cut: async (view, options) => (++cuts === 1 ? cutter.cut(view, options) : end.promise),
       },
     }),
   });
@@ -245,6 +247,7 @@ test('a stream whose replay ends while another is dropped keeps its records', as
   const last = await boot(kill(machine));
   await last.ingester.flush(never);
   expect(await stored(last, machine)).toEqual([1, 2]);
+  end.reject(new Error('the test is over'));
 });
 
 test('a store that is down at the start is waited for', async () => {
