@@ -51,7 +51,6 @@ interface Row {
 }
 
 const KEEP_COVERED_MS = 120_000;
-const never = new AbortController().signal;
 
 export async function openModelIngester(options: CoordinatorOptions): Promise<Coordinator> {
   let ingester: ModelIngester | undefined;
@@ -62,6 +61,8 @@ export async function openModelIngester(options: CoordinatorOptions): Promise<Co
 
 class ModelIngester implements Coordinator {
   readonly #options: CoordinatorOptions;
+  /** One for each: calls of processes that die never let go of their signal. */
+  readonly #never = new AbortController().signal;
   readonly #log: SimulatedLog;
   readonly #heads = new Map<string, Row[]>();
   /** How far generations were made, and committed, of `tenant stream`. */
@@ -163,7 +164,7 @@ class ModelIngester implements Coordinator {
   async compact(tenant: string): Promise<void> {
     const { process, store } = this.#options;
     const manifest = this.#options.manifest(tenant);
-    const { live } = await retried(process, () => manifest.snapshot(never));
+    const { live } = await retried(process, () => manifest.snapshot(this.#never));
     if (live.length < 2) return;
     const inputs = live.slice(0, 2 + process.world.below(2));
     const records: number[] = [];
@@ -247,13 +248,13 @@ class ModelIngester implements Coordinator {
       for (;;) {
         const { process } = this.#options;
         const manifest = this.#options.manifest(tenant);
-        const { covered } = await retried(process, () => manifest.snapshot(never, { maxAgeMs: 0 }));
+        const { covered } = await retried(process, () => manifest.snapshot(this.#never, { maxAgeMs: 0 }));
         const from = covered.get(stream) ?? 0;
         const above = segments.filter(({ segment, tenants: held }) => segment > from && held.includes(tenant));
         if (above.length === 0) break;
         const rows: Row[] = [];
         for (const { segment } of above) {
-          for await (const { bytes } of this.#log.read({ stream, segment }, never, tenant)) {
+          for await (const { bytes } of this.#log.read({ stream, segment }, this.#never, tenant)) {
             rows.push({ stream, segment, record: decodeRecord(bytes) });
           }
         }
@@ -279,7 +280,7 @@ class ModelIngester implements Coordinator {
   ): Promise<CommitResult> {
     const { process, random, rules, store } = this.#options;
     const manifest = this.#options.manifest(tenant);
-    const id = uuidV7(await retried(process, () => manifest.storeTimeMs(never)), random);
+    const id = uuidV7(await retried(process, () => manifest.storeTimeMs(this.#never)), random);
     const bytes = encodeBlock(records);
     const put = () => retried(process, () => store.put(blockKey(tenant, id, 'block'), [bytes]));
     const commitTimeMs = rules.commitBeforeObjects ? process.world.nowMs : (await put()).storeTimeMs;

@@ -23,6 +23,7 @@ export interface QueryOptions {
   /** Asks all other processes; the first that holds the stream answers. */
   askHeads: (stream: string, above: number) => Promise<HeadAnswer>;
   rules: QueryRules;
+  signal: AbortSignal;
 }
 
 /** Rules that a test can break. */
@@ -38,7 +39,6 @@ export type QueryAnswer = { records: readonly number[]; partial: string | undefi
 const MAX_AGE_MS = 5000;
 const MAX_PLANS = 4;
 const TIME_LIMIT_MS = 1800 * 1000;
-const never = new AbortController().signal;
 
 /** The streams in the bucket, listed at most every 5 s by one process. */
 export class StreamList {
@@ -80,13 +80,13 @@ export async function queryRecords(options: QueryOptions): Promise<QueryAnswer> 
 }
 
 async function runPlan(options: QueryOptions, maxAgeMs: number): Promise<QueryAnswer> {
-  const { process, rules, store, manifest } = options;
+  const { process, rules, signal, store, manifest } = options;
   const { clock } = process;
   const records: number[] = [];
   let list = await options.streams.get(maxAgeMs);
   // A stream that was closed before the list is covered by every root since then, and by no older one.
   const rootAgeMs = () => Math.min(maxAgeMs, rules.rootOlderThanList ? maxAgeMs : clock.monotonicMs() - list.atMs);
-  const { covered, live } = await retried(process, () => manifest.snapshot(never, { maxAgeMs: rootAgeMs() }));
+  const { covered, live } = await retried(process, () => manifest.snapshot(signal, { maxAgeMs: rootAgeMs() }));
   if (rules.rootOlderThanList) list = await options.streams.get(-1);
   for (const stream of list.streams) {
     const rows = await options.askHeads(stream, covered.get(stream) ?? 0);

@@ -64,7 +64,6 @@ const TENANTS = ['one', 'Two'];
 const SECOND = 1000;
 const HOUR = 3600 * SECOND;
 const DAY = 24 * HOUR;
-const never = new AbortController().signal;
 
 /** Throws a Violation, or whatever a part of the protocol threw, with the seed in its message. */
 export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
@@ -91,6 +90,7 @@ interface Member {
 
 class Simulation {
   readonly #options: SimulationOptions;
+  readonly #never = new AbortController().signal;
   readonly #world: World;
   readonly #mood: Mood;
   readonly #bucket: SimulatedBucket;
@@ -318,6 +318,7 @@ class Simulation {
     this.#queries++;
     const { records, partial } = await queryRecords({
       ...member,
+      signal: this.#never,
       manifest: member.manifest(tenant),
       askHeads: (stream, above) => this.#askHeads(member, tenant, stream, above),
       rules: this.#options.sabotage?.query ?? {},
@@ -355,13 +356,13 @@ class Simulation {
 
   async #sweep({ manifest, process, store }: Member): Promise<void> {
     try {
-      for await (const tenant of listTenants(store, never)) {
+      for await (const tenant of listTenants(store, this.#never)) {
         await sweepTenant({
           manifest: manifest(tenant),
           store,
           oldestStream: async () =>
             this.#options.sabotage?.sweepIgnoresStreams ? undefined : (await listStreams(store, process)).sort()[0],
-          signal: never,
+          signal: this.#never,
         });
       }
       await sweepLog(store, process);
