@@ -1,7 +1,7 @@
 import { concatBytes, dataError } from '@vivace/kernel';
 import { canonicalBytes, fieldOf, isCanonical } from './canonical.ts';
 import { JsonWriter } from './json-writer.ts';
-import { type Field, type Message, resourceSpans, scopeSpans, tracesData } from './messages.ts';
+import { type Field, type Message, resourceSpans, tracesData } from './messages.ts';
 import { doubleOf, MAX_MESSAGE_DEPTH, ProtoReader, WIRE_BYTES, WIRE_FIXED32, WIRE_VARINT } from './wire.ts';
 
 /**
@@ -84,24 +84,34 @@ class Walk {
       }
       if (!first) this.out.byte(COMMA);
       first = false;
-      yield* this.pieces(resourceSpans);
+      yield* this.pieces(resourceSpans, 2);
     }
     this.out.byte(CLOSE_ARRAY);
   }
 
-  /** As `object`, for the two messages that may be too large to write in one go. */
-  private *pieces(message: Message): Generator<Uint8Array> {
+  /** As `object`, for messages that are too large to write in one go: one span may have millions of events. */
+  private *pieces(message: Message, depth: number): Generator<Uint8Array> {
+    checkDepth(depth);
     const frame = this.enter(message);
     for (let field = this.next(frame); field !== undefined; field = this.next(frame)) {
-      if (field.message === scopeSpans) yield* this.pieces(scopeSpans);
-      else this.value(field, 3);
+      if (field.message !== undefined && this.isLong()) yield* this.pieces(field.message, depth + 1);
+      else this.value(field, depth + 1);
       if (this.out.length >= this.pieceBytes) yield this.take();
     }
     this.leave(frame);
   }
 
+  /** Whether the message whose length comes next is longer than a piece; the reader stays. */
+  private isLong(): boolean {
+    const { reader } = this;
+    const at = reader.at;
+    const length = reader.length();
+    reader.at = at;
+    return length > this.pieceBytes;
+  }
+
   private object(message: Message, depth: number): void {
-    if (depth > MAX_MESSAGE_DEPTH) throw dataError('protobuf', 'malformed protobuf: messages are nested too deeply');
+    checkDepth(depth);
     const frame = this.enter(message);
     for (let field = this.next(frame); field !== undefined; field = this.next(frame)) this.value(field, depth + 1);
     this.leave(frame);
@@ -245,6 +255,10 @@ class Walk {
         return out.double(doubleOf(reader.lo, reader.hi));
     }
   }
+}
+
+function checkDepth(depth: number): void {
+  if (depth > MAX_MESSAGE_DEPTH) throw dataError('protobuf', 'malformed protobuf: messages are nested too deeply');
 }
 
 /** Whether the type has 32 bits, of which a longer varint keeps the low ones. */

@@ -19,6 +19,14 @@ describe('transcoding between protobuf and JSON', () => {
     );
   });
 
+  it('writes one span with very many events in pieces too', () => {
+    const events = Array.from({ length: 50_000 }, () => ({ name: 'e' }));
+    const bytes = encodeTraces({ resourceSpans: [{ scopeSpans: [{ spans: [{ name: 's', events }] }] }] });
+    const pieces = [...tracesToJsonPieces(bytes, { style: 'tempo', pieceBytes: 10_000 })];
+    expect(Math.max(...pieces.map(({ length }) => length))).toBeLessThan(11_000);
+    expect(Buffer.concat(pieces).toString()).toContain('"events":[{"name":"e"},{"name":"e"},');
+  });
+
   it('writes the same JSON whatever the size of the pieces and the kind of memory', () => {
     fc.assert(
       fc.property(tracesArbitrary, fc.integer({ min: 1, max: 300 }), (traces, pieceBytes) => {
