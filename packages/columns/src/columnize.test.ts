@@ -248,6 +248,16 @@ describe('the columnizer', () => {
     expect(storedSpans(set)).toEqual(stored);
   });
 
+  it('settles very many resends below one huge resource in no time', { timeout: 4000 }, () => {
+    const span = { traceId: new Uint8Array(16).fill(1), spanId: new Uint8Array(8).fill(1), startTimeUnixNano: '1000' };
+    const attributes = [{ key: 'k', value: { stringValue: 'v'.repeat(4_000_000) } }];
+    const spans = Array.from({ length: 20_000 }, () => span);
+    const { set, columnizer } = emptySet();
+    const bytes = encodeTraces({ resourceSpans: [{ resource: { attributes }, scopeSpans: [{ spans }] }] });
+    expect(columnizer.add(bytes)).toMatchObject({ accepted: 20_000 });
+    expect(set.count - set.deadCount).toBe(1);
+  });
+
   it('keeps the order of equal keys, also where one is written in more bytes than it needs', () => {
     const { set, columnizer } = emptySet();
     const attributes = [

@@ -59,10 +59,21 @@ function contentHash(spans: EncodedSpans, index: number, bytes: Uint8Array): num
     sum = (sum + hashRange(source, at, to, 0)) | 0;
     at = to;
   }
-  const resource = spans.resources[spans.resource[index] as number] as Uint8Array;
-  const scope = spans.scopes[spans.scope[index] as number] as Uint8Array;
-  sum = (sum + hashRange(sourceOf(resource), 0, resource.length, 1)) | 0;
-  return (sum + hashRange(sourceOf(scope), 0, scope.length, 2)) >>> 0;
+  sum = (sum + ownerHash(spans.resources[spans.resource[index] as number] as Uint8Array, 1)) | 0;
+  return (sum + ownerHash(spans.scopes[spans.scope[index] as number] as Uint8Array, 2)) >>> 0;
+}
+
+/** A resource may be as long as a request, and that of a hundred thousand spans. */
+const ownerHashes = new WeakMap<Uint8Array, number>();
+
+/** The hash of a resource or scope; `seed` tells which it is. */
+function ownerHash(owner: Uint8Array, seed: number): number {
+  let hash = ownerHashes.get(owner);
+  if (hash === undefined) {
+    hash = hashRange(sourceOf(owner), 0, owner.length, seed);
+    ownerHashes.set(owner, hash);
+  }
+  return hash;
 }
 
 /**

@@ -44,3 +44,11 @@ test.each([
   const parts = [spanOf([], bytes), spanOf([], bytes.slice())];
   expect(() => mergeTrace(parts, { maxBytes: 1000 })).toThrow(error);
 });
+
+test('resources count towards the limit of an answer', () => {
+  const huge = [0x0a, 0x85, 0x08, 0x0a, 0x82, 0x08, 0x0a, 0xff, 0x07, ...Array<number>(1023).fill(0x6b)];
+  const later = { ...spanOf(huge), spanIds: new Uint8Array(8).fill(2), starts: Uint32Array.of(1, 0) };
+  const all = mergeTrace([spanOf(huge), later], { maxBytes: 3000 });
+  expect(all).toMatchObject({ spanCount: 2, truncated: false });
+  expect(mergeTrace([spanOf(huge), later], { maxBytes: 1500 })).toMatchObject({ spanCount: 1, truncated: true });
+});

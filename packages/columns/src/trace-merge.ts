@@ -24,11 +24,17 @@ interface Place {
 export function mergeTrace(parts: readonly EncodedSpans[], { maxBytes }: { maxBytes: number }): MergedTrace {
   const places = parts.length === 1 ? placesOf(parts[0] as EncodedSpans) : distinctPlaces(parts);
   places.sort(compareStarts);
+  const owners = new Set<Uint8Array>();
   let bytes = 0;
   let kept = 0;
   for (; kept < places.length; kept++) {
     const { part, index } = places[kept] as Place;
     bytes += spanBytes(part, index).length;
+    for (const owner of [resourceOf(part, index), scopeOf(part, index)]) {
+      if (owners.has(owner)) continue;
+      owners.add(owner);
+      bytes += owner.length;
+    }
     if (bytes > maxBytes && kept > 0) break;
   }
   return {
@@ -36,6 +42,14 @@ export function mergeTrace(parts: readonly EncodedSpans[], { maxBytes }: { maxBy
     spanCount: kept,
     truncated: kept < places.length,
   };
+}
+
+function resourceOf(part: EncodedSpans, index: number): Uint8Array {
+  return part.resources[part.resource[index] as number] as Uint8Array;
+}
+
+function scopeOf(part: EncodedSpans, index: number): Uint8Array {
+  return part.scopes[part.scope[index] as number] as Uint8Array;
 }
 
 function placesOf(part: EncodedSpans): Place[] {
@@ -91,8 +105,8 @@ function encodeTrace(places: readonly Place[]): Uint8Array {
   };
   for (const place of places) {
     const { part, index } = place;
-    const resource = part.resources[part.resource[index] as number] as Uint8Array;
-    const scope = part.scopes[part.scope[index] as number] as Uint8Array;
+    const resource = resourceOf(part, index);
+    const scope = scopeOf(part, index);
     let group = groups.get(keyOf(resource));
     if (group === undefined) {
       group = { resource: answeredResource(resource), scopes: new Map() };
