@@ -133,6 +133,32 @@ test('a generation may hold records of the stream whose sync failed and of the n
   expect(await stored(again, next)).toEqual([1, 2, 3]);
 });
 
+test('a record that was refused by a failing stream is cut although others had that stream dropped meanwhile', async () => {
+  const machine = await newMachine();
+  const limits = { generationMaxBytes: 300_000 };
+  const rig = await boot(machine, { limits, logLimits: { probeIntervalMs: 0 } });
+  await push(rig, [1]);
+  await rig.ingester.flush(never);
+  const { stream } = rig.log.position;
+  await push(rig, [10], 'games');
+  machine.files.fault = ({ name }) => (name === 'sync' ? 'EIO' : undefined);
+  await expect(push(rig, [2])).rejects.toMatchObject({ kind: 'unavailable' });
+  machine.files.fault = undefined;
+  // Large enough to be cut by itself: with it the failed stream is covered for everyone who has something in it.
+  const large = spanRequest([11], { startMs: START_MS, padding: 400_000 });
+  await until(() =>
+    rig.ingester.push('games', large, never).then(
+      () => true,
+      () => false,
+    ),
+  );
+  await until(() => rig.log.streams().every((state) => state.stream !== stream));
+  await push(rig, [2, 3]);
+  await rig.ingester.flush(never);
+  expect(await stored(rig, machine)).toEqual([1, 2, 3]);
+  expect(rig.lines.filter(({ msg }) => msg.includes('covered'))).toEqual([]);
+});
+
 test('what was acknowledged is found after a kill, and a flush waits for the replay', async () => {
   const before = await newMachine();
   const rig = await boot(before, { logLimits: { segmentMaxBytes: 300 } });

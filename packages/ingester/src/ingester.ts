@@ -268,7 +268,11 @@ export class Ingester implements Service {
     const last = head.replays === undefined ? log.rotate() : undefined;
     if (answer === undefined || this.#abort.signal.aborted) return;
     const covers = [];
+    const inLog = new Set(log.streams().map(({ stream }) => stream));
     for (const [stream, segment] of head.appended) {
+      // All it had of the stream was refused, and the rest was covered and dropped: the coverage is forgotten, and a
+      // step that begins anew would be taken for one that somebody else has made.
+      if (!inLog.has(stream)) continue;
       const step = this.#coverage.seal(head.tenant, stream, stream === last?.stream ? last.segment : segment);
       if (step !== undefined) covers.push(step);
     }
