@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import type { BlockEntry } from './block-entry.ts';
 import { type ManifestOptions, openManifest } from './manifest.ts';
 import { rootKey } from './paths.ts';
-import { sampleEntry } from './testing/sample-root.ts';
+import { sampleEntry } from './testing/sample-entry.ts';
 import { createTestClock } from './testing/test-clock.ts';
 
 const TENANT = 'one';

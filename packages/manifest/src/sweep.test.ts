@@ -5,8 +5,7 @@ import type { BlockEntry } from './block-entry.ts';
 import { openManifest } from './manifest.ts';
 import { blockKey } from './paths.ts';
 import { sweepTenant } from './sweep.ts';
-import { listTenants } from './tenants.ts';
-import { sampleEntry } from './testing/sample-root.ts';
+import { sampleEntry } from './testing/sample-entry.ts';
 import { createTestClock } from './testing/test-clock.ts';
 
 const TENANT = 'one';
@@ -161,17 +160,4 @@ describe('the sweep', () => {
     expect(await sweep()).toEqual({ floorMs: 0, garbage: 0, buried: 0, foreign: 0 });
     expect((await store.list('tenants/')).objects).toEqual([]);
   });
-});
-
-test('tenants are found with one list each, whatever they are called', async () => {
-  const store = createMemoryStore();
-  const names = ['a', 'a-b', 'a0', 'A', 'a.b', 'single-tenant'];
-  for (const tenant of names) {
-    for (const id of ['0', '1'])
-      await store.put(blockKey(tenant, `0199c3f2-7a00-7abc-8def-0123456789a${id}`, 'block'), []);
-  }
-  await store.put('tenants/NotOurs/root', []);
-  const found: string[] = [];
-  for await (const tenant of listTenants(store, signal)) found.push(tenant);
-  expect(found.sort()).toEqual([...names].sort());
 });

@@ -1,6 +1,5 @@
 import { seededRandom, uuidV7 } from '@vivace/kernel';
 import type { BlockEntry } from '../block-entry.ts';
-import { emptyRoot, type Root } from '../root.ts';
 
 const START_MS = 1_760_000_000_000;
 
@@ -31,29 +30,4 @@ export function sampleEntry(number: number, startMs = START_MS): BlockEntry {
   };
   if (number % 4 === 3) entry.misdated = true;
   return entry;
-}
-
-/** A root with something in every field. */
-export function sampleRoot(tenant: string): Root {
-  const random = seededRandom(99);
-  const id = () => uuidV7(START_MS, random);
-  return {
-    ...emptyRoot(tenant),
-    version: 300,
-    commits: Array.from({ length: 3 }, () => id().replaceAll('-', '')),
-    floorMs: START_MS - 1,
-    aging: { floorMs: START_MS - 2, sinceMs: START_MS - 3 },
-    covered: new Map([
-      [id(), 1],
-      [id(), 2 ** 40],
-    ]),
-    pages: [{ id: id(), day: 20_370, lastDay: 20_371, entries: 9, bytes: 900, minStart: 1n, maxEnd: (1n << 64n) - 1n }],
-    gravePages: [{ id: id(), graves: 70, stampMs: START_MS }],
-    graves: [
-      { kind: 'block', id: id(), objects: ['block'], removedMs: START_MS },
-      { kind: 'page', id: id(), objects: [], removedMs: START_MS + 1 },
-    ],
-    added: [sampleEntry(2), sampleEntry(3), sampleEntry(5)],
-    removed: new Set([id()]),
-  };
 }
