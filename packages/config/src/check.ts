@@ -1,6 +1,9 @@
 import { VivaceError } from '@vivace/kernel';
 import type { Config } from './schema.ts';
 
+/** More than a record of the log has besides the request. */
+const LOG_RECORD_HEAD_BYTES = 1024;
+
 /** Settings that only make sense together. Throws `invalid` with all that is wrong. */
 export function checkTogether(config: Config): void {
   const problems: string[] = [];
@@ -47,6 +50,19 @@ export function checkTogether(config: Config): void {
     limits.max_request_bytes,
     'limits.ingestion_burst_bytes',
     limits.ingestion_burst_bytes,
+  );
+  // The log adds a head to a request; what it can never take would be refused only after it is in memory.
+  notAbove(
+    'limits.max_request_bytes',
+    limits.max_request_bytes + LOG_RECORD_HEAD_BYTES,
+    'ingester.wal.max_undurable_bytes',
+    ingester.wal.max_undurable_bytes,
+  );
+  notAbove(
+    'limits.max_request_bytes',
+    limits.max_request_bytes + LOG_RECORD_HEAD_BYTES,
+    'ingester.wal.max_bytes',
+    ingester.wal.max_bytes,
   );
   notAbove(
     'storage.trace.block.page_rows',

@@ -179,9 +179,15 @@ test.each([
     'ingester.generation_max_bytes must not be larger than ingester.heads_max_bytes',
   ],
   [
-    'limits: {max_request_bytes: 1GiB}',
+    'limits: {max_request_bytes: 50MiB, ingestion_burst_bytes: 40MiB}',
     'limits.max_request_bytes must not be larger than limits.ingestion_burst_bytes',
   ],
+  ['limits: {max_request_bytes: 256MiB}', 'limits.max_request_bytes must be'],
+  [
+    'limits: {max_request_bytes: 64MiB}',
+    'limits.max_request_bytes must not be larger than ingester.wal.max_undurable_bytes',
+  ],
+  ['ingester: {wal: {max_bytes: 32MiB}}', 'limits.max_request_bytes must not be larger than ingester.wal.max_bytes'],
   ['storage: {trace: {local: {path: d}, wal: {path: d}}}', 'must be different directories'],
 ])('the file %j is refused with place and remedy', (text, message) => {
   const error = refusal(() => fromYaml(text));

@@ -238,7 +238,8 @@ const limits = section({
     about: 'Bytes of one request after decompression; above it 413 or RESOURCE_EXHAUSTED.',
     why: "The Collector's batches of 8,192 spans fit with 4 KiB a span.",
     min: 1024,
-    max: 1024 ** 3,
+    // A record of the log is at most 256 MiB.
+    max: 255 * 1024 ** 2,
   }),
   max_attribute_bytes: size('1MiB', {
     about: 'Bytes of one attribute, key and value; a span with a larger one is refused and counted in the answer.',
