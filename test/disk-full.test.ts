@@ -3,7 +3,7 @@ import { mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { seededRandom } from '@vivace/kernel';
 import { afterAll, expect, test, vi } from 'vitest';
-import { acknowledgedSpans, checkTraces, pause, someOf, startLoad } from './harness/load.ts';
+import { acknowledgedSpans, checkTraces, someOf, startLoad } from './harness/load.ts';
 import { startServer, temporaryDirectory } from './harness/server.ts';
 import { flush, headBytes } from './harness/traces-client.ts';
 
