@@ -10,7 +10,7 @@ const PREFIX = 'VIVACE_';
 const KUBERNETES = /_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$/;
 
 /** Read by the tests and the benchmark themselves, handed on to the server that they start. */
-const OWN_TOOLS = /^VIVACE_(TEST|BENCH)_/;
+const OWN_TOOLS = /^VIVACE_(TEST|BENCH|MODEL)_/;
 
 /**
  * The settings that environment variables give: the path in capitals with underscores, after `VIVACE_`. An
