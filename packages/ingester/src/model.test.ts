@@ -14,7 +14,7 @@ import { generationOf } from './testing/record-parts.ts';
  * checked, and queries are checked against what was acknowledged.
  */
 
-const SEEDS = Number(process.env['VIVACE_MODEL_SEEDS'] ?? 2500);
+const SEEDS = Number(process.env['VIVACE_MODEL_SEEDS'] ?? 2000);
 const FIRST = Number(process.env['VIVACE_MODEL_FIRST'] ?? 1);
 /** More than any of the broken variants needs; a seed takes about 10 ms. */
 const SEEDS_TO_NOTICE = 400;
