@@ -107,11 +107,12 @@ export class StoredRoot {
   }
 
   /**
-   * Runs `work` on a root not older than `maxAgeMs`, again on the newest when a page was gone: pages live on for
-   * an hour after the last root that names them.
+   * Runs `work` on a root not older than `maxAgeMs` (0 asks the store, even in the millisecond of the last answer),
+   * again on the newest when a page was gone: pages live on for an hour after the last root that names them.
    */
   async withPages<T>(maxAgeMs: number, signal: AbortSignal, work: (state: RootState) => Promise<T>): Promise<T> {
-    let state = this.#clock.monotonicMs() - this.#state.seenMs <= maxAgeMs ? this.#state : await this.read(signal);
+    const isFresh = maxAgeMs > 0 && this.#clock.monotonicMs() - this.#state.seenMs <= maxAgeMs;
+    let state = isFresh ? this.#state : await this.read(signal);
     for (let rereads = 0; ; rereads++) {
       try {
         return await work(state);
