@@ -77,6 +77,33 @@ describe('the sweep', () => {
     expect(await blocks()).toBe(1);
   });
 
+  test('leaves alone for an hour what a stalled writer has only just stored, however old its id', async () => {
+    const { clock, id, store, sweep, blocks } = setUp();
+    const old = id();
+    clock.advance(100 * HOUR);
+    await store.put(blockKey(TENANT, old, 'block'), [new Uint8Array(8)]);
+    clock.advance(HOUR - 1);
+    expect(await sweep()).toMatchObject({ garbage: 0 });
+    clock.advance(1);
+    expect(await sweep()).toMatchObject({ garbage: 1 });
+    expect(await blocks()).toBe(0);
+  });
+
+  test('never deletes a page that the root names, nor a block that only a page names', async () => {
+    const { clock, put, manifest, store, sweep, blocks } = setUp();
+    const add: BlockEntry[] = [];
+    for (let i = 0; i < 1000; i++) add.push(await put());
+    await manifest.commit({ ...none, add }, signal);
+    clock.advance(100 * HOUR);
+    expect(await sweep()).toMatchObject({ garbage: 0, buried: 0, foreign: 0 });
+    expect(await blocks()).toBe(1000);
+    const { pages, live } = await manifest.inspect(signal);
+    const stored = (await store.list('tenants/one/pages/')).objects.map(({ key }) => key.split('/').at(-1));
+    expect(stored.length).toBeGreaterThan(0);
+    expect(new Set(stored)).toEqual(pages);
+    expect(live).toHaveLength(1000);
+  });
+
   test('leaves alone keys that Vivace would not have made', async () => {
     const { clock, put, store, sweep } = setUp();
     await put();

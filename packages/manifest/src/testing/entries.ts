@@ -9,9 +9,10 @@ export function makeEntry(random: Random, atMs: number, change: Partial<BlockEnt
     offset += length;
     return section;
   };
-  const end = BigInt(atMs) * 1_000_000n;
+  const madeMs = Math.floor(atMs);
+  const end = BigInt(madeMs) * 1_000_000n;
   return {
-    id: uuidV7(atMs, random),
+    id: uuidV7(madeMs, random),
     sections: {
       spans: place(random.u32()),
       events: place(random.u32()),
@@ -24,7 +25,7 @@ export function makeEntry(random: Random, atMs: number, change: Partial<BlockEnt
     traces: random.u32() >>> 4,
     minStart: end - 60_000_000_000n,
     maxEnd: end,
-    commitTimeMs: atMs,
+    commitTimeMs: madeMs,
     level: 0,
     retentionClass: '',
     filterBytes: 8192,
