@@ -7,10 +7,10 @@ import {
   type EncodedSpans,
   encodeSpans,
 } from '@vivace/columns';
-import { isKind } from '@vivace/kernel';
+import { isKind, toVivaceError } from '@vivace/kernel';
 
 /** What became of one request: counted, or refused as a whole because it cannot be decoded. */
-export type PushOutcome = ColumnizeResult | { malformed: string };
+export type PushOutcome = ColumnizeResult | { malformed: string } | { defect: string };
 
 export interface SealedHead {
   generation: number;
@@ -71,7 +71,8 @@ export class Heads {
       return open.columnizer.add(request);
     } catch (error) {
       if (isKind(error, 'data')) return { malformed: error.message };
-      throw error;
+      // One request that trips over a defect must not fail those it shares a batch with.
+      return { defect: toVivaceError(error).message };
     } finally {
       const size = open.set.size;
       this.#openSize += size - open.size;

@@ -150,6 +150,10 @@ export class Ingester implements Service {
             reject(new VivaceError('invalid', 'otlp-malformed', outcome.malformed));
             return;
           }
+          if ('defect' in outcome) {
+            reject(new VivaceError('internal', 'head-defect', outcome.defect));
+            return;
+          }
           const result = resultOf(outcome);
           if (outcome.accepted === 0) {
             resolve(result);
@@ -401,7 +405,9 @@ export class Ingester implements Service {
         head.bytes = reply.sizes[0]?.[1] ?? 0;
         this.#room.setUsed(reply.size);
         const outcome = reply.outcomes[0];
-        return outcome !== undefined && 'malformed' in outcome ? outcome.malformed : outcome?.reason;
+        if (outcome === undefined) return undefined;
+        if ('defect' in outcome) throw new VivaceError('internal', 'head-defect', outcome.defect);
+        return 'malformed' in outcome ? outcome.malformed : outcome.reason;
       },
       endSegment: async (stream, last) => {
         const heads = [...this.#heads.values()].filter(({ replays }) => replays === stream);
@@ -427,7 +433,7 @@ export class Ingester implements Service {
   }
 }
 
-function resultOf(outcome: Exclude<PushOutcome, { malformed: string }>): PushResult {
+function resultOf(outcome: Exclude<PushOutcome, { malformed: string } | { defect: string }>): PushResult {
   const result: PushResult = { acceptedSpans: outcome.accepted, rejectedSpans: outcome.rejected };
   if (outcome.reason !== undefined) result.firstReason = outcome.reason;
   return result;

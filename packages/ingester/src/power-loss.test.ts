@@ -138,7 +138,7 @@ async function sendForever(history: History, { rig, random, alive, sleep }: Life
 
 async function checkForever(life: Life): Promise<void> {
   while (life.alive()) {
-    await life.sleep(300);
+    await life.sleep(1000);
     try {
       await checkFound(life);
     } catch (error) {

@@ -16,7 +16,7 @@ import { createModelLog } from './model-log.ts';
 import { createRecordCutter, createRecordHeads, recordsOf } from './record-parts.ts';
 
 /** The parts of an ingester, for a test to break one. */
-export interface ModelParts {
+interface ModelParts {
   log: WriteAheadLog;
   builder: HeadBuilder;
   cutter: BlockCutter;

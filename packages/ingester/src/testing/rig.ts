@@ -21,7 +21,7 @@ export interface RigOptions {
   change?: (parts: RigParts) => Partial<RigParts>;
 }
 
-export interface RigParts {
+interface RigParts {
   log: WriteAheadLog;
   builder: LocalHeadBuilder;
   cutter: BlockCutter;
