@@ -8,6 +8,8 @@ import type { ReadRequest, TraceFound, TraceSearch } from './trace-search.ts';
 
 /** Blocks looked into at the same time by one search. */
 const CONCURRENCY = 16;
+/** Parts of a trace are gathered up to this many times the answer's limit. */
+const MAX_GATHERED = 2;
 
 const { cacheBytes, seed } = workerArgument() as { cacheBytes: number; seed: number };
 const cache = createBlockCache({ maxBytes: cacheBytes });
@@ -16,16 +18,21 @@ const call = serveWorker(new Map<string, (argument: never) => unknown>([['find',
 async function find(search: TraceSearch): Promise<Transferred> {
   const found: Omit<TraceFound, 'trace' | 'truncated'> = { missing: [], problems: [], inspectedBytes: 0 };
   const parts: EncodedSpans[] = [...search.heads];
+  // Resends may make several parts shrink to one, but what is far over the limit is not gathered to be cut.
+  const maxBytes = MAX_GATHERED * search.maxBytes;
+  let gathered = parts.reduce((sum, { bytes }) => sum + bytes.length, 0);
   let next = 0;
   const lane = async () => {
-    for (let i = next++; i < search.entries.length; i = next++) {
-      const spans = await readTrace(search, search.entries[i] as BlockEntry, found);
-      if (spans !== undefined) parts.push(spans);
+    while (next < search.entries.length && gathered <= maxBytes) {
+      const spans = await readTrace(search, search.entries[next++] as BlockEntry, found);
+      if (spans === undefined) continue;
+      parts.push(spans);
+      gathered += spans.bytes.length;
     }
   };
   await Promise.all(Array.from({ length: Math.min(CONCURRENCY, search.entries.length) }, lane));
   const { bytes, truncated } = mergeTrace(parts, { maxBytes: search.maxBytes });
-  const answer: TraceFound = { ...found, trace: bytes, truncated };
+  const answer: TraceFound = { ...found, trace: bytes, truncated: truncated || next < search.entries.length };
   return new Transferred(answer, [bytes.buffer as ArrayBuffer]);
 }
 

@@ -26,7 +26,7 @@ export interface GrpcReceiver extends Service {
 }
 
 /** Calls of one connection at a time; the next wait in the client. An exporter has a handful under way. */
-const MAX_STREAMS = 64;
+const MAX_STREAMS = 8;
 
 const identity = (bytes: Buffer): Buffer => bytes;
 

@@ -9,7 +9,7 @@ export interface RequestMemory {
   budget: ByteBudget;
 }
 
-/** Taken for a body at once on the word of its Content-Length; beyond that room grows with what has come. */
+/** Taken at most for a body on the word of its Content-Length; beyond that room grows with what has come. */
 const TRUSTED_BYTES = 1024 * 1024;
 /** The smallest room worth asking for: a pooled buffer is never smaller. */
 const FIRST_BYTES = 64 * 1024;
@@ -38,7 +38,9 @@ export class RequestBody {
     const { budget } = this.memory;
     if (budget.usedBytes + length > budget.maxBytes) throw overloaded(budget.maxBytes);
     this.expected = length;
-    this.reserve(Math.min(length, TRUSTED_BYTES));
+    // While there is plenty, one piece for the whole body saves copies; later, promises are not paid in advance.
+    const trusted = budget.usedBytes < budget.maxBytes / 4 ? TRUSTED_BYTES : FIRST_BYTES;
+    this.reserve(Math.min(length, trusted));
   }
 
   append(chunk: Uint8Array): void {
