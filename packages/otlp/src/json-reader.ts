@@ -153,7 +153,10 @@ export class JsonReader {
     this.enter(depth);
     if (this.take(close)) return;
     do {
-      if (close === CLOSE_OBJECT) this.key();
+      if (close === CLOSE_OBJECT) {
+        this.key();
+        if (this.escaped) this.text();
+      }
       this.skip(depth + 1);
     } while (this.take(COMMA));
     this.expect(close);

@@ -133,6 +133,13 @@ describe('tracesFromJson', () => {
     }
   });
 
+  it('refuses malformed escapes also in what it skips', () => {
+    for (const text of ['{"":{"\\q":1}}', '{"":{"a":"\\q"}}', '{"":[{"\\\u0000":1}]}', '{"\\u12":1}']) {
+      expect(() => tracesFromJson(json(text))).toThrow(expect.objectContaining({ kind: 'invalid' }));
+    }
+    expect(tracesFromJson(json('{"":{"\\n\\u00e9":1}}'))).toHaveLength(0);
+  });
+
   it('reads enums that nobody knows, of 32 bits with a sign, and no others', () => {
     const kind = (value: string) =>
       decodedSpan(tracesFromJson(json(`{"resourceSpans":[{"scopeSpans":[{"spans":[{"kind":${value}}]}]}]}`)))?.['kind'];
