@@ -194,7 +194,7 @@ describe('documents', () => {
         .flatMap((file) => [...file.text.matchAll(/\bname: '(vivace_\w+)'/g)].map((match) => match[1])),
     );
     const table = readText('docs/operations.md').matchAll(/^\| `(vivace_\w+)/gm);
-    expect([...table].map((match) => match[1]).sort()).toEqual([...inSource].sort());
+    expect(new Set([...table].map((match) => match[1] as string))).toEqual(new Set(inSource));
   });
 
   test('every link to a file in README.md and the documents leads somewhere', () => {

@@ -9,7 +9,7 @@ import type { AttributeColumn, AttributeType } from './view.ts';
 const TYPES: readonly AttributeType[] = ['string', 'int', 'double', 'bool'];
 
 /** A longer key goes to the overflow: each column repeats its key in every row group, and the heap holds it twice. */
-export const MAX_KEY_BYTES = 1024;
+const MAX_KEY_BYTES = 1024;
 
 /** What a key and a column take on the JavaScript heap, measured with 100,000 of them. */
 const KEY_BYTES = 500;

@@ -52,7 +52,7 @@ export function entryObjects(entry: BlockEntry): string[] {
   return [...new Set(SECTION_NAMES.map((name) => entry.sections[name].object))];
 }
 
-export function isObjectName(name: string): boolean {
+function isObjectName(name: string): boolean {
   return objectName.test(name);
 }
 

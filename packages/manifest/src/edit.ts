@@ -137,7 +137,7 @@ export function applyBury(
   root.graves = root.graves.filter(({ id }) => !buried.has(id));
 }
 
-export function findLive(id: string, root: Root, pages: readonly Page[] | undefined): BlockEntry | undefined {
+function findLive(id: string, root: Root, pages: readonly Page[] | undefined): BlockEntry | undefined {
   const added = root.added.find((entry) => entry.id === id);
   if (added || root.removed.has(id)) return added;
   for (const page of pages ?? []) {

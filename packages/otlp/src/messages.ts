@@ -213,7 +213,7 @@ add(link, LINK, {
 });
 
 const span = define('Span');
-export const scopeSpans = define('ScopeSpans');
+const scopeSpans = define('ScopeSpans');
 export const resourceSpans = define('ResourceSpans');
 /** TracesData and ExportTraceServiceRequest, which are the same on the wire and in JSON. */
 export const tracesData = define('TracesData');

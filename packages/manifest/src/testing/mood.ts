@@ -2,7 +2,7 @@ import type { FaultRates } from './simulated-bucket.ts';
 import type { World } from './world.ts';
 
 /** What happens to a process of the simulation. */
-export type Stimulus =
+type Stimulus =
   | 'push'
   | 'query'
   | 'cut'

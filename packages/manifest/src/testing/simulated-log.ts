@@ -24,7 +24,7 @@ export interface Lease {
   dropped: number;
 }
 
-export const leaseKey = (stream: string): string => `streams/${stream}`;
+const leaseKey = (stream: string): string => `streams/${stream}`;
 export const segmentKey = (stream: string, segment: number): string =>
   `wal/${stream.slice(-2)}/${stream}/${String(segment).padStart(6, '0')}`;
 export const decodeSlot = (bytes: Uint8Array): Slot => JSON.parse(utf8Decode(bytes)) as Slot;
