@@ -258,6 +258,26 @@ describe('the columnizer', () => {
     expect(set.count - set.deadCount).toBe(1);
   });
 
+  it('refuses varints of more than 64 bits, which no answer could show', () => {
+    const ids = [0x0a, 16, ...Array<number>(16).fill(1), 0x12, 8, ...Array<number>(8).fill(2)];
+    const varint = (last: number) => [...Array<number>(9).fill(0xff), last];
+    const fields: ((last: number) => number[])[] = [
+      (last) => [0x50, ...varint(last)],
+      (last) => [0x88, 0x02, ...varint(last)],
+      (last) => [0x4a, 13, 0x12, 11, 0x18, ...varint(last)],
+      (last) => [0x4a, 17, 0x12, 15, 0x2a, 13, 0x0a, 11, 0x18, ...varint(last)],
+    ];
+    for (const field of fields) {
+      const add = (last: number) => {
+        const span = [...ids, ...field(last)];
+        const request = [0x0a, span.length + 4, 0x12, span.length + 2, 0x12, span.length, ...span];
+        return emptySet().columnizer.add(Uint8Array.from(request));
+      };
+      expect(add(1).accepted).toBe(1);
+      for (const last of [2, 0x7f, 0x80]) expect(() => add(last)).toThrow(expect.objectContaining({ kind: 'data' }));
+    }
+  });
+
   it('keeps the order of equal keys, also where one is written in more bytes than it needs', () => {
     const { set, columnizer } = emptySet();
     const attributes = [

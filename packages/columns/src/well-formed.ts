@@ -78,6 +78,8 @@ function checkMessage(source: Source, from: number, end: number, check: FieldChe
       if (at >= end) return -1;
       const byte = bytes[at++] as number;
       value += (byte & 127) * scale;
+      // The tenth byte has room for one bit.
+      if (i === 9 && byte > 1) return -1;
       if (byte < 128) return value;
       scale *= 128;
     }

@@ -44,13 +44,15 @@ export class WireScanner {
         low |= bits << 28;
         high = bits >>> 4;
       } else high |= bits << (7 * i - 32);
+      // The tenth byte has room for one bit.
+      if (i === 9 && byte > 1) throw malformed('a varint has more than 64 bits');
       if (byte < 128) {
         this.next = at;
         this.high = high;
         return low >>> 0;
       }
     }
-    throw malformed('a varint is longer than 10 bytes');
+    throw malformed('a varint has more than 64 bits');
   }
 
   /** The length of a nested message at `at`: returns its end, `#next` is its start. */
