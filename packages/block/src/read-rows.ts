@@ -252,7 +252,13 @@ function readEvents(
       let from = 0;
       while (from < rows.length && (rows[from] as number) < first) from++;
       let to = from;
-      for (; to < rows.length && (rows[to] as number) < end; to++) spanRows.push((rows[to] as number) - first + base);
+      let last = first;
+      for (; to < rows.length && (rows[to] as number) < end; to++) {
+        const row = rows[to] as number;
+        if (row < last) throw dataError('block-row', 'events of a block are not in the order of their spans');
+        last = row;
+        spanRows.push(row - first + base);
+      }
       own.push({ ...events, from: events.from + from, to: events.from + to });
     }
     base += spans.to - spans.from;
