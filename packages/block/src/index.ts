@@ -8,6 +8,7 @@ export { type BlockObjects, layoutObjects, type SectionPlace, SINGLE_OBJECT_MAX_
 export {
   type BlockPlace,
   type BlockReader,
+  type BlockSections,
   type OpenBlockOptions,
   openBlock,
   type ReadRange,

@@ -1,4 +1,4 @@
-import { hexToBytes } from '@vivace/kernel';
+import { concatBytes, hexToBytes } from '@vivace/kernel';
 import { describe, expect, test } from 'vitest';
 import { createBlockCache } from './cache.ts';
 import { encodeBlock } from './encode-block.ts';
@@ -48,6 +48,24 @@ describe('a lookup by id', () => {
     expect(store.reads.map(({ object, length }) => [object, length])).toEqual([['filter', 32]]);
     store.reads.length = 0;
     await reader.readTrace(hexToBytes(id(11)));
+    expect(store.reads).toEqual([]);
+  });
+
+  test('reads nothing of a block whose bytes were kept when it was written', async () => {
+    const { reader, store } = open();
+    const bytes = (name: keyof typeof encoded.sections) => concatBytes(encoded.sections[name]);
+    reader.keep({
+      index: bytes('index'),
+      filter: bytes('filter'),
+      spans: bytes('spans'),
+      events: bytes('events'),
+    });
+    for (const trace of [0, 10, 999, 1999]) {
+      const read = await reader.readTrace(hexToBytes(id(trace)));
+      const rows = Array.from({ length: 5 }, (_, i) => 5 * trace + i);
+      expect(read && plainSpans(read, allRows(read))).toEqual(plainSpans(set, rows));
+    }
+    expect(await reader.readTrace(hexToBytes('f'.repeat(32)))).toBeUndefined();
     expect(store.reads).toEqual([]);
   });
 

@@ -51,6 +51,14 @@ export interface OpenBlockOptions {
   indexReadBytes?: number;
 }
 
+/** Bytes of the sections that lookups by id read. */
+export interface BlockSections {
+  index: Uint8Array;
+  filter: Uint8Array;
+  spans: Uint8Array;
+  events: Uint8Array;
+}
+
 interface CallOptions {
   signal?: AbortSignal;
 }
@@ -71,6 +79,8 @@ export interface BlockReader {
    */
   readTrace(traceId: Uint8Array, options?: CallOptions): Promise<ColumnSetView | undefined>;
   index(options?: CallOptions): Promise<BlockIndex>;
+  /** Puts the sections of a block that was just written into the cache: lookups then read nothing of it. */
+  keep(sections: BlockSections): void;
   /** A row group of spans with its events. Parents are right only where traces are whole: see `traceGroups`. */
   readGroup(group: number, options?: CallOptions): Promise<ColumnSetView>;
   /** Every trace of a row group: eight bytes of each id (see `TraceList`) and its spans. */
@@ -123,6 +133,9 @@ class Reader implements BlockReader {
   async mayHold(low: number, high: number, { signal }: CallOptions = {}): Promise<boolean> {
     const { length } = this.#place.sections.filter;
     const offset = filterProbeOffset(length, high);
+    const whole = this.#cache.get(`${this.id}/filter`) as Uint8Array | undefined;
+    if (whole !== undefined)
+      return filterMayHold(whole.subarray(offset, offset + FILTER_BLOCK_BYTES), length, low, high);
     const key = `${this.id}/filter/${offset}`;
     let block = this.#cache.get(key) as Uint8Array | undefined;
     if (block === undefined) {
@@ -172,6 +185,20 @@ class Reader implements BlockReader {
     const index = decodeIndex(bytes);
     this.#cache.put(key, index, indexBytes(index));
     return index;
+  }
+
+  keep({ index: indexSection, filter, spans, events }: BlockSections): void {
+    const index = decodeIndex(indexSection);
+    this.#cache.put(`${this.id}/index`, index, indexBytes(index));
+    this.#cache.put(`${this.id}/filter`, filter, filter.length);
+    for (const [table, bytes] of [
+      ['spans', spans],
+      ['events', events],
+    ] as const) {
+      for (const [number, { offset, length }] of index[table].groups.entries()) {
+        if (length > 0) this.#keepGroup(index[table], table, number, bytes.subarray(offset, offset + length));
+      }
+    }
   }
 
   async readGroup(group: number, options: CallOptions = {}): Promise<ColumnSetView> {

@@ -16,6 +16,8 @@ export interface BlockWriterOptions {
   clock: Clock;
   random: Random;
   logger: Logger;
+  /** Told of a block that is in the manifest now; its bytes are not used here any more. Must not throw. */
+  onCommitted?: ((tenant: string, entry: BlockEntry, objects: CutBlock['objects']) => void) | undefined;
   /** Ends every wait; what is not committed by then is replayed from the log. */
   signal: AbortSignal;
 }
@@ -91,7 +93,10 @@ export class BlockWriter {
     for (let failures = 1; ; failures++) {
       const stored = await retried('putting a block', () => this.#put(tenant, target, blocks), this.#options);
       const result = await retried('committing a block', () => this.#commit(generation, stored), this.#options);
-      if (result.committed) return true;
+      if (result.committed) {
+        stored.forEach((entry, i) => this.#options.onCommitted?.(tenant, entry, (blocks[i] as CutBlock).objects));
+        return true;
+      }
       logger.warn({ tenant, covers, code: result.code }, `a block was not committed: ${result.reason}`);
       await this.#remove(tenant, stored);
       if (result.code === 'covered') return this.#isCovered(generation);

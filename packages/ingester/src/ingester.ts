@@ -11,12 +11,12 @@ import {
   uuidV7TimeMs,
   VivaceError,
 } from '@vivace/kernel';
-import type { Manifest } from '@vivace/manifest';
+import type { BlockEntry, Manifest } from '@vivace/manifest';
 import type { ObjectStore } from '@vivace/object-store';
 import type { PushResult } from '@vivace/receivers';
 import type { Logger } from '@vivace/telemetry';
 import type { WriteAheadLog } from '@vivace/wal';
-import type { BlockCutter } from './block-cutter.ts';
+import type { BlockCutter, CutBlock } from './block-cutter.ts';
 import { BlockWriter } from './block-writer.ts';
 import { Coverage } from './coverage.ts';
 import type { Generation } from './generation.ts';
@@ -36,6 +36,8 @@ export interface IngesterOptions {
   clock: Clock;
   random: Random;
   logger: Logger;
+  /** Told of a block that is in the manifest now; its bytes are not used here any more. Must not throw. */
+  onCommitted?: (tenant: string, entry: BlockEntry, objects: CutBlock['objects']) => void;
   limits: IngesterLimits;
 }
 

@@ -7,7 +7,7 @@ import type { Logger } from '@vivace/telemetry';
 import { ProblemLog } from './problem-log.ts';
 import { createSearchWorkers, type SearchWorkers } from './search-workers.ts';
 import { withPatience } from './store-patience.ts';
-import type { TraceFound, TraceSearch } from './trace-search.ts';
+import type { NewBlock, TraceFound, TraceSearch } from './trace-search.ts';
 
 /** What the ingester answers of a trace. */
 export interface HeadSource {
@@ -59,6 +59,14 @@ export class Querier implements TraceFinder, Service {
 
   async stop(): Promise<void> {
     await this.#workers.stop();
+  }
+
+  /**
+   * Takes the bytes of a block that was just committed, because young blocks are asked most; they are handed over.
+   * What fails here is read again, and reported, by the lookup.
+   */
+  keepBlock(block: NewBlock): void {
+    void this.#workers.keep(block).catch(() => undefined);
   }
 
   /**

@@ -1,8 +1,8 @@
-import { createBlockCache, openBlock } from '@vivace/block';
+import { type BlockReader, createBlockCache, openBlock } from '@vivace/block';
 import { type EncodedSpans, encodeSpans, mergeTrace } from '@vivace/columns';
 import { isKind, serveWorker, Transferred, toVivaceError, workerArgument } from '@vivace/kernel';
 import type { BlockEntry } from '@vivace/manifest';
-import type { ReadRequest, TraceFound, TraceSearch } from './trace-search.ts';
+import type { NewBlock, ReadRequest, TraceFound, TraceSearch } from './trace-search.ts';
 
 // A query thread: opens blocks, decodes pages and joins traces. Bytes come from the thread that started it.
 
@@ -13,7 +13,12 @@ const MAX_GATHERED = 2;
 
 const { cacheBytes, seed } = workerArgument() as { cacheBytes: number; seed: number };
 const cache = createBlockCache({ maxBytes: cacheBytes });
-const call = serveWorker(new Map<string, (argument: never) => unknown>([['find', find]]));
+const call = serveWorker(
+  new Map<string, (argument: never) => unknown>([
+    ['find', find],
+    ['keep', ({ tenant, entry, sections }: NewBlock) => openReader(tenant, entry, () => undefined).keep(sections)],
+  ]),
+);
 
 async function find(search: TraceSearch): Promise<Transferred> {
   const found: Omit<TraceFound, 'trace' | 'truncated'> = { missing: [], problems: [], inspectedBytes: 0 };
@@ -42,16 +47,8 @@ async function readTrace(
   entry: BlockEntry,
   found: Omit<TraceFound, 'trace' | 'truncated'>,
 ): Promise<EncodedSpans | undefined> {
-  const reader = openBlock({
-    place: entry,
-    cache,
-    seed,
-    readRange: async (object, offset, length) => {
-      const request: ReadRequest = { tenant, block: entry.id, object, range: { offset, length } };
-      const bytes = (await call('read', request)) as Uint8Array;
-      found.inspectedBytes += bytes.length;
-      return bytes;
-    },
+  const reader = openReader(tenant, entry, (bytes) => {
+    found.inspectedBytes += bytes;
   });
   try {
     const view = await reader.readTrace(id);
@@ -65,4 +62,18 @@ async function readTrace(
     else found.problems.push(`block ${entry.id} cannot be read: ${toVivaceError(error).message}`);
     return undefined;
   }
+}
+
+function openReader(tenant: string, entry: BlockEntry, onRead: (bytes: number) => void): BlockReader {
+  return openBlock({
+    place: entry,
+    cache,
+    seed,
+    readRange: async (object, offset, length) => {
+      const request: ReadRequest = { tenant, block: entry.id, object, range: { offset, length } };
+      const bytes = (await call('read', request)) as Uint8Array;
+      onRead(bytes.length);
+      return bytes;
+    },
+  });
 }

@@ -1,10 +1,12 @@
 import { startWorker, Transferred, type VivaceError, type WorkerClient } from '@vivace/kernel';
 import type { ByteRange } from '@vivace/object-store';
-import type { ReadRequest, TraceFound, TraceSearch } from './trace-search.ts';
+import type { NewBlock, ReadRequest, TraceFound, TraceSearch } from './trace-search.ts';
 
 /** Threads that open blocks and decode pages. They ask back for the bytes that they need. */
 export interface SearchWorkers {
   find(search: TraceSearch): Promise<TraceFound>;
+  /** Gives every thread a block for its cache; the buffers of the sections are handed over. */
+  keep(block: NewBlock): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -45,6 +47,11 @@ export function createSearchWorkers({ count, cacheBytes, seed, read, onExit }: S
     find: (search) => {
       const worker = workers[(search.id[15] as number) % workers.length] as WorkerClient;
       return worker.call('find', search) as Promise<TraceFound>;
+    },
+    keep: async (block) => {
+      const buffers = [...new Set(Object.values(block.sections).map(({ buffer }) => buffer as ArrayBuffer))];
+      const last = workers.length - 1;
+      await Promise.all(workers.map((worker, i) => worker.call('keep', block, i === last ? buffers : [])));
     },
     stop: async () => {
       await Promise.all(workers.map((worker) => worker.stop()));

@@ -1,3 +1,4 @@
+import type { BlockSections } from '@vivace/block';
 import type { EncodedSpans } from '@vivace/columns';
 import type { BlockEntry } from '@vivace/manifest';
 import type { ByteRange } from '@vivace/object-store';
@@ -29,4 +30,11 @@ export interface ReadRequest {
   block: string;
   object: string;
   range: ByteRange;
+}
+
+/** A block that was just committed, with the bytes that were written: they go into the cache of the query threads. */
+export interface NewBlock {
+  tenant: string;
+  entry: BlockEntry;
+  sections: BlockSections;
 }

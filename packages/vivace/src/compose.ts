@@ -1,9 +1,11 @@
 import { createApi } from '@vivace/api';
+import type { BlockSections } from '@vivace/block';
 import { type Config, formatEndpoint, parseEndpoint, renderConfig, singleObjectMaxBytes } from '@vivace/config';
 import { createDistributor, createDistributorMetrics } from '@vivace/distributor';
-import { createWorkerBlockCutter, createWorkerHeadBuilder, Ingester } from '@vivace/ingester';
+import { type CutBlock, createWorkerBlockCutter, createWorkerHeadBuilder, Ingester } from '@vivace/ingester';
 import {
   assert,
+  concatBytes,
   createBufferPool,
   type Service,
   stopAll,
@@ -12,6 +14,7 @@ import {
   systemRandom,
   type VivaceError,
 } from '@vivace/kernel';
+import type { BlockEntry } from '@vivace/manifest';
 import { isLockFile, lockDirectory } from '@vivace/object-store';
 import { Querier } from '@vivace/querier';
 import { createByteBudget, createGrpcReceiver, createHttpReceiver, createReceiverMetrics } from '@vivace/receivers';
@@ -91,6 +94,9 @@ export async function compose(
       clock,
       random,
       logger,
+      onCommitted: (tenant, entry, objects) => {
+        querier.keepBlock({ tenant, entry, sections: writtenSections(entry, objects) });
+      },
       limits: {
         headsMaxBytes: config.ingester.heads_max_bytes,
         generationMaxBytes: config.ingester.generation_max_bytes,
@@ -253,4 +259,15 @@ function registerIngesterMetrics(metrics: Metrics, ingester: Ingester, log: { by
     help: 'Bytes of the write-ahead log.',
     collect: () => log.bytes,
   });
+}
+
+/** The sections that lookups read, out of the objects that a block was written as. */
+function writtenSections({ sections }: BlockEntry, objects: CutBlock['objects']): BlockSections {
+  const bytesOf = (name: keyof BlockSections): Uint8Array => {
+    const { object, offset, length } = sections[name];
+    const parts = objects.find((written) => written.name === object)?.parts ?? [];
+    const bytes = parts.length === 1 ? (parts[0] as Uint8Array) : concatBytes(parts);
+    return bytes.subarray(offset, offset + length);
+  };
+  return { index: bytesOf('index'), filter: bytesOf('filter'), spans: bytesOf('spans'), events: bytesOf('events') };
 }
