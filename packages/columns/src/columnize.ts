@@ -96,14 +96,7 @@ export class Columnizer extends EventScanner {
 
   /** ResourceSpans and ScopeSpans have what their spans need after them too (schema_url), so each is read twice. */
   #scanResourceSpans(from: number, end: number): void {
-    const owner = this.#owner;
-    owner.clear();
-    for (let at = from; at < end; ) {
-      const tag = this.varint(at, end);
-      const next = this.skip(tag, this.next, end);
-      if (tag !== 0x12) this.#addOwnerField(tag, at, next);
-      at = next;
-    }
+    const owner = this.#readOwner(from, end);
     const resources = this.#set.resources;
     const known = resources.count;
     const resource = resources.intern(owner.source, 0, owner.length);
@@ -122,14 +115,7 @@ export class Columnizer extends EventScanner {
   }
 
   #scanScopeSpans(from: number, end: number, resource: number): void {
-    const owner = this.#owner;
-    owner.clear();
-    for (let at = from; at < end; ) {
-      const tag = this.varint(at, end);
-      const next = this.skip(tag, this.next, end);
-      if (tag !== 0x12) this.#addOwnerField(tag, at, next);
-      at = next;
-    }
+    const owner = this.#readOwner(from, end);
     const scopes = this.#set.scopes;
     const known = scopes.count;
     const scope = scopes.intern(owner.source, 0, owner.length);
@@ -147,10 +133,21 @@ export class Columnizer extends EventScanner {
     }
   }
 
-  /** Resource, scope and schema_url fields as they came, empty ones left out: absent and empty are the same. */
-  #addOwnerField(tag: number, from: number, to: number): void {
-    if ((tag === 0x0a || tag === 0x1a) && to - from === 2) return;
-    this.#owner.addRaw(this.bytes, from, to);
+  /**
+   * The fields of ResourceSpans or ScopeSpans besides what they hold (number 2), as they came: resource or scope,
+   * and schema_url. Empty ones are left out: absent and empty are the same.
+   */
+  #readOwner(from: number, end: number): Fragment {
+    const owner = this.#owner;
+    owner.clear();
+    for (let at = from; at < end; ) {
+      const tag = this.varint(at, end);
+      const next = this.skip(tag, this.next, end);
+      const empty = (tag === 0x0a || tag === 0x1a) && next - at === 2;
+      if (tag !== 0x12 && !empty) owner.addRaw(this.bytes, at, next);
+      at = next;
+    }
+    return owner;
   }
 
   #scanSpan(from: number, end: number, resource: number, scope: number): void {
