@@ -1,0 +1,11 @@
+export type {
+  AnswerAttribute,
+  AnswerValue,
+  Exemplar,
+  Label,
+  QueryStats,
+  Series,
+  SpanAnswer,
+  SpansetAnswer,
+  TraceMatch,
+} from './answer.ts';
