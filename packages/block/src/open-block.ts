@@ -371,10 +371,9 @@ class Reader implements BlockReader {
         const bytes = dictionary.bytes.byteLength + (dictionary.offsets?.byteLength ?? 0) + 200;
         this.#cache.put(prefix + offset, dictionary, bytes);
       },
-      page: (offset) => (keepPages ? (this.#cache.get(prefix + offset) as Uint8Array | undefined) : undefined),
-      putPage: (offset, body) => {
-        if (keepPages) this.#cache.put(prefix + offset, body, body.byteLength + 200);
-      },
+      page: (offset) => (keepPages ? this.#cache.pages.get(prefix + offset) : undefined),
+      reservePage: (offset, length) => (keepPages ? this.#cache.pages.reserve(prefix + offset, length) : undefined),
+      forgetPage: (offset) => this.#cache.pages.forget(prefix + offset),
     };
   }
 

@@ -31,7 +31,7 @@ export function* tracesToJsonPieces(traces: Uint8Array, options: TracesJsonOptio
   walk.out.copy(Buffer.from(options.before ?? '{"resourceSpans":'));
   yield* walk.resourceSpansArray();
   walk.out.copy(Buffer.from(options.after ?? '}'));
-  yield walk.take();
+  yield walk.out.written();
 }
 
 /** The pieces of `tracesToJsonPieces` as one. */
@@ -66,6 +66,7 @@ class Walk {
     this.out = new JsonWriter(Math.min(pieceBytes, traces.length * 3) + 1024);
   }
 
+  /** What was written; more is to come. */
   take(): Uint8Array {
     const piece = this.out.written();
     this.out = new JsonWriter(this.pieceBytes + 1024);

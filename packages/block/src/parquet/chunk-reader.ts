@@ -2,7 +2,7 @@ import { crc32, dataError } from '@vivace/kernel';
 import { ByteReader } from '../byte-reader.ts';
 import { ByteWriter } from '../byte-writer.ts';
 import type { Values } from './chunk-writer.ts';
-import { decompress } from './compression.ts';
+import { decompress, decompressInto } from './compression.ts';
 import { decodeDelta } from './delta.ts';
 import type { ChunkLayout, PageLayout } from './directory.ts';
 import { countLevels, decodeHybrid } from './hybrid.ts';
@@ -45,8 +45,11 @@ export interface DecodedColumn {
 export interface ChunkCache {
   dictionary(offset: number): DecodedDictionary | undefined;
   putDictionary(offset: number, dictionary: DecodedDictionary): void;
+  /** See `PageArena`. */
   page(offset: number): Uint8Array | undefined;
-  putPage(offset: number, body: Uint8Array): void;
+  /** Room to keep a page in; undefined where it is not to be kept. */
+  reservePage(offset: number, length: number): Uint8Array | undefined;
+  forgetPage(offset: number): void;
 }
 
 const NO_ENTRIES: Values = { bytes: new Uint8Array(0), width: 0, offsets: new Uint32Array(1) };
@@ -74,7 +77,7 @@ export function decodeChunk(
     const pageFrom = Math.max(0, from - pageRow);
     const pageTo = Math.min(pageRows, to - pageRow);
     const at = pageRow + pageFrom - from;
-    const body = cachedBody(group, page, chunk.zstd, cache);
+    const body = valuesBody(group, page, chunk.zstd, cache);
     const input = new ByteReader(body);
     let skip = pageFrom;
     let count = pageTo - pageFrom;
@@ -242,14 +245,18 @@ export function readDictionary(
   if (page === undefined) throw damaged(schema);
   const known = cache.dictionary(page.offset);
   if (known !== undefined) return known;
-  const body = pageBody(group, page, chunk.zstd);
+  const stored = storedBody(group, page);
   const width = valueBytes(schema);
   const count = page.values;
   let dictionary: DecodedDictionary;
   if (width > 0) {
+    const body = chunk.zstd ? decompress(stored, page.rawBytes) : stored;
     if (body.length !== count * width) throw damaged(schema);
     dictionary = { bytes: body, width, offsets: undefined, count };
-  } else dictionary = { ...splitStrings(schema, body, count), count };
+  } else {
+    const body = chunk.zstd ? inflateOnce(stored, page.rawBytes, 'dictionary') : stored;
+    dictionary = { ...splitStrings(schema, body, count), count };
+  }
   cache.putDictionary(page.offset, dictionary);
   return dictionary;
 }
@@ -281,17 +288,36 @@ function splitStrings(schema: ColumnSchema, body: Uint8Array, count: number): Va
   return { bytes, width: 0, offsets };
 }
 
-/** Inflating a page costs more than decoding the few rows of it that a lookup wants. */
-function cachedBody(group: GroupBytes, page: PageLayout, zstd: boolean, cache: ChunkCache): Uint8Array {
-  if (!zstd) return pageBody(group, page, zstd);
-  const known = cache.page(page.offset);
-  if (known !== undefined) return known;
-  const body = pageBody(group, page, zstd);
-  cache.putPage(page.offset, body);
-  return body;
+/** A page of values, as long as nothing else is decoded. Inflating it costs more than the few rows a lookup wants of it. */
+function valuesBody(group: GroupBytes, page: PageLayout, zstd: boolean, cache: ChunkCache): Uint8Array {
+  if (!zstd) return storedBody(group, page);
+  const { offset, rawBytes } = page;
+  const known = cache.page(offset);
+  if (known !== undefined) return known.subarray(0, rawBytes);
+  const stored = storedBody(group, page);
+  const kept = cache.reservePage(offset, rawBytes + 1);
+  if (kept === undefined) return inflateOnce(stored, rawBytes, 'values');
+  try {
+    return decompressInto(stored, rawBytes, kept);
+  } catch (error) {
+    cache.forgetPage(offset);
+    throw error;
+  }
 }
 
-function pageBody(group: GroupBytes, page: PageLayout, zstd: boolean): Uint8Array {
+/** Larger pages are inflated into memory of their own. */
+const SCRATCH_PAGE_BYTES = 1 << 20;
+/** A page of values is still being read when its dictionary is inflated. */
+const scratchPages = { values: new Uint8Array(0), dictionary: new Uint8Array(0) };
+
+/** Into memory that the next page of its sort is inflated into. */
+function inflateOnce(stored: Uint8Array, rawBytes: number, sort: 'values' | 'dictionary'): Uint8Array {
+  if (rawBytes >= SCRATCH_PAGE_BYTES) return decompress(stored, rawBytes);
+  if (scratchPages[sort].length === 0) scratchPages[sort] = new Uint8Array(SCRATCH_PAGE_BYTES);
+  return decompressInto(stored, rawBytes, scratchPages[sort]);
+}
+
+function storedBody(group: GroupBytes, page: PageLayout): Uint8Array {
   const end = page.offset + page.bodyBytes;
   if (end > group.bytes.length) throw dataError('block-truncated', 'a row group of a block ends early');
   const stored = group.bytes.subarray(page.offset, end);
@@ -299,7 +325,7 @@ function pageBody(group: GroupBytes, page: PageLayout, zstd: boolean): Uint8Arra
     if (crc32(stored) !== page.crc) throw dataError('block-page', 'the checksum of a page of a block does not match');
     group.verified.add(page.offset);
   }
-  return zstd ? decompress(stored, page.rawBytes) : stored;
+  return stored;
 }
 
 function damaged(schema: ColumnSchema): Error {
