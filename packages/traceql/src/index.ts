@@ -24,3 +24,9 @@ export type {
   Status,
   StructuralOperator,
 } from './ast.ts';
+export { formatDuration, parseDuration, parseGoDuration, parsePrometheusDuration } from './duration.ts';
+export { intrinsicType, type StaticType } from './intrinsics.ts';
+export { hintOf, parse, parseField } from './parse.ts';
+export { compilePattern, type Matcher } from './pattern.ts';
+export { printFieldExpression, printQuery, printScalar, printStage, printStatic } from './print.ts';
+export { isNumericType, typeOf, type ValueType } from './types.ts';
