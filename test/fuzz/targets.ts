@@ -7,6 +7,7 @@ import { otlpJsonTarget } from './targets/otlp-json.ts';
 import { otlpProtoTarget } from './targets/otlp-proto.ts';
 import { rootTarget } from './targets/root.ts';
 import { segmentsTarget } from './targets/segments.ts';
+import { traceqlTarget } from './targets/traceql.ts';
 
 /** Every parser of outside bytes, by the name that `--target` takes. */
 export const TARGETS: ReadonlyMap<string, CreateTarget> = new Map<string, CreateTarget>([
@@ -18,4 +19,5 @@ export const TARGETS: ReadonlyMap<string, CreateTarget> = new Map<string, Create
   ['segments', segmentsTarget],
   ['root', rootTarget],
   ['encodings', encodingsTarget],
+  ['traceql', traceqlTarget],
 ]);

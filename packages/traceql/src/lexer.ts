@@ -23,11 +23,16 @@ type Read = Token extends infer T
     : never
   : never;
 
+export interface TokenizeOptions {
+  /** Behind what cannot be read go on, to the end. */
+  goOn?: boolean;
+}
+
 /**
  * All tokens of the query and one for its end. Where the text cannot be read the last one says why: what stands
  * before may be wrong for another reason, which is then told first.
  */
-export function tokenize(source: string): Token[] {
+export function tokenize(source: string, options: TokenizeOptions = {}): Token[] {
   if (Buffer.byteLength(source) > MAX_QUERY_BYTES) {
     throw new VivaceError('invalid', 'traceql', 'TraceQL expression exceeds the configured maximum size');
   }
@@ -36,7 +41,7 @@ export function tokenize(source: string): Token[] {
     from = match(BLANK, source, from)?.to ?? from;
     const token = readToken(source, from);
     tokens.push({ ...token, from, text: source.slice(from, token.to) } as Token);
-    if (token.kind === 'end' || token.kind === 'error') return tokens;
+    if (token.kind === 'end' || (token.kind === 'error' && options.goOn !== true)) return tokens;
     from = token.to;
   }
 }

@@ -3,6 +3,7 @@ import { parseField as readField } from './parse-field.ts';
 import { isMetricsFunction, parseHints, parseMetrics, parseSecondStages } from './parse-metrics.ts';
 import { parsePipeline } from './parse-pipeline.ts';
 import { TokenStream } from './token-stream.ts';
+import { ATTRIBUTE_SCOPES, writtenAttribute } from './tokens.ts';
 import { validate } from './validate.ts';
 
 /**
@@ -23,12 +24,31 @@ export function parse(source: string): Query {
   return query;
 }
 
-/** The name of a tag as clients send it: `resource.service.name`, `.foo`, `name`, `span:id`. Throws as `parse` does. */
-export function parseField(text: string): Field {
-  const tokens = new TokenStream(text.toWellFormed());
-  const field = readField(tokens);
-  if (tokens.peek().kind !== 'end') throw tokens.unexpected();
-  return field;
+/**
+ * The name of a tag as clients send it: `resource.service.name`, `.foo`, `name`, `span:id`. Behind a scope any
+ * characters do, also those that need quotes in a query. Throws as `parse` does.
+ */
+export function parseField(source: string): Field {
+  const text = source.toWellFormed();
+  const tokens = new TokenStream(text);
+  try {
+    const field = readField(tokens);
+    if (tokens.peek().kind !== 'end') throw tokens.unexpected();
+    return field;
+  } catch (error) {
+    const verbatim = verbatimAttribute(text);
+    if (verbatim === undefined) throw error;
+    return verbatim;
+  }
+}
+
+function verbatimAttribute(source: string): Field | undefined {
+  const point = source.indexOf('.');
+  const scope = point === 0 ? 'any' : ATTRIBUTE_SCOPES.get(source.slice(0, Math.max(point, 0)));
+  const name = source.slice(point + 1);
+  if (scope === undefined || name === '' || name.includes('"')) return undefined;
+  const text = writtenAttribute(scope, name);
+  return { kind: 'attribute', scope, name, text, from: 0, to: source.length };
 }
 
 /** The value of a hint of the query, the last one where it is given more than once. */

@@ -3,7 +3,7 @@ import type { AttributeScope, Place } from './ast.ts';
 /** `text` is what stands in the query. */
 export type Token = Place & { text: string } & (
     | { kind: 'end' }
-    /** What cannot be read, and the reason; always the last token. */
+    /** What cannot be read, and the reason. */
     | { kind: 'error'; message: string }
     | { kind: 'operator' }
     | { kind: 'identifier' }
