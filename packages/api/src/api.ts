@@ -18,6 +18,10 @@ import {
 } from './listener.ts';
 import type { BuildInfo } from './operation-routes.ts';
 import { problemResponse } from './problem.ts';
+import { QueryGate } from './query/query-gate.ts';
+import type { StreamingOptions } from './query/stream-call.ts';
+import { STREAMING_SERVICE, streamingMethods } from './query/streaming-querier.ts';
+import type { QueryEngine } from './query-engine.ts';
 import type { RouteContext } from './route.ts';
 import type { Tenancy } from './tenants.ts';
 import type { TraceFinder } from './trace-finder.ts';
@@ -29,6 +33,8 @@ export interface ApiOptions {
   tls?: ListenerTls;
   tenancy: Tenancy;
   finder: TraceFinder;
+  /** Answers TraceQL. Without one only traces by id are served. */
+  engine?: QueryEngine;
   build: BuildInfo;
   /** What keeps the server from serving, a line each; empty when it is ready. Asked at every `/ready`. */
   notReady: () => string[];
@@ -48,6 +54,11 @@ export interface ApiLimits extends ListenerLimits {
   /** Trace lookups at the same time. */
   maxLookups: number;
   traceTimeoutMs: number;
+  /** Searches, metrics and questions about attributes at the same time, one for each tenant asked. */
+  maxQueries: number;
+  queryTimeoutMs: number;
+  /** Of one metrics query. */
+  maxMetricsRangeMs: number;
   flushTimeoutMs: number;
   maxGrpcRequestBytes: number;
 }
@@ -59,6 +70,11 @@ export const DEFAULT_API_LIMITS: ApiLimits = {
   maxLookups: 64,
   // Grafana's own client gives up after 30 s.
   traceTimeoutMs: 30_000,
+  // A dashboard asks dozens of questions at once; the engine bounds what they use.
+  maxQueries: 256,
+  // Data sources wait 30 s unless they are told to wait longer.
+  queryTimeoutMs: 60_000,
+  maxMetricsRangeMs: 7 * 24 * 3_600_000,
   // A flush uploads everything that is not in a block yet.
   flushTimeoutMs: 10 * 60_000,
   maxGrpcRequestBytes: 1024 * 1024,
@@ -79,7 +95,16 @@ export function createApi(options: ApiOptions): Api {
     observe: (route, status, seconds) => instruments.requests.observe({ route, status: String(status) }, seconds),
     onError: (error, request) => logger.error({ err: error, request }, 'a request failed'),
   };
+  const queries: StreamingOptions | undefined = options.engine && {
+    engine: options.engine,
+    tenancy: options.tenancy,
+    gate: new QueryGate(limits.maxQueries),
+    metrics: { maxRangeNanos: BigInt(limits.maxMetricsRangeMs) * 1_000_000n },
+    timeoutMs: limits.queryTimeoutMs,
+    clock,
+  };
   const app = createApp({
+    queries,
     traces: {
       finder: options.finder,
       tenancy: options.tenancy,
@@ -104,7 +129,11 @@ export function createApi(options: ApiOptions): Api {
     hostname: 'localhost',
     errorHandler: (cause) => problemResponse(unreadableRequest(cause)),
   });
-  const methods: ReadonlyMap<string, GrpcMethod> = healthMethods({ notReady: options.notReady, services: [], clock });
+  const services = queries === undefined ? [] : [STREAMING_SERVICE];
+  const methods: ReadonlyMap<string, GrpcMethod> = new Map([
+    ...healthMethods({ notReady: options.notReady, services, clock }),
+    ...(queries === undefined ? [] : streamingMethods(queries)),
+  ]);
   const stopping = new AbortController();
   const onRequest = (request: AnyRequest, response: AnyResponse) => {
     if (!isGrpc(request.headers)) {

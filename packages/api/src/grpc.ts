@@ -27,6 +27,8 @@ export interface GrpcCall {
   signal: AbortSignal;
   /** Sends a message; resolves when the client has room for more. */
   send: (message: Uint8Array) => Promise<void>;
+  /** Metadata that goes out with the status, lower-case names and values of printable ASCII. */
+  trailers: Map<string, string>;
 }
 
 /** A unary method sends once, a streaming one any number of times. What it throws becomes the status. */
@@ -75,6 +77,7 @@ export async function serveGrpc(
   options.stopping.addEventListener('abort', onStop, { once: true });
   if (options.stopping.aborted) onStop();
   response.once('close', () => abort('canceled', 'call-canceled', 'the client went away'));
+  const trailers = new Map<string, string>();
   const timers: (() => void)[] = [];
   const timeoutMs = parseGrpcTimeout(headers['grpc-timeout']);
   if (timeoutMs !== undefined) {
@@ -91,12 +94,12 @@ export async function serveGrpc(
     const message = await orAborted(body, controller.signal);
     cancelReadTimer();
     const send = (bytes: Uint8Array) => sendMessage(response, bytes, controller.signal);
-    await orAborted(method({ message, headers, signal: controller.signal, send }), controller.signal);
-    endWith(request, response, { code: GRPC_OK, message: '' });
+    await orAborted(method({ message, headers, signal: controller.signal, send, trailers }), controller.signal);
+    endWith(request, response, { code: GRPC_OK, message: '' }, trailers);
   } catch (error) {
     const status = error instanceof RefusedMessage ? error.status : grpcStatusOf(error);
     if (status.code === GRPC_INTERNAL || status.code === GRPC_DATA_LOSS) options.onError(error, path);
-    endWith(request, response, status);
+    endWith(request, response, status, trailers);
   } finally {
     for (const cancel of timers) cancel();
     options.stopping.removeEventListener('abort', onStop);
@@ -162,9 +165,15 @@ function writeHead(response: Http2ServerResponse): void {
 }
 
 /** Ends a call: in the trailers when messages were sent, else in the headers alone. */
-function endWith(request: Http2ServerRequest, response: Http2ServerResponse, { code, message }: GrpcStatus): void {
+function endWith(
+  request: Http2ServerRequest,
+  response: Http2ServerResponse,
+  { code, message }: GrpcStatus,
+  trailers: ReadonlyMap<string, string> = new Map(),
+): void {
   if (response.destroyed || response.stream === undefined || response.stream.destroyed) return;
   const status = {
+    ...Object.fromEntries(trailers),
     'grpc-status': String(code),
     ...(message === '' ? {} : { 'grpc-message': encodeGrpcMessage(message) }),
   };

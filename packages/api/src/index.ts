@@ -1,5 +1,18 @@
 export { type Api, type ApiLimits, type ApiOptions, createApi, DEFAULT_API_LIMITS } from './api.ts';
 export type { ListenAddress, ListenerTls } from './listener.ts';
 export type { BuildInfo } from './operation-routes.ts';
+export type {
+  MetricsOptions,
+  MetricsPart,
+  QueryEngine,
+  SearchOptions,
+  SearchPart,
+  TagScope,
+  TagsAnswer,
+  TagsOptions,
+  TagValuesAnswer,
+  TagValuesOptions,
+  TimeRange,
+} from './query-engine.ts';
 export type { Tenancy } from './tenants.ts';
 export type { FindTraceOptions, TraceAnswer, TraceFinder } from './trace-finder.ts';

@@ -24,7 +24,7 @@ export interface OperationRoutesOptions {
 
 const TIMEOUT_MS = 30_000;
 
-/** What this version does not serve yet, and what to do instead. Grafana shows the text as it is. */
+/** What is not served without a query engine, and what to do instead. Grafana shows the text as it is. */
 const UNSERVED: [path: string, what: string][] = [
   ['/api/search', 'search'],
   ['/api/search/*', 'the list of attributes'],
@@ -32,9 +32,17 @@ const UNSERVED: [path: string, what: string][] = [
   ['/api/metrics/*', 'TraceQL metrics'],
 ];
 
-/** Health, build, configuration and metrics: the routes that need no tenant. */
-export function addOperationRoutes(app: Hono, options: OperationRoutesOptions, context: RouteContext): void {
-  const paths: string[] = [];
+/**
+ * Health, build, configuration and metrics: the routes that need no tenant. `queryPaths` are those of queries that
+ * are served; without any, asking for them is answered with what is served instead.
+ */
+export function addOperationRoutes(
+  app: Hono,
+  options: OperationRoutesOptions,
+  queryPaths: readonly string[],
+  context: RouteContext,
+): void {
+  const paths: string[] = [...queryPaths];
   const add = (path: string, handle: Route['handle'], more: Partial<Route> = {}) => {
     paths.push(path);
     addRoute(app, { path, methods: ['GET', 'POST'], timeoutMs: TIMEOUT_MS, handle, ...more }, context);
@@ -66,6 +74,7 @@ export function addOperationRoutes(app: Hono, options: OperationRoutesOptions, c
     },
     { timeoutMs: options.flushTimeoutMs },
   );
+  if (queryPaths.length > 0) return;
   for (const [path, what] of UNSERVED) {
     const text = `${what} is not served by this version of Vivace (${build.version})\nopen a trace by its id: /api/v2/traces/{id}, or the id in Grafana's TraceQL box\n`;
     addRoute(

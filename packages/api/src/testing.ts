@@ -10,3 +10,17 @@ export {
   type GrafanaTrace,
   takeTraceAsGrafana,
 } from './testing/grafana-trace.ts';
+export {
+  decodeInstantStrictly,
+  decodeRangeStrictly,
+  decodeSearchStrictly,
+  type StrictAttribute,
+  type StrictInstant,
+  type StrictMetrics,
+  type StrictRange,
+  type StrictSearch,
+  type StrictSpan,
+  type StrictSpanSet,
+  type StrictTrace,
+} from './testing/strict-answers.ts';
+export { decodeTempopb, encodeTempopb } from './testing/tempopb-schema.ts';

@@ -1,5 +1,6 @@
 import { concatBytes } from '@vivace/kernel';
 import { ProtoReader, ProtoWriter, tracesToJsonPieces, WIRE_BYTES, WIRE_VARINT } from '@vivace/otlp';
+import { problemLine } from './problem-lines.ts';
 import type { TraceAnswer } from './trace-finder.ts';
 
 /** Field numbers of `tempopb.TraceByIDResponse` and `tempopb.TraceByIDMetrics`. */
@@ -9,10 +10,6 @@ const FIELD_STATUS = 3;
 const FIELD_MESSAGE = 4;
 const FIELD_INSPECTED_BYTES = 1;
 const STATUS_PARTIAL = 1;
-
-/** More than these are counted, not told. */
-const MAX_PROBLEMS_TOLD = 5;
-const MAX_PROBLEM_LENGTH = 300;
 
 /** A large trace goes out in pieces of this size, as views of one buffer. */
 const PIECE_BYTES = 256 * 1024;
@@ -58,10 +55,7 @@ function cut(trace: Uint8Array, maxBytes: number): Uint8Array {
 /** Why an answer is not complete, as one line; undefined when nothing is known to be missing. */
 export function missingParts(answer: TraceAnswer): string | undefined {
   if (answer.complete) return undefined;
-  if (answer.problems.length === 0) return 'a part of the data could not be read';
-  const told = answer.problems.slice(0, MAX_PROBLEMS_TOLD).map((problem) => problem.slice(0, MAX_PROBLEM_LENGTH));
-  const untold = answer.problems.length - told.length;
-  return untold > 0 ? `${told.join('; ')}; and ${untold} more` : told.join('; ');
+  return problemLine(answer.problems) ?? 'a part of the data could not be read';
 }
 
 /** The message of an answer that is not the whole trace; undefined for one that is. */

@@ -1,0 +1,75 @@
+import type { QueryStats, SpanAnswer, SpansetAnswer, TraceMatch } from '@vivace/block-query';
+import { bytesToHex } from '@vivace/kernel';
+import type { AttributeTypes } from './attribute-types.ts';
+import type { SearchMetrics, SearchTrace, SpanMessage, SpanSetMessage } from './tempopb.ts';
+
+const MAX_UINT32 = 4294967295;
+const NANOS_PER_MS = 1_000_000n;
+
+/** Tempo's words for a trace whose root is not there; Grafana shows them as they are. */
+const NO_ROOT = '<root span not yet received>';
+
+export interface SearchTraceOptions {
+  types: AttributeTypes;
+  /** Off for searches by tags, whose answers have only the facts of traces. */
+  spansets: boolean;
+}
+
+/** A trace of a search, as Tempo writes it. The traces of `types` must be settled. */
+export function searchTrace(match: TraceMatch, { types, spansets }: SearchTraceOptions): SearchTrace {
+  const facts: SearchTrace = {
+    traceID: traceIdText(match.traceId),
+    rootServiceName: match.root?.service ?? NO_ROOT,
+    rootTraceName: match.root?.name ?? '',
+    startTimeUnixNano: match.startUnixNano,
+    durationMs: uint32(Number(match.durationNanos / NANOS_PER_MS)),
+  };
+  if (!spansets) return facts;
+  const sets = match.spansets.map((set) => spanSetMessage(set, types));
+  return {
+    ...facts,
+    // Where it is there Grafana's table shows it and no other, so of several none may be it.
+    ...(sets.length === 1 ? { spanSet: sets[0] as SpanSetMessage } : {}),
+    spanSets: sets,
+    serviceStats: match.services,
+  };
+}
+
+/** Hexadecimal without the zeros at its beginning, as Tempo writes trace ids. */
+export function traceIdText(traceId: Uint8Array): string {
+  return bytesToHex(traceId).replace(/^0+(?=.)/, '');
+}
+
+export function searchMetrics(stats: QueryStats): SearchMetrics {
+  return {
+    inspectedTraces: uint32(stats.inspectedTraces),
+    inspectedBytes: stats.inspectedBytes,
+    totalBlocks: uint32(stats.totalBlocks),
+    completedJobs: uint32(stats.completedJobs),
+    totalJobs: uint32(stats.totalJobs),
+    totalBlockBytes: stats.totalBlockBytes,
+    inspectedSpans: stats.inspectedSpans,
+  };
+}
+
+function spanSetMessage({ spans, matched, attributes }: SpansetAnswer, types: AttributeTypes): SpanSetMessage {
+  return {
+    spans: spans.map((span) => spanMessage(span, types)),
+    matched: uint32(matched),
+    attributes: types.write(attributes),
+  };
+}
+
+function spanMessage(span: SpanAnswer, types: AttributeTypes): SpanMessage {
+  return {
+    spanID: bytesToHex(span.spanId),
+    ...(span.name === undefined ? {} : { name: span.name }),
+    startTimeUnixNano: span.startUnixNano,
+    durationNanos: span.durationNanos,
+    attributes: types.write(span.attributes),
+  };
+}
+
+function uint32(value: number): number {
+  return Math.min(MAX_UINT32, Math.max(0, Math.trunc(value)));
+}

@@ -1,0 +1,53 @@
+import type { Context, Hono } from 'hono';
+import { addRoute, type RouteContext } from '../route.ts';
+import { AttributeTypes } from './attribute-types.ts';
+import { listToJsonPieces, messageToJson } from './message-json.ts';
+import { parametersOf } from './parameters.ts';
+import { CURSOR_HEADER, partialReason } from './partial.ts';
+import { jsonResponse, type QueryRoutesOptions, runQuery } from './route-options.ts';
+import { searchMetrics, searchTrace } from './search-answer.ts';
+import { gatherSearch, type WholeSearch } from './search-parts.ts';
+import { searchParameters, searchRequest } from './search-request.ts';
+import { SEARCH_RESPONSE, SEARCH_TRACE, type SearchTrace } from './tempopb.ts';
+
+const PATH = '/api/search';
+
+/** `/api/search`: traces that match a query, newest first. */
+export function addSearchRoutes(app: Hono, options: QueryRoutesOptions, context: RouteContext): string[] {
+  addRoute(
+    app,
+    {
+      path: PATH,
+      methods: ['GET', 'POST'],
+      timeoutMs: options.timeoutMs,
+      handle: (c, signal) => answer(c, signal, options, context),
+    },
+    context,
+  );
+  return [PATH];
+}
+
+async function answer(
+  c: Context,
+  signal: AbortSignal,
+  options: QueryRoutesOptions,
+  context: RouteContext,
+): Promise<Response> {
+  const parameters = parametersOf(c.req.url);
+  const { spansets, ...request } = searchRequest(searchParameters(parameters), context.clock.nowMs());
+  const found = await runQuery(options, c.req.header('x-scope-orgid'), (engine) =>
+    gatherSearch(engine.search({ ...request, signal }), signal),
+  );
+  const partial = partialReason(found.problems, parameters.get('partial') === 'true');
+  const metrics = messageToJson({ metrics: SEARCH_RESPONSE.metrics }, { metrics: searchMetrics(found.stats) });
+  const pieces = listToJsonPieces('traces', SEARCH_TRACE, messagesOf(found, spansets), { rest: metrics });
+  const response = await jsonResponse(c, pieces, { partial, context });
+  if (found.cursor !== undefined) response.headers.set(CURSOR_HEADER, found.cursor);
+  return response;
+}
+
+function* messagesOf({ traces }: WholeSearch, spansets: boolean): Generator<SearchTrace> {
+  const types = new AttributeTypes();
+  types.settle(traces);
+  for (const trace of traces) yield searchTrace(trace, { types, spansets });
+}
