@@ -20,12 +20,21 @@ import {
   type DecodedColumn,
   type DecodedDictionary,
   decodeChunk,
-  type GroupBytes,
   readDictionary,
 } from './parquet/chunk-reader.ts';
 import type { ChunkLayout } from './parquet/directory.ts';
 import { placeTrace, planEvents, planReads, planTrace, type RowRange } from './plan-trace.ts';
 import { type Owners, type RowsPart, readRows, type TablePart } from './read-rows.ts';
+import {
+  type CallOptions,
+  ChunkStore,
+  groupKey,
+  type LoadedGroup,
+  layoutBytes,
+  type Table,
+} from './scan/chunk-store.ts';
+import type { GroupRun } from './scan/group-run.ts';
+import { RunColumns } from './scan/run-columns.ts';
 import { decodeTraceList, type TraceList } from './trace-list.ts';
 import type { ValueSummary } from './value-summary.ts';
 
@@ -59,10 +68,6 @@ export interface BlockSections {
   events: Uint8Array;
 }
 
-interface CallOptions {
-  signal?: AbortSignal;
-}
-
 /**
  * A block, read through a cache. Makes no read before it is asked something. All methods reject with `data`
  * errors for bytes that are not what was written, and with the errors of `readRange`.
@@ -85,22 +90,13 @@ export interface BlockReader {
   readGroup(group: number, options?: CallOptions): Promise<ColumnSetView>;
   /** Every trace of a row group: eight bytes of each id (see `TraceList`) and its spans. */
   readTraceList(group: number, options?: CallOptions): Promise<TraceList>;
+  /** The columns of a run of row groups, see `batchesOf`: reads the index, and columns when they are fetched. */
+  readRun(run: GroupRun, options?: CallOptions): Promise<RunColumns>;
   readSummary(options?: CallOptions): Promise<ValueSummary>;
 }
 
 /** A trace larger than a row group is read in pieces of at most this. */
 const MAX_READ_BYTES = 64 * 1024 * 1024;
-/** What a decoded directory costs, by chunk and by page. */
-const CHUNK_BYTES = 200;
-const PAGE_BYTES = 100;
-
-interface LoadedGroup {
-  group: GroupBytes;
-  chunks: ChunkLayout[];
-}
-
-type Table = 'spans' | 'events' | 'resources';
-
 export function openBlock(options: OpenBlockOptions): BlockReader {
   return new Reader(options);
 }
@@ -111,6 +107,7 @@ class Reader implements BlockReader {
   readonly #cache: BlockCache;
   readonly #seed: number;
   readonly #indexReadBytes: number;
+  readonly #store: ChunkStore;
 
   constructor({ place, readRange, cache, seed = 0, indexReadBytes = INDEX_READ_BYTES }: OpenBlockOptions) {
     this.#place = place;
@@ -118,6 +115,7 @@ class Reader implements BlockReader {
     this.#cache = cache;
     this.#seed = seed;
     this.#indexReadBytes = Math.max(INDEX_HEADER_BYTES, indexReadBytes);
+    this.#store = new ChunkStore(place.id, cache, (...read) => this.#read(...read));
   }
 
   get id(): string {
@@ -130,7 +128,7 @@ class Reader implements BlockReader {
     return this.mayHold(hash.low, hash.high, options);
   }
 
-  async mayHold(low: number, high: number, { signal }: CallOptions = {}): Promise<boolean> {
+  async mayHold(low: number, high: number, options: CallOptions = {}): Promise<boolean> {
     const { length } = this.#place.sections.filter;
     const offset = filterProbeOffset(length, high);
     const whole = this.#cache.get(`${this.id}/filter`) as Uint8Array | undefined;
@@ -139,7 +137,7 @@ class Reader implements BlockReader {
     const key = `${this.id}/filter/${offset}`;
     let block = this.#cache.get(key) as Uint8Array | undefined;
     if (block === undefined) {
-      block = await this.#read('filter', offset, FILTER_BLOCK_BYTES, signal);
+      block = await this.#read('filter', offset, FILTER_BLOCK_BYTES, options);
       this.#cache.put(key, block, FILTER_BLOCK_BYTES + key.length);
     }
     return filterMayHold(block, length, low, high);
@@ -171,15 +169,15 @@ class Reader implements BlockReader {
     return this.#decode(index, chosen, spans, events, await this.#owners(index, options), true);
   }
 
-  async index({ signal }: CallOptions = {}): Promise<BlockIndex> {
+  async index(options: CallOptions = {}): Promise<BlockIndex> {
     const key = `${this.id}/index`;
     const known = this.#cache.get(key) as BlockIndex | undefined;
     if (known !== undefined) return known;
     const { length } = this.#place.sections.index;
-    let bytes = await this.#read('index', 0, Math.min(length, this.#indexReadBytes), signal);
+    let bytes = await this.#read('index', 0, Math.min(length, this.#indexReadBytes), options);
     const { summary } = decodeIndexHeader(bytes);
     if (summary.offset > bytes.length) {
-      const rest = await this.#read('index', bytes.length, summary.offset - bytes.length, signal);
+      const rest = await this.#read('index', bytes.length, summary.offset - bytes.length, options);
       bytes = Buffer.concat([bytes, rest]);
     }
     const index = decodeIndex(bytes);
@@ -221,17 +219,33 @@ class Reader implements BlockReader {
     const read = offset + length <= index.bytes.length;
     const piece = read
       ? index.bytes.subarray(offset, offset + length)
-      : await this.#read('index', offset, length, options.signal);
+      : await this.#read('index', offset, length, options);
     const list = decodeTraceList(piece, traceGroup);
     this.#cache.put(key, list, (read ? 0 : length) + 200);
     return list;
+  }
+
+  async readRun(run: GroupRun, options: CallOptions = {}): Promise<RunColumns> {
+    const index = await this.index(options);
+    if (run.first < 0 || run.first >= run.end || run.end > index.spans.groups.length) {
+      throw new VivaceError('invalid', 'block-group', `a block has no row groups ${run.first} to ${run.end - 1}`);
+    }
+    const source = {
+      blockId: this.id,
+      index,
+      cache: this.#cache,
+      store: this.#store,
+      readTraceList: (group: number, call: CallOptions) => this.readTraceList(group, call),
+      readOwners: (call: CallOptions) => this.#owners(index, call),
+    };
+    return new RunColumns(source, run);
   }
 
   async readSummary(options: CallOptions = {}): Promise<ValueSummary> {
     const index = await this.index(options);
     const { offset, storedBytes } = index.summary;
     if (offset + storedBytes <= index.bytes.length) return indexSummary(index);
-    const bytes = await this.#read('index', offset, storedBytes, options.signal);
+    const bytes = await this.#read('index', offset, storedBytes, options);
     return indexSummary({ ...index, bytes, summary: { ...index.summary, offset: 0 } });
   }
 
@@ -274,18 +288,18 @@ class Reader implements BlockReader {
     index: BlockIndex,
     table: Table,
     wanted: readonly number[],
-    { signal }: CallOptions,
+    options: CallOptions,
   ): Promise<Map<number, LoadedGroup>> {
     const layout = table === 'resources' ? index.resourceTable : index[table];
     const loaded = new Map<number, LoadedGroup>();
     const missing: number[] = [];
     for (const group of wanted) {
-      const known = this.#cache.get(this.#groupKey(table, group)) as LoadedGroup | undefined;
+      const known = this.#cache.get(groupKey(this.id, table, group)) as LoadedGroup | undefined;
       if (known === undefined) missing.push(group);
       else loaded.set(group, known);
     }
     for (const read of planReads(layout.groups, missing, MAX_READ_BYTES)) {
-      const bytes = await this.#read(table, read.offset, read.length, signal);
+      const bytes = await this.#read(table, read.offset, read.length, options);
       let at = 0;
       for (const number of read.groups) {
         const { length } = layout.groups[number] as TableGroup;
@@ -297,10 +311,8 @@ class Reader implements BlockReader {
   }
 
   #keepGroup(layout: TableLayout, table: Table, number: number, bytes: Uint8Array): LoadedGroup {
-    const group = { group: { bytes, verified: new Set<number>() }, chunks: groupChunks(layout, number) };
-    const pages = group.chunks.reduce((sum, chunk) => sum + chunk.pages.length, 0);
-    const cost = bytes.length + CHUNK_BYTES * group.chunks.length + PAGE_BYTES * pages;
-    this.#cache.put(this.#groupKey(table, number), group, cost);
+    const group = { group: { bytes, base: 0, verified: new Set<number>() }, chunks: groupChunks(layout, number) };
+    this.#cache.put(groupKey(this.id, table, number), group, bytes.length + layoutBytes(group.chunks));
     return group;
   }
 
@@ -364,7 +376,7 @@ class Reader implements BlockReader {
 
   /** Inflated pages are kept for lookups, which come back to them; a scan would push everything else out. */
   #chunkCache(table: Table, group: number, keepPages = false): ChunkCache {
-    const prefix = `${this.#groupKey(table, group)}/`;
+    const prefix = `${groupKey(this.id, table, group)}/`;
     return {
       dictionary: (offset) => this.#cache.get(prefix + offset) as DecodedDictionary | undefined,
       putDictionary: (offset, dictionary) => {
@@ -377,11 +389,7 @@ class Reader implements BlockReader {
     };
   }
 
-  #groupKey(table: Table, group: number): string {
-    return `${this.id}/${table}/${group}`;
-  }
-
-  async #read(section: SectionName, offset: number, length: number, signal: AbortSignal | undefined) {
+  async #read(section: SectionName, offset: number, length: number, { signal, onRead }: CallOptions) {
     const { object, offset: start, length: sectionLength } = this.#place.sections[section];
     if (offset + length > sectionLength) throw dataError('block-truncated', `the ${section} of a block end early`);
     signal?.throwIfAborted();
@@ -389,6 +397,7 @@ class Reader implements BlockReader {
     if (bytes.length !== length) {
       throw dataError('block-truncated', `a read of ${length} bytes of a block gave ${bytes.length}`);
     }
+    onRead?.(length);
     return bytes;
   }
 }

@@ -4,10 +4,11 @@ import type { BlockIndex, TableColumnLayout, TableLayout } from './block-index.t
 import { ByteInterner } from './byte-interner.ts';
 import { ColumnBuilder } from './column-builder.ts';
 import { EVENT_COLUMNS, SPAN_COLUMNS } from './layout.ts';
-import { takeExactEnd } from './overflow.ts';
+import { NO_PARENT } from './parent-links.ts';
 import { type ChunkCache, type DecodedColumn, decodeChunk, type GroupBytes } from './parquet/chunk-reader.ts';
-import type { Values } from './parquet/chunk-writer.ts';
 import type { ChunkLayout } from './parquet/directory.ts';
+import { integerAt } from './parquet/whole-chunk.ts';
+import { completeParents, endsOf, eventTimes, exactEnds } from './row-times.ts';
 
 /** Rows `from … to - 1` of a row group that has been read. */
 export interface TablePart {
@@ -54,12 +55,7 @@ export function readRows(index: BlockIndex, parts: readonly RowsPart[], owners: 
   const duration = new Uint32Array(2 * rows);
   spans.copy('duration', new Uint8Array(duration.buffer), 8);
   const end = new Uint32Array(2 * rows);
-  for (let row = 0; row < rows; row++) {
-    const low = ((start[2 * row] as number) + (duration[2 * row] as number)) >>> 0;
-    end[2 * row] = low;
-    end[2 * row + 1] =
-      (start[2 * row + 1] as number) + (duration[2 * row + 1] as number) + (low < (start[2 * row] as number) ? 1 : 0);
-  }
+  endsOf(start, duration, rows, end);
   const overflow = restoreEnds(spans.built('overflow').sparse(), duration, end, seed);
   const usedResources = renumber(resource, owners.resources);
   const usedScopes = renumber(scope, owners.scopes);
@@ -166,20 +162,11 @@ class TableRows<Name extends string = SpanColumn> {
   }
 }
 
-const NO_PARENT = -0x80000000;
-
 function parentIds(spans: TableRows, spanId: Int32Array): Int32Array {
   const { rows } = spans;
   const parentId = new Int32Array(2 * rows);
   spans.copy('parent_id', new Uint8Array(parentId.buffer), 8);
-  const delta = spans.integers('parent', rows, NO_PARENT);
-  for (let row = 0; row < rows; row++) {
-    if (delta[row] === NO_PARENT) continue;
-    const parent = row + (delta[row] as number);
-    if (parent < 0 || parent >= rows) throw dataError('block-row', 'the parent of a span lies outside of its trace');
-    parentId[2 * row] = spanId[2 * parent] as number;
-    parentId[2 * row + 1] = spanId[2 * parent + 1] as number;
-  }
+  completeParents(parentId, spans.integers('parent', rows, NO_PARENT), spanId, rows);
   return parentId;
 }
 
@@ -208,29 +195,29 @@ function renumber(ids: Int32Array, entries: readonly Uint8Array[]): DictionaryVi
 
 /** Moves exact ends from overflow fragments, where spans that end before they start keep them, to `end`. */
 function restoreEnds(overflow: SparseColumn, duration: Uint32Array, end: Uint32Array, seed: number): SparseColumn {
+  const ends = exactEnds(overflow, duration);
+  if (ends.length === 0) return overflow;
   const { bytes, offsets } = overflow.dictionary;
   const interner = new ByteInterner(seed);
   const rows = new Int32Array(overflow.count);
   const codes = new Int32Array(overflow.count);
   let count = 0;
-  let moved = false;
-  for (let i = 0; i < overflow.count; i++) {
-    const row = overflow.rows[i] as number;
-    let fragment = bytes.subarray(offsets[overflow.codes[i] as number], offsets[(overflow.codes[i] as number) + 1]);
-    if (duration[2 * row] === 0 && duration[2 * row + 1] === 0) {
-      const exact = takeExactEnd(fragment);
-      if (exact !== undefined) {
-        end[2 * row] = exact.low;
-        end[2 * row + 1] = exact.high;
-        fragment = exact.rest;
-        moved = true;
-      }
+  let next = 0;
+  for (let at = 0; at < overflow.count; at++) {
+    const code = overflow.codes[at] as number;
+    let fragment = bytes.subarray(offsets[code], offsets[code + 1]);
+    const exact = ends[next];
+    if (exact?.at === at) {
+      end[2 * exact.row] = exact.low;
+      end[2 * exact.row + 1] = exact.high;
+      fragment = exact.rest;
+      next++;
     }
     if (fragment.length === 0) continue;
-    rows[count] = row;
+    rows[count] = overflow.rows[at] as number;
     codes[count++] = interner.code(fragment, 0, fragment.length);
   }
-  return moved ? { count, rows, codes, dictionary: interner.view() } : overflow;
+  return { count, rows, codes, dictionary: interner.view() };
 }
 
 /** Events of the spans: the event rows given may begin before and end after theirs. */
@@ -270,17 +257,13 @@ function readEvents(
   table.copy('time_offset', new Uint8Array(time.buffer), 8);
   const names = table.built('name').dense(rows);
   for (let row = 0; row < rows; row++) {
-    if (kind[row] === 1) continue;
-    if (names.codes[row] === -1) throw dataError('block-row', 'an event of a block has no name');
-    const span = spanRows[row] as number;
-    const low = ((time[2 * row] as number) + (start[2 * span] as number)) >>> 0;
-    const carry = low < (start[2 * span] as number) ? 1 : 0;
-    time[2 * row + 1] = (time[2 * row + 1] as number) + (start[2 * span + 1] as number) + carry;
-    time[2 * row] = low;
+    if (kind[row] !== 1 && names.codes[row] === -1) throw dataError('block-row', 'an event of a block has no name');
   }
+  const span = Int32Array.from(spanRows);
+  eventTimes(time, kind, span, start, rows);
   return {
     count: rows,
-    span: Int32Array.from(spanRows),
+    span,
     kind,
     time,
     name: names.codes,
@@ -305,14 +288,4 @@ function links(table: TableRows<EventColumn>): Pick<ColumnSetView['events'], 'li
     linkIds.set(spanIds.subarray(8 * row, 8 * row + 8), 24 * link + 16);
   }
   return { linkCount: count, linkRows: rows, linkIds };
-}
-
-function integerAt({ bytes }: Values, code: number): number {
-  const at = 4 * code;
-  return (
-    (bytes[at] as number) |
-    ((bytes[at + 1] as number) << 8) |
-    ((bytes[at + 2] as number) << 16) |
-    ((bytes[at + 3] as number) << 24)
-  );
 }

@@ -20,9 +20,11 @@ import {
 // Hot path: part of a column chunk becomes codes. Pages outside the rows asked for, and pages of nulls, are not
 // touched; within a page, runs before the rows are stepped over. Benchmark: `encode-block.bench.ts`.
 
-/** Bytes of a row group and what is known of them. Cached as one. */
+/** Bytes of a row group, or of a part of it, and what is known of them. Cached as one. */
 export interface GroupBytes {
   bytes: Uint8Array;
+  /** Where `bytes` begin in the row group. */
+  base: number;
   /** Offsets of pages whose checksum was found right. */
   verified: Set<number>;
 }
@@ -55,7 +57,11 @@ export interface ChunkCache {
 const NO_ENTRIES: Values = { bytes: new Uint8Array(0), width: 0, offsets: new Uint32Array(1) };
 const BOOL_ENTRIES: Values = { bytes: Uint8Array.of(0, 1), width: 1, offsets: undefined };
 
-/** Decodes rows `from … to - 1` (from the start of the row group) of a chunk. */
+/**
+ * Decodes rows `from … to - 1` (from the start of the row group) of a chunk.
+ *
+ * @param codes What becomes the codes; of `to - from` elements.
+ */
 export function decodeChunk(
   schema: ColumnSchema,
   chunk: ChunkLayout,
@@ -63,8 +69,9 @@ export function decodeChunk(
   cache: ChunkCache,
   from: number,
   to: number,
+  codes: Int32Array = new Int32Array(to - from),
 ): DecodedColumn {
-  const codes = new Int32Array(to - from).fill(-1);
+  codes.fill(-1);
   const firstPage = Math.floor(from / chunk.pageRows);
   const lastPage = Math.floor((to - 1) / chunk.pageRows);
   const plain = chunk.encoding === RLE_DICTIONARY ? undefined : createSink(schema);
@@ -289,7 +296,7 @@ function splitStrings(schema: ColumnSchema, body: Uint8Array, count: number): Va
 }
 
 /** A page of values, as long as nothing else is decoded. Inflating it costs more than the few rows a lookup wants of it. */
-function valuesBody(group: GroupBytes, page: PageLayout, zstd: boolean, cache: ChunkCache): Uint8Array {
+export function valuesBody(group: GroupBytes, page: PageLayout, zstd: boolean, cache: ChunkCache): Uint8Array {
   if (!zstd) return storedBody(group, page);
   const { offset, rawBytes } = page;
   const known = cache.page(offset);
@@ -318,9 +325,10 @@ function inflateOnce(stored: Uint8Array, rawBytes: number, sort: 'values' | 'dic
 }
 
 function storedBody(group: GroupBytes, page: PageLayout): Uint8Array {
-  const end = page.offset + page.bodyBytes;
-  if (end > group.bytes.length) throw dataError('block-truncated', 'a row group of a block ends early');
-  const stored = group.bytes.subarray(page.offset, end);
+  const from = page.offset - group.base;
+  const end = from + page.bodyBytes;
+  if (from < 0 || end > group.bytes.length) throw dataError('block-truncated', 'a row group of a block ends early');
+  const stored = group.bytes.subarray(from, end);
   if (!group.verified.has(page.offset)) {
     if (crc32(stored) !== page.crc) throw dataError('block-page', 'the checksum of a page of a block does not match');
     group.verified.add(page.offset);
@@ -328,6 +336,6 @@ function storedBody(group: GroupBytes, page: PageLayout): Uint8Array {
   return stored;
 }
 
-function damaged(schema: ColumnSchema): Error {
+export function damaged(schema: ColumnSchema): Error {
   return dataError('block-page', `a page of column ${schema.name} is damaged`);
 }
