@@ -5,4 +5,6 @@ export { naiveTags, naiveTagValues, type TagScope } from './naive/tags.ts';
 export { type CaseOptions, type CorpusCase, type Evaluator, loadCorpus, runCorpusCase } from './testing/corpus.ts';
 export { BASE_UNIX_NANO, type Dataset, readDataset } from './testing/dataset.ts';
 export { naiveEvaluator } from './testing/naive-evaluator.ts';
+export { randomMetricsQuery, randomMetricsQueryText, randomQuery, randomQueryText } from './testing/random-query.ts';
+export { randomTraces } from './testing/random-traces.ts';
 export { readTraces } from './testing/read-traces.ts';

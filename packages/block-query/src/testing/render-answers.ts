@@ -32,7 +32,7 @@ export function renderMatches(matches: readonly TraceMatch[], dataset: Dataset, 
     .join(' ');
 }
 
-/** `rate 1 - 2; svc="a" 0 1 2`: labels, then a value or `-` for each of the intervals that end at `times`. */
+/** `rate 1 - 2`, or `{name="a"} 0 1 2; {name="b"} 2 1 0`: labels, then a value or `-` for each of the intervals that end at `times`. */
 export function renderSeries(series: readonly Series[], times: readonly number[]): string {
   if (series.length === 0) return 'none';
   return series
@@ -47,7 +47,7 @@ export function renderSeries(series: readonly Series[], times: readonly number[]
 
 function renderLabels(labels: readonly Label[]): string {
   const [first] = labels;
-  if (labels.length === 1 && first?.key === '__name__') return `{${renderValue(first.value)}}`;
+  if (labels.length === 1 && first?.key === '__name__' && first.value.type === 'string') return first.value.value;
   return `{${labels.map(renderAttribute).join(' ')}}`;
 }
 
