@@ -53,9 +53,9 @@ function aggregateFloats(name: AggregateFunction, values: readonly number[]): nu
     case 'avg':
       return sum / values.length;
     case 'min':
-      return values.reduce((least, value) => (value < least ? value : least));
+      return values.reduce((least, value) => Math.min(least, value));
     case 'max':
-      return values.reduce((most, value) => (value > most ? value : most));
+      return values.reduce((most, value) => Math.max(most, value));
   }
 }
 
