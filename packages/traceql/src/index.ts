@@ -27,8 +27,9 @@ export type {
 export { formatDuration, parseDuration, parseGoDuration, parsePrometheusDuration } from './duration.ts';
 export { intrinsicType, type StaticType } from './intrinsics.ts';
 export { type Filter, parseLenient } from './lenient.ts';
+export type { Matcher } from './matcher.ts';
 export { hintOf, parse, parseField } from './parse.ts';
-export { compilePattern, type Matcher } from './pattern.ts';
+export { compilePattern } from './pattern.ts';
 export { printFieldExpression, printQuery, printScalar, printStage, printStatic } from './print.ts';
 export { type DurationBounds, durationBounds, parseTags, type Tags, tagQuery } from './tag-search.ts';
 export { isNumericType, typeOf, type ValueType } from './types.ts';

@@ -96,7 +96,7 @@ export function takeNumber(tokens: TokenStream): (Static & { type: 'int' | 'floa
   return signed !== undefined && isNumeric(signed) ? signed : undefined;
 }
 
-export function isNumeric(value: Static): value is Static & { type: 'int' | 'float' | 'duration' } {
+function isNumeric(value: Static): value is Static & { type: 'int' | 'float' | 'duration' } {
   return value.type === 'int' || value.type === 'float' || value.type === 'duration';
 }
 

@@ -120,8 +120,8 @@ export function parseSecondStages(tokens: TokenStream): SecondStage[] {
       if (value === undefined) throw tokens.unexpected('a number');
       stages.push({ kind: 'metrics-filter', operator, value, from, to: tokens.end });
     } else if (tokens.take('|')) {
-      const kind = tokens.take('topk') ? 'topk' : 'bottomk';
-      if (kind === 'bottomk') tokens.expect('bottomk');
+      const kind = tokens.take('topk') ? 'topk' : tokens.take('bottomk') ? 'bottomk' : undefined;
+      if (kind === undefined) throw tokens.unexpected('topk or bottomk');
       tokens.expect('(');
       const limit = takeCount(tokens, `${kind} limit`);
       tokens.expect(')');

@@ -173,7 +173,7 @@ function parseGroup(tokens: TokenStream, from: number): Operand {
   return { sort: 'spanset', node: tokens.node({ kind: 'pipeline', pipeline, ...place }, ...stages) };
 }
 
-export function isSpanset(stage: Stage): stage is SpansetExpression {
+function isSpanset(stage: Stage): stage is SpansetExpression {
   return stage.kind === 'filter' || stage.kind === 'spanset' || stage.kind === 'pipeline';
 }
 

@@ -164,6 +164,11 @@ describe('hostile queries', () => {
       'invalid TraceQL query: parse error at line 1, col 8: number too long',
     ],
     [
+      'many patterns',
+      `{ ${Array.from({ length: 900 }, (_, i) => `.a =~ "(a|b)*a{${i}}"`).join(' || ')} }`,
+      'invalid TraceQL query: more than 200 regular expressions in one query',
+    ],
+    [
       'a nested pattern',
       `{ .a =~ "${'('.repeat(60_000)}" }`,
       'invalid TraceQL query: invalid regex: the pattern has 60000',

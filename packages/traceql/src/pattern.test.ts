@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { literalMatcher } from './literal-pattern.ts';
@@ -70,6 +72,22 @@ describe('a pattern', () => {
     expect(performance.now() - begin).toBeLessThan(20_000);
   });
 
+  test('keeps little memory, whatever it is and is matched with', () => {
+    setFlagsFromString('--expose-gc');
+    const gc = runInNewContext('gc') as () => void;
+    const texts = Array.from({ length: 200 }, (_, i) => {
+      return Array.from({ length: 1000 }, (_unused, k) => pseudoRandom(i * 1000 + k)).join('');
+    });
+    const matchers = Array.from({ length: 4 }, (_, i) => generalMatcher(`(a|b)*a(a|b){${60 + i}}x`));
+    gc();
+    const before = process.memoryUsage().heapUsed;
+    for (const matcher of matchers) expect(texts.some((text) => matcher.test(text))).toBe(false);
+    gc();
+    // 9 MB each without a bound.
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(10e6);
+    expect(matchers.every((matcher) => matcher.test('ab'))).toBe(false);
+  });
+
   test('is kept, and forgotten when there are many or they are long', () => {
     const first = compilePattern('(kept)+');
     expect(compilePattern('(kept)+')).toBe(first);
@@ -129,3 +147,7 @@ describe('the short way for patterns of literals', () => {
     expect(matcher.test('service-5000')).toBe(false);
   });
 });
+
+function pseudoRandom(number: number): string {
+  return (Math.imul(number ^ (number >>> 7), 0x9e3779b1) >>> 15) % 2 === 0 ? 'a' : 'b';
+}

@@ -32,7 +32,7 @@ export function parseTags(text: string): Map<string, string | undefined> {
     const key = text.slice(at, keyEnd);
     if (key === '' || text[keyEnd] === '"') throw unexpectedAt(text, keyEnd);
     const value = text[keyEnd] === '=' ? readValue(text, keyEnd + 1, word) : { value: undefined, to: keyEnd };
-    if (tags.has(key)) throw tagsError(`the key is given twice: ${key}`);
+    if (tags.has(key)) throw tagsError(`the key is given twice: ${key.slice(0, 100)}`);
     if (tags.size === MAX_TAGS) throw tagsError(`more than ${MAX_TAGS}`);
     tags.set(key, value.value);
     at = value.to;

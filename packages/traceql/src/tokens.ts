@@ -43,7 +43,7 @@ export function endsName(character: string): boolean {
 }
 
 /** The name as it is written after its scope: bare, or in quotes where it would not read as one name. */
-export function writtenName(scope: AttributeScope, name: string): string {
+function writtenName(scope: AttributeScope, name: string): string {
   const bare = name !== '' && !name.includes('"') && !SPACE.test(name) && !NAME_END.test(name);
   // `.5` is a number.
   if (bare && !(scope === 'any' && /^\d/.test(name))) return name;

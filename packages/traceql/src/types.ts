@@ -39,7 +39,7 @@ const REGEX: ReadonlySet<string> = new Set(['=~', '!~']);
 const LOGIC: ReadonlySet<string> = new Set(['&&', '||']);
 const ARITHMETIC: ReadonlySet<string> = new Set(['+', '-', '*', '/', '%', '^']);
 
-export function isArithmetic(operator: string): boolean {
+function isArithmetic(operator: string): boolean {
   return ARITHMETIC.has(operator);
 }
 

@@ -6,6 +6,8 @@ import { isNumericType, isRegexOperator, typeHasOperator, typeOf, typesMatch, ty
 
 /** Labels that series may be told apart by; functions that need one themselves leave one less. */
 const MAX_BY = 5;
+/** Different regular expressions of a query: each takes memory of its own while it is matched. */
+const MAX_PATTERNS = 200;
 
 /** Throws an `invalid` error where a query reads well but means nothing. `source` is the text it was read from. */
 export function validate(query: Query, source: string): void {
@@ -35,6 +37,7 @@ export function validateCondition(expression: FieldExpression, source: string): 
 
 class Checker {
   readonly #source: string;
+  readonly #patterns = new Set<string>();
 
   constructor(source: string) {
     this.#source = source;
@@ -156,6 +159,10 @@ class Checker {
   #pattern(right: FieldExpression, text: () => string): void {
     if (right.kind !== 'static' || right.value.type !== 'string') {
       this.#fail(right, `invalid type for =~ or !~: ${text()}`);
+    }
+    this.#patterns.add(right.value.value);
+    if (this.#patterns.size > MAX_PATTERNS) {
+      this.#fail(right, `more than ${MAX_PATTERNS} regular expressions in one query`);
     }
     try {
       compilePattern(right.value.value);

@@ -1,0 +1,4 @@
+/** Answers whether a text, the whole of it, is what a pattern says. */
+export interface Matcher {
+  test(text: string): boolean;
+}
