@@ -2,7 +2,7 @@
  * Messages as data: a table of fields is all that JSON (message-json.ts) and protobuf (message-proto.ts) need
  * to write the same message, so that the two can never say different things.
  */
-export type Scalar = 'string' | 'uint32' | 'uint64' | 'int64' | 'double' | 'bool';
+type Scalar = 'string' | 'uint32' | 'uint64' | 'int64' | 'double' | 'bool';
 
 export interface Field {
   /** Of protobuf. */

@@ -36,7 +36,7 @@ export function searchTrace(match: TraceMatch, { types, spansets }: SearchTraceO
 }
 
 /** Hexadecimal without the zeros at its beginning, as Tempo writes trace ids. */
-export function traceIdText(traceId: Uint8Array): string {
+function traceIdText(traceId: Uint8Array): string {
   return bytesToHex(traceId).replace(/^0+(?=.)/, '');
 }
 

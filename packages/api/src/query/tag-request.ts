@@ -5,7 +5,7 @@ import { checkQueryLength, countParameter, invalidParameter, type Parameters, to
 import { TAG_WINDOW, windowParameters } from './time-window.ts';
 
 /** Names and values of one answer; more are cut. */
-export const MAX_TAGS = 100_000;
+const MAX_TAGS = 100_000;
 
 const SCOPES: readonly TagScope[] = ['resource', 'span', 'intrinsic', 'event', 'link', 'instrumentation'];
 

@@ -71,7 +71,7 @@ export interface TagsResponse {
   metrics: MetadataMetrics;
 }
 
-export interface TagScopeMessage {
+interface TagScopeMessage {
   name: string;
   tags: string[];
 }
@@ -96,12 +96,12 @@ export interface TagValuesV2Response {
   metrics: MetadataMetrics;
 }
 
-export interface SampleMessage {
+interface SampleMessage {
   timestampMs: bigint;
   value: number;
 }
 
-export interface ExemplarMessage {
+interface ExemplarMessage {
   labels: KeyValue[];
   value: number;
   timestampMs: bigint;
@@ -127,8 +127,6 @@ interface MetricsResponse<S> {
   message: string;
 }
 
-export type QueryRangeResponse = MetricsResponse<SeriesMessage>;
-export type QueryInstantResponse = MetricsResponse<InstantSeriesMessage>;
 
 const anyValue: Schema<AnyValue> = {
   stringValue: { number: 1, type: 'string', always: true },
