@@ -1,14 +1,16 @@
 import { isKind, seededRandom } from '@vivace/kernel';
-import { printQuery } from '@vivace/traceql';
+import { parse, parseField, printQuery } from '@vivace/traceql';
 import { describe, expect, test } from 'vitest';
 import {
   BASE_UNIX_NANO,
   naiveMetrics,
   naiveSearch,
   naiveTags,
+  naiveTagValues,
   randomMetricsQuery,
   randomQuery,
   randomTraces,
+  readDataset,
   readTraces,
 } from '../testing.ts';
 
@@ -65,11 +67,36 @@ describe('the naive evaluator', () => {
     expect(found).toBeGreaterThan(1000);
   });
 
-  test('lists the names that spans, their resources, events, links and scopes have', () => {
-    const traces = readTraces(randomTraces(seededRandom(3)));
-    const { span } = naiveTags(traces, undefined, {});
-    const all = traces.flatMap((trace) => trace.spans).flatMap((one) => [...one.attributes.keys()]);
-    expect(new Set(span)).toEqual(new Set(all));
-    expect(span.length).toBeGreaterThan(2);
+  test('lists the names of attributes and the values of fields, of all spans or of those a query picks', () => {
+    const { requests } = readDataset(`
+trace t1
+  a service="shop" span.n=2 span.list=["y", 1] event(name="e" code=5) scope.name="lib" instrumentation.lang="go"
+    b service="db" span.n=10 span.__proto__="p" link(to=t1/a why="so") span.odd={k=1}
+trace t2
+  c service="shop" at=10s span.n="2" span.list=["x", "y"]`);
+    const traces = readTraces(requests);
+    expect(naiveTags(traces, undefined, {})).toEqual({
+      span: ['__proto__', 'list', 'n', 'odd'],
+      resource: ['service.name'],
+      event: ['code'],
+      link: ['why'],
+      instrumentation: ['lang'],
+    });
+    expect(naiveTags(traces, parse('{ name = "b" }'), {})).toMatchObject({
+      span: ['__proto__', 'n', 'odd'],
+      event: [],
+    });
+    expect(naiveTags(traces, undefined, { startUnixNano: BASE_UNIX_NANO + SECOND })).toMatchObject({
+      span: ['list', 'n'],
+      event: [],
+    });
+    const valuesOf = (field: string, query?: string) =>
+      naiveTagValues(traces, parseField(field), query === undefined ? undefined : parse(query), {});
+    const text = (value: string) => ({ type: 'string', value });
+    expect(valuesOf('span.n')).toEqual([{ type: 'int', value: 10n }, { type: 'int', value: 2n }, text('2')]);
+    expect(valuesOf('span.list')).toEqual([{ type: 'int', value: 1n }, text('x'), text('y')]);
+    expect(valuesOf('resource.service.name', '{ span.n != nil } >> { }')).toEqual([text('db')]);
+    expect(valuesOf('span.odd')).toEqual([]);
+    expect(valuesOf('name')).toEqual([text('a'), text('b'), text('c')]);
   });
 });

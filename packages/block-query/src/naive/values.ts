@@ -190,7 +190,7 @@ export function negated(value: Value): Value {
  * What tells groups, labels and distinct values apart, and their order among values of one type: strings as they
  * are, numbers in decimal (durations in nanoseconds, -0 as 0), elements of an array in brackets.
  */
-export function valueText(value: Value): string {
+function valueText(value: Value): string {
   switch (value.type) {
     case 'nil':
       return 'nil';

@@ -17,7 +17,7 @@ import { intervalEnds, renderMatches, renderSeries } from './render-answers.ts';
  *     { span.i = } => error: unexpected }
  *
  * Answers are compared as far as they go: attributes of spans only where the case has braces in its answer, those of
- * spansets only where it has brackets.
+ * spansets only where it has brackets, facts of traces where it has them in pointed ones.
  */
 export interface CorpusCase {
   file: string;
@@ -133,6 +133,7 @@ export async function runCorpusCase(one: CorpusCase, evaluator: Evaluator): Prom
       spansPerSpanset: options.spansPerSpanset,
     });
     return renderMatches(matches, dataset, {
+      traceFacts: />\(/.test(expected),
       spansetAttributes: expected.includes(')['),
       spanAttributes: /\([^\s(){}]+\{/.test(expected),
     });

@@ -8,11 +8,11 @@ import { below, chance, pick, several } from './random-choice.ts';
  * wrong: resends, missing parents, circles, shared span ids, keys of several types and given twice, arrays, the ends
  * of the integers, NaN, names like `__proto__`. Random queries use the same names and values.
  */
-export const NAMES = ['GET /', 'load', 'SELECT', ''] as const;
+const NAMES = ['GET /', 'load', 'SELECT', ''] as const;
 export const KEYS = ['a', 'b', 'c', '__proto__', 'service.name', 'name', 'with space'] as const;
-export const STRINGS = ['x', 'y', 'xy', '', '7', 'é', '\u{1f600}'] as const;
-export const INTEGERS = ['0', '1', '2', '7', '-7', '9223372036854775807', '-9223372036854775808', '9007199254740993'];
-export const FLOATS = [0, -0, 0.5, 1, 7, 7.5, -7.5, Number.NaN, Number.POSITIVE_INFINITY, 9007199254740992] as const;
+const STRINGS = ['x', 'y', 'xy', '', '7', 'é', '\u{1f600}'] as const;
+const INTEGERS = ['0', '1', '2', '7', '-7', '9223372036854775807', '-9223372036854775808', '9007199254740993'];
+const FLOATS = [0, -0, 0.5, 1, 7, 7.5, -7.5, Number.NaN, Number.POSITIVE_INFINITY, 9007199254740992] as const;
 const SERVICES = ['shop', 'db', 'mail'] as const;
 const SPAN_IDS = 12;
 const TRACE_IDS = [

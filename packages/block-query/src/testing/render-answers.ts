@@ -4,16 +4,22 @@ import { BASE_UNIX_NANO, type Dataset, spanLabelKey } from './dataset.ts';
 
 /** How much of an answer a case says: only what it says is compared. */
 export interface Detail {
+  traceFacts: boolean;
   spansetAttributes: boolean;
   spanAttributes: boolean;
 }
 
-/** `t1(a b) t2(c)`, newest first; with attributes `t1(a{i=7 name="x"})[count()=1]`; cut spansets end in `… 5`. */
+/**
+ * `t1(a b) t2(c)`, newest first; with attributes `t1(a{i=7 name="x"})[count()=1]`; cut spansets end in `… 5`. Facts of
+ * traces: `t1<"GET /" of "shop" at=0ns for=110ns shop=4/1 db=1/0>(a b)`, services with their spans and errors.
+ */
 export function renderMatches(matches: readonly TraceMatch[], dataset: Dataset, detail: Detail): string {
   if (matches.length === 0) return 'none';
   return matches
-    .map(({ traceId, spansets }) => {
+    .map((match) => {
+      const { traceId, spansets } = match;
       const trace = bytesToHex(traceId);
+      const facts = detail.traceFacts ? `<${renderFacts(match)}>` : '';
       return spansets
         .map(({ spans, matched, attributes }) => {
           const shown = spans.map((span) => {
@@ -25,11 +31,19 @@ export function renderMatches(matches: readonly TraceMatch[], dataset: Dataset, 
           });
           if (matched > spans.length) shown.push(`… ${matched}`);
           const own = detail.spansetAttributes ? `[${attributes.map(renderAttribute).join(' ')}]` : '';
-          return `${dataset.traceLabels.get(trace) ?? trace}(${shown.join(' ')})${own}`;
+          return `${dataset.traceLabels.get(trace) ?? trace}${facts}(${shown.join(' ')})${own}`;
         })
         .join(' ');
     })
     .join(' ');
+}
+
+function renderFacts({ root, startUnixNano, durationNanos, services }: TraceMatch): string {
+  const counts = [...services]
+    .map(([service, { spanCount, errorCount }]) => `${service}=${spanCount}/${errorCount}`)
+    .sort();
+  const name = root === undefined ? 'no root' : `${JSON.stringify(root.name)} of ${JSON.stringify(root.service)}`;
+  return [name, `at=${startUnixNano - BASE_UNIX_NANO}ns`, `for=${durationNanos}ns`, ...counts].join(' ');
 }
 
 /** `rate 1 - 2`, or `{name="a"} 0 1 2; {name="b"} 2 1 0`: labels, then a value or `-` for each of the intervals that end at `times`. */
@@ -60,7 +74,7 @@ function renderAttribute({ key, value }: AnswerAttribute): string {
   return `${key}=${renderValue(value)}`;
 }
 
-export function renderValue(value: AnswerValue): string {
+function renderValue(value: AnswerValue): string {
   switch (value.type) {
     case 'nil':
       return 'nil';
