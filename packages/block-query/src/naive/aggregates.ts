@@ -1,9 +1,7 @@
 import type { AggregateFunction, ScalarExpression } from '@vivace/traceql';
 import { evaluate } from './expressions.ts';
 import { type NaiveSpan, NIL, type Value } from './model.ts';
-import { compute, isNumeric, toFloat } from './values.ts';
-
-type Numeric = Extract<Value, { type: 'int' | 'float' | 'duration' }>;
+import { compute, isNumeric, type Numeric, toFloat } from './values.ts';
 
 export function aggregatesIn(scalar: ScalarExpression): Extract<ScalarExpression, { kind: 'aggregate' }>[] {
   if (scalar.kind === 'aggregate') return [scalar];

@@ -9,7 +9,7 @@ import { runPipeline } from './pipeline.ts';
 import { bucketOf, quantileOf } from './quantiles.ts';
 import { applySecondStage } from './second-stages.ts';
 import { compareSeries, distinctElements, emptySeries, type NaiveSeries, seriesKey } from './series.ts';
-import { toFloat } from './values.ts';
+import { type Numeric, toFloat } from './values.ts';
 
 /** Nanoseconds; `end` is `start` and a whole number of steps. */
 export interface NaiveMetricsOptions {
@@ -85,31 +85,38 @@ function firstStage(
           ? undefined
           : overTime(
               name,
-              cell.map((span) => inSeconds(fieldValue(field, { span }))),
+              cell.map((span) => fieldValue(field, { span })),
             ),
       );
     }
   }
 }
 
-/** Durations in seconds. */
-function inSeconds(value: Value): number {
-  if (!isMeasured(value)) return Number.NaN;
-  return value.type === 'duration' ? toFloat(value) / 1e9 : toFloat(value);
-}
-
-function overTime(name: `${'min' | 'max' | 'avg' | 'sum'}_over_time`, values: readonly number[]): number {
-  const sum = values.reduce((total, value) => total + value, 0);
+function overTime(name: `${'min' | 'max' | 'avg' | 'sum'}_over_time`, values: readonly Value[]): number {
+  const measured = values.filter(isMeasured);
   switch (name) {
     case 'sum_over_time':
-      return sum;
+      return sumOf(measured);
     case 'avg_over_time':
-      return sum / values.length;
+      return sumOf(measured) / measured.length;
     case 'min_over_time':
-      return values.reduce((least, value) => Math.min(least, value));
+      return Math.min(...measured.map(inSeconds));
     case 'max_over_time':
-      return values.reduce((most, value) => Math.max(most, value));
+      return Math.max(...measured.map(inSeconds));
   }
+}
+
+/** Integers and nanoseconds are added exactly. */
+function sumOf(values: readonly Numeric[]): number {
+  if (values.some(({ type }) => type === 'float'))
+    return values.map(inSeconds).reduce((total, value) => total + value, 0);
+  const sum = Number(values.reduce((total, { value }) => total + BigInt(value), 0n));
+  return values.some(({ type }) => type === 'duration') ? sum / 1e9 : sum;
+}
+
+/** Durations in seconds. */
+function inSeconds(value: Numeric): number {
+  return value.type === 'duration' ? toFloat(value) / 1e9 : toFloat(value);
 }
 
 /** One series a bucket, named by its upper bound. */

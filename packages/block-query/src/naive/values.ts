@@ -4,7 +4,7 @@ import { NIL, type Value } from './model.ts';
 /** Comparing values and computing with them. */
 
 type Scalar = Exclude<Value, { type: 'nil' | 'array' | 'other' }>;
-type Numeric = Extract<Value, { type: 'int' | 'float' | 'duration' }>;
+export type Numeric = Extract<Value, { type: 'int' | 'float' | 'duration' }>;
 
 export function bool(value: boolean): Value {
   return { type: 'bool', value };

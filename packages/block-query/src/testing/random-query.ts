@@ -82,7 +82,7 @@ export function randomMetricsQueryText(random: Random): string {
   return `${source} | ${metric(random)}${chance(random, 0.3) ? secondStage(random) : ''}`;
 }
 
-/** Values whose sums are exact, so that they do not depend on the order of adding. */
+/** Integers and durations, whose sums do not depend on the order of adding. */
 const MEASURED = ['duration', 'traceDuration', 'span:childCount', 'nestedSetLeft', 'event:timeSinceStart'];
 
 function metric(random: Random): string {
@@ -98,7 +98,9 @@ function metric(random: Random): string {
     case 2:
       return `histogram_over_time(${chance(random, 0.7) ? measured : randomFieldOf(random, 'number')})${by}`;
     default:
-      return `${pick(random, ['min', 'max', 'avg', 'sum'])}_over_time(${measured})${by}`;
+      return chance(random, 0.5)
+        ? `${pick(random, ['avg', 'sum'])}_over_time(${measured})${by}`
+        : `${pick(random, ['min', 'max'])}_over_time(${randomFieldOf(random, 'number')})${by}`;
   }
 }
 

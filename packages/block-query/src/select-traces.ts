@@ -1,0 +1,244 @@
+import { compareBytes } from '@vivace/kernel';
+import type { Field, Pipeline, SpansetExpression, Stage } from '@vivace/traceql';
+import type { Needs } from './batch.ts';
+import { BatchRows } from './batch-rows.ts';
+import { fieldsIn } from './conjunction.ts';
+import { holdsOf } from './evaluate.ts';
+import { mergeParts, type Part } from './merge-parts.ts';
+import { type Filter, factNeeds, filtersOf, joinNeeds, needsOf } from './needs.ts';
+import { mayHold } from './prune.ts';
+import type { Hits } from './run-pipeline.ts';
+import { findSeams, type Seams, type TracePart } from './seams.ts';
+import type { Source } from './source.ts';
+import { scanRows } from './span-scan.ts';
+import type { TraceRows } from './trace-rows.ts';
+
+/** What went wrong with one source: the answer can be had without it. */
+export class SourceFailure extends Error {
+  readonly source: string;
+
+  constructor(source: string, cause: unknown) {
+    super(`${source} cannot be read`, { cause });
+    this.source = source;
+  }
+}
+
+export interface SelectOptions {
+  pipeline: Pipeline;
+  /** Everything that the query reads of spans. */
+  fields: readonly Field[];
+  signal: AbortSignal;
+  /** Waits until other work of the thread had its turn. */
+  breathe: () => Promise<void>;
+}
+
+/** Traces that may match, and what is known of them. */
+export interface Selection {
+  batches: SelectedBatch[];
+  /** Traces of which several sources have spans, each once. */
+  merged: TraceRows[];
+  hits: Hits;
+  /** Of what was looked at. */
+  spans: number;
+  traces: number;
+}
+
+export interface SelectedBatch {
+  source: number;
+  rows: BatchRows;
+  /** Traces that may match and are whole in this batch. */
+  traces: Int32Array;
+  /** Filter → one byte a row. */
+  hits: ReadonlyMap<Filter, Uint8Array>;
+}
+
+/** Scans all filters of a pipeline over all sources. Rejects with `SourceFailure` where a source cannot be read. */
+export async function selectTraces(sources: readonly Source[], options: SelectOptions): Promise<Selection> {
+  const { pipeline, fields, signal, breathe } = options;
+  const filters = filtersOf(pipeline);
+  const scanNeeds = needsOf(filters.flatMap(fieldsOfFilter));
+  const seams = await findSeams(sources, signal);
+  const selection: Selection = { batches: [], merged: [], hits: () => false, spans: 0, traces: 0 };
+  const byRows = new Map<BatchRows, SelectedBatch>();
+  const opened = new Map<string, BatchRows>();
+  const seamed: TracePart[] = [];
+  for (const [number, source] of sources.entries()) {
+    try {
+      const possible = new Map<Filter, boolean>();
+      for (const filter of filters) possible.set(filter, await mayHold(source, filter.expression, signal));
+      const hopeless = filters.length > 0 && [...possible.values()].every((one) => !one);
+      for (const [place, batch] of (await source.batches(signal)).entries()) {
+        signal.throwIfAborted();
+        selection.spans += batch.rows;
+        selection.traces += batch.traceCount;
+        if (hopeless && !everyTracePossible(pipeline)) continue;
+        await batch.prepare(scanNeeds, signal);
+        const rows = new BatchRows(batch);
+        opened.set(`${number} ${place}`, rows);
+        const flags = seams.flags(number, place);
+        const hits = new Map<Filter, Uint8Array>();
+        const traceHits = new Map<Filter, Uint8Array>();
+        for (const filter of filters) {
+          const found = possible.get(filter) === true ? scanRows(rows, filter.expression, 'exact') : NONE;
+          hits.set(filter, found);
+          traceHits.set(filter, tracesWith(rows, found));
+        }
+        const candidates = possibleTraces(pipeline, traceHits, batch.traceCount);
+        if (flags !== undefined) {
+          for (const trace of seamedCandidates(rows, filters, flags))
+            seamed.push({ source: number, batch: place, trace });
+          for (let trace = 0; trace < candidates.length; trace++) if (flags[trace] === 1) candidates[trace] = 0;
+        }
+        const traces = numbersIn(candidates);
+        if (traces.length > 0) {
+          const selected: SelectedBatch = { source: number, rows, traces, hits };
+          selection.batches.push(selected);
+          byRows.set(rows, selected);
+        }
+        await breathe();
+      }
+    } catch (error) {
+      throw signal.aborted ? error : new SourceFailure(source.id, error);
+    }
+  }
+  selection.merged = await mergeSeamed(
+    sources,
+    seams,
+    seamed,
+    opened,
+    joinNeeds(factNeeds(), needsOf(fields)),
+    options,
+  );
+  const merged = new Set(selection.merged);
+  selection.hits = (filter, trace, span) => {
+    if (merged.has(trace)) return filter.expression === undefined || holdsOf(filter.expression, trace, span);
+    return byRows.get(trace.source(span))?.hits.get(filter)?.[trace.row(span)] === 1;
+  };
+  return selection;
+}
+
+const NONE = new Uint8Array(0);
+
+function fieldsOfFilter({ expression }: Filter): Field[] {
+  return expression === undefined ? [] : fieldsIn(expression);
+}
+
+/** Seamed traces of a batch of which a row may match a filter, whatever the other sources have. */
+function seamedCandidates(rows: BatchRows, filters: readonly Filter[], flags: Uint8Array): number[] {
+  const found = new Uint8Array(flags.length);
+  for (const { expression } of filters) {
+    const traces = tracesWith(rows, scanRows(rows, expression, 'possible'));
+    for (let trace = 0; trace < flags.length; trace++) if (flags[trace] === 1 && traces[trace] === 1) found[trace] = 1;
+  }
+  if (filters.length === 0) found.set(flags);
+  return [...numbersIn(found)];
+}
+
+/** Merges each seamed trace that was found in any source from all of its parts. */
+async function mergeSeamed(
+  sources: readonly Source[],
+  seams: Seams,
+  found: readonly TracePart[],
+  opened: Map<string, BatchRows>,
+  needs: Needs,
+  { fields, signal }: SelectOptions,
+): Promise<TraceRows[]> {
+  const merged: TraceRows[] = [];
+  const done = new Set<string>();
+  for (const { source, batch, trace } of found) {
+    const parts: { id: Uint8Array; part: Part }[] = [];
+    if (done.has(`${source} ${batch} ${trace}`)) continue;
+    for (const place of seams.parts(source, batch, trace)) {
+      done.add(`${place.source} ${place.batch} ${place.trace}`);
+      const from = sources[place.source] as Source;
+      try {
+        const one = (await from.batches(signal))[place.batch];
+        if (one === undefined) continue;
+        await one.prepare(needs, signal);
+        let rows = opened.get(`${place.source} ${place.batch}`);
+        if (rows === undefined) opened.set(`${place.source} ${place.batch}`, (rows = new BatchRows(one)));
+        const id = one.traceIds().slice(16 * place.trace, 16 * place.trace + 16);
+        parts.push({ id, part: { rows, trace: place.trace, encode: () => from.encodeTrace(id, signal) } });
+      } catch (error) {
+        throw signal.aborted ? error : new SourceFailure(from.id, error);
+      }
+    }
+    // Eight bytes in common do not make one trace.
+    for (const id of distinct(parts.map((part) => part.id))) {
+      const own = parts.filter((part) => compareBytes(part.id, id) === 0).map(({ part }) => part);
+      const rows = await mergeParts(id, own, fields);
+      if (rows.count > 0) merged.push(rows);
+    }
+  }
+  return merged;
+}
+
+function distinct(ids: readonly Uint8Array[]): Uint8Array[] {
+  return ids.filter((id, i) => ids.findIndex((other) => compareBytes(other, id) === 0) === i);
+}
+
+/** One byte a trace: whether it has one of the rows. */
+function tracesWith({ batch }: BatchRows, rows: Uint8Array): Uint8Array {
+  const traces = new Uint8Array(batch.traceCount);
+  if (rows.length === 0 || !rows.includes(1)) return traces;
+  const first = batch.traceFirst();
+  const order = batch.order();
+  let at = first[0] as number;
+  for (let trace = 0; trace < traces.length; trace++) {
+    const to = first[trace + 1] as number;
+    let found = 0;
+    if (order === undefined) for (; at < to && found === 0; at++) found = rows[at] as number;
+    else for (; at < to && found === 0; at++) found = rows[order[at] as number] as number;
+    traces[trace] = found;
+    at = to;
+  }
+  return traces;
+}
+
+/** Whether traces without any span that fulfils a filter can match. */
+function everyTracePossible({ stages: [first] }: Pipeline): boolean {
+  return first !== undefined && !isSpanset(first);
+}
+
+function isSpanset(stage: Stage): stage is SpansetExpression {
+  return stage.kind === 'filter' || stage.kind === 'spanset' || stage.kind === 'pipeline';
+}
+
+/** One byte a trace: whether a pipeline may leave something of it, by which filters it has hits of. */
+function possibleTraces(pipeline: Pipeline, hits: ReadonlyMap<Filter, Uint8Array>, count: number): Uint8Array {
+  let possible: Uint8Array | undefined;
+  for (const stage of pipeline.stages) {
+    if (!isSpanset(stage)) continue;
+    const more = possibleFor(stage, hits, count);
+    possible = possible === undefined ? more.slice() : both(possible, more);
+  }
+  return possible ?? new Uint8Array(count).fill(1);
+}
+
+function possibleFor(spanset: SpansetExpression, hits: ReadonlyMap<Filter, Uint8Array>, count: number): Uint8Array {
+  switch (spanset.kind) {
+    case 'filter':
+      return hits.get(spanset) as Uint8Array;
+    case 'pipeline':
+      return possibleTraces(spanset.pipeline, hits, count);
+    case 'spanset': {
+      const left = possibleFor(spanset.left, hits, count);
+      const right = possibleFor(spanset.right, hits, count);
+      if (spanset.operator === '||') return left.map((one, trace) => one | (right[trace] as number));
+      return spanset.operator.startsWith('!') ? right.slice() : both(left, right);
+    }
+  }
+}
+
+function both(left: Uint8Array, right: Uint8Array): Uint8Array {
+  return left.map((one, trace) => one & (right[trace] as number));
+}
+
+function numbersIn(flags: Uint8Array): Int32Array {
+  let count = 0;
+  for (const flag of flags) count += flag;
+  const numbers = new Int32Array(count);
+  let next = 0;
+  for (let i = 0; i < flags.length; i++) if (flags[i] === 1) numbers[next++] = i;
+  return numbers;
+}
