@@ -1,3 +1,5 @@
+export { describeDrilldown } from './testing/describe-drilldown.ts';
+export { type DrilldownSpan, drilldownRequest, spans as drilldownSpans } from './testing/drilldown-traces.ts';
 export {
   type DecodedKeyValue,
   type DecodedResourceSpans,

@@ -127,7 +127,6 @@ interface MetricsResponse<S> {
   message: string;
 }
 
-
 const anyValue: Schema<AnyValue> = {
   stringValue: { number: 1, type: 'string', always: true },
   boolValue: { number: 2, type: 'bool', always: true },

@@ -38,6 +38,13 @@ export interface TestApi {
 
 /** A started API on a free port that stops when the test ends. */
 export async function startTestApi(options: Partial<ApiOptions> = {}): Promise<TestApi> {
+  const api = await startSharedApi(options);
+  onTestFinished(() => api.api.stop());
+  return api;
+}
+
+/** As `startTestApi`, for many tests: its caller stops it. */
+export async function startSharedApi(options: Partial<ApiOptions>): Promise<TestApi> {
   const finder = new TableTraceFinder();
   const missing: string[] = [];
   const { logger, lines } = capturingLogger();
@@ -56,7 +63,6 @@ export async function startTestApi(options: Partial<ApiOptions> = {}): Promise<T
     ...options,
   });
   await api.start({ signal: new AbortController().signal });
-  onTestFinished(() => api.stop());
   return { api, url: api.address.url, port: api.address.port, finder, missing, lines };
 }
 
