@@ -10,9 +10,9 @@ import type { CodedRows } from './parquet/whole-chunk.ts';
 export function endsOf(start: Uint32Array, duration: Uint32Array, rows: number, end: Uint32Array): void {
   for (let at = 0; at < 2 * rows; at += 2) {
     const startLow = start[at] as number;
-    const low = (startLow + (duration[at] as number)) | 0;
+    const low = (startLow + (duration[at] as number)) >>> 0;
     end[at] = low;
-    end[at + 1] = (start[at + 1] as number) + (duration[at + 1] as number) + (low >>> 0 < startLow ? 1 : 0);
+    end[at + 1] = ((start[at + 1] as number) + (duration[at + 1] as number) + (low < startLow ? 1 : 0)) | 0;
   }
 }
 

@@ -8,6 +8,7 @@ import type { ChunkLayout, PageLayout } from './directory.ts';
 import { countLevels, decodeHybrid } from './hybrid.ts';
 import {
   BOOLEAN,
+  BYTE_ARRAY,
   BYTE_STREAM_SPLIT,
   type ColumnSchema,
   DELTA_BINARY_PACKED,
@@ -74,7 +75,7 @@ export function decodeChunk(
   codes.fill(-1);
   const firstPage = Math.floor(from / chunk.pageRows);
   const lastPage = Math.floor((to - 1) / chunk.pageRows);
-  const plain = chunk.encoding === RLE_DICTIONARY ? undefined : createSink(schema);
+  const plain = chunk.encoding === RLE_DICTIONARY ? undefined : createSink(schema, sinkBytes(chunk, to - from));
   let dictionary: DecodedDictionary | undefined;
   for (let number = firstPage; number <= lastPage; number++) {
     const page = chunk.pages[number];
@@ -169,48 +170,86 @@ function numberValues(
 interface ValueSink {
   count: number;
   /** Values of a boolean column, instead of entries. */
-  bools: number[] | undefined;
+  bools: Uint8Array | undefined;
   read(input: ByteReader, encoding: number, pageValues: number, skip: number, count: number): void;
   entries(): Values;
 }
 
-function createSink(schema: ColumnSchema): ValueSink {
+/** Room to begin with, for values of so many rows. Pages say how large they are: not believed beyond this. */
+const SINK_BYTES = 4 * 1024 * 1024;
+
+function sinkBytes({ pages, pageRows }: ChunkLayout, rows: number): number {
+  if (rows < pageRows) return 256;
+  let bytes = 256;
+  for (const page of pages) bytes += page.rawBytes;
+  return Math.min(bytes, SINK_BYTES);
+}
+
+function createSink(schema: ColumnSchema, bytes: number): ValueSink {
   const width = valueBytes(schema);
-  const out = new ByteWriter(256);
-  const offsets = [0];
-  const bools: number[] | undefined = schema.type === BOOLEAN ? [] : undefined;
+  const out = new ByteWriter(schema.type === BOOLEAN ? 0 : bytes);
+  let offsets = new Uint32Array(schema.type === BYTE_ARRAY ? 64 : 0);
   const sink: ValueSink = {
     count: 0,
-    bools,
+    bools: schema.type === BOOLEAN ? new Uint8Array(0) : undefined,
     read(input, encoding, pageValues, skip, count) {
       if (encoding === DELTA_BINARY_PACKED) readDeltas(out, input, skip, count, schema.type === INT32);
       else if (encoding === BYTE_STREAM_SPLIT) readSplit(out, input, pageValues, width, skip, count);
       else if (encoding !== PLAIN) throw damaged(schema);
-      else if (bools !== undefined) {
+      else if (sink.bools !== undefined) {
         const bits = input.view(Math.ceil(pageValues / 8));
-        for (let i = skip; i < skip + count; i++) bools.push(((bits[i >>> 3] as number) >>> (i & 7)) & 1);
+        const bools = new Uint8Array(sink.count + count);
+        bools.set(sink.bools);
+        for (let i = 0, bit = skip; i < count; i++, bit++) {
+          bools[sink.count + i] = ((bits[bit >>> 3] as number) >>> (bit & 7)) & 1;
+        }
+        sink.bools = bools;
       } else if (width > 0) {
         input.skip(skip * width);
         out.bytes(input.view(count * width));
       } else {
-        for (let i = 0; i < skip; i++) input.skip(input.u32());
-        for (let i = 0; i < count; i++) {
-          const length = input.u32();
-          const from = input.skip(length);
-          out.ensure(length);
-          out.buffer.set(input.bytes.subarray(from, from + length), out.length);
-          out.length += length;
-          offsets.push(out.length);
-        }
+        if (offsets.length <= sink.count + count) offsets = grown(offsets, sink.count + count + 1);
+        readStrings(out, input, skip, count, offsets, sink.count);
       }
       sink.count += count;
     },
     entries: () => {
-      if (bools !== undefined) return BOOL_ENTRIES;
-      return { bytes: out.view(), width, offsets: width > 0 ? undefined : Uint32Array.from(offsets) };
+      if (sink.bools !== undefined) return BOOL_ENTRIES;
+      return { bytes: out.view(), width, offsets: width > 0 ? undefined : offsets };
     },
   };
   return sink;
+}
+
+function grown(offsets: Uint32Array, needed: number): Uint32Array<ArrayBuffer> {
+  const larger = new Uint32Array(Math.max(needed, 2 * offsets.length));
+  larger.set(offsets);
+  return larger;
+}
+
+/** Strings with their lengths before them; where each ends goes to `offsets[first + 1 …]`. */
+function readStrings(
+  out: ByteWriter,
+  input: ByteReader,
+  skip: number,
+  count: number,
+  offsets: Uint32Array,
+  first: number,
+): void {
+  for (let i = 0; i < skip; i++) input.skip(input.u32());
+  out.ensure(input.end - input.at);
+  const { bytes } = input;
+  const { buffer } = out;
+  let { length } = out;
+  for (let i = 1; i <= count; i++) {
+    const size = input.u32();
+    const from = input.skip(size);
+    if (size > 64) buffer.set(bytes.subarray(from, from + size), length);
+    else for (let k = 0; k < size; k++) buffer[length + k] = bytes[from + k] as number;
+    length += size;
+    offsets[first + i] = length;
+  }
+  out.length = length;
 }
 
 function readDeltas(out: ByteWriter, input: ByteReader, skip: number, count: number, narrow: boolean): void {

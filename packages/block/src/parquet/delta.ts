@@ -147,18 +147,18 @@ export function decodeDelta(input: ByteReader, skip: number, count: number, into
   const total = input.varint();
   if (skip + count > total) throw dataError('block-delta', `a delta-encoded page holds ${total} values`);
   const end = skip + count;
-  const first = input.varint64();
-  let low = unzigzagLow(first);
-  let high = unzigzagHigh(first);
+  readZigzag64(input);
+  let low = zigzag.low;
+  let high = zigzag.high;
   if (skip === 0 && count > 0) {
     into[2 * at] = low;
     into[2 * at + 1] = high;
   }
   const { bytes } = input;
   for (let block = 1; block < end; block += BLOCK) {
-    const min = input.varint64();
-    const minLow = unzigzagLow(min) | 0;
-    const minHigh = unzigzagHigh(min) | 0;
+    readZigzag64(input);
+    const minLow = zigzag.low;
+    const minHigh = zigzag.high;
     const widths = input.skip(MINIBLOCKS);
     for (let mini = 0; mini < MINIBLOCKS; mini++) {
       const from = block + mini * MINI;
@@ -169,29 +169,63 @@ export function decodeDelta(input: ByteReader, skip: number, count: number, into
       const to = Math.min(from + MINI, end);
       const maskLow = width >= 32 ? -1 : 2 ** width - 1;
       const maskHigh = width >= 64 ? -1 : 2 ** Math.max(0, width - 32) - 1;
-      for (let i = from; i < to; i++) {
-        const bit = (i - from) * width;
-        const shift = bit & 7;
-        const byte = position + (bit >>> 3);
-        let packedLow = word(bytes, byte);
-        let packedHigh = 0;
-        if (width + shift > 32) {
-          packedHigh = word(bytes, byte + 4);
-          if (shift > 0) {
-            packedLow = (packedLow >>> shift) | (packedHigh << (32 - shift));
-            packedHigh = (packedHigh >>> shift) | ((bytes[byte + 8] as number) << (32 - shift));
+      // Whole minis whose every value can be read as words: no word of theirs reaches past the end.
+      const plain = from >= skip && position + (MINI / 8) * width + 8 <= bytes.length;
+      let target = 2 * (at + from - skip);
+      if (plain && width <= 25) {
+        let bit = 8 * position;
+        for (let i = from; i < to; i++) {
+          const packed = (word(bytes, bit >>> 3) >>> (bit & 7)) & maskLow;
+          bit += width;
+          const deltaLow = (packed + minLow) | 0;
+          const sum = (low + deltaLow) | 0;
+          high = (high + minHigh + (deltaLow >>> 0 < packed >>> 0 ? 1 : 0) + (sum >>> 0 < low >>> 0 ? 1 : 0)) | 0;
+          low = sum;
+          into[target] = low;
+          into[target + 1] = high;
+          target += 2;
+        }
+      } else if (plain && (width & 7) === 0) {
+        let byte = position;
+        for (let i = from; i < to; i++) {
+          const packed = word(bytes, byte);
+          const packedHigh = word(bytes, byte + 4) & maskHigh;
+          byte += width >>> 3;
+          const deltaLow = (packed + minLow) | 0;
+          const sum = (low + deltaLow) | 0;
+          high =
+            (high + packedHigh + minHigh + (deltaLow >>> 0 < packed >>> 0 ? 1 : 0) + (sum >>> 0 < low >>> 0 ? 1 : 0)) |
+            0;
+          low = sum;
+          into[target] = low;
+          into[target + 1] = high;
+          target += 2;
+        }
+      } else {
+        for (let i = from; i < to; i++) {
+          const bit = (i - from) * width;
+          const shift = bit & 7;
+          const byte = position + (bit >>> 3);
+          let packedLow = word(bytes, byte);
+          let packedHigh = 0;
+          if (width + shift > 32) {
+            packedHigh = word(bytes, byte + 4);
+            if (shift > 0) {
+              packedLow = (packedLow >>> shift) | (packedHigh << (32 - shift));
+              packedHigh = (packedHigh >>> shift) | ((bytes[byte + 8] as number) << (32 - shift));
+            }
+          } else packedLow >>>= shift;
+          packedLow &= maskLow;
+          packedHigh &= maskHigh;
+          const deltaLow = (packedLow + minLow) | 0;
+          const deltaHigh = (packedHigh + minHigh + (deltaLow >>> 0 < packedLow >>> 0 ? 1 : 0)) | 0;
+          const sum = (low + deltaLow) | 0;
+          high = (high + deltaHigh + (sum >>> 0 < low >>> 0 ? 1 : 0)) | 0;
+          low = sum;
+          if (i >= skip) {
+            into[2 * (at + i - skip)] = low;
+            into[2 * (at + i - skip) + 1] = high;
           }
-        } else packedLow >>>= shift;
-        packedLow &= maskLow;
-        packedHigh &= maskHigh;
-        const deltaLow = (packedLow + minLow) | 0;
-        const deltaHigh = (packedHigh + minHigh + (deltaLow >>> 0 < packedLow >>> 0 ? 1 : 0)) | 0;
-        const sum = (low + deltaLow) | 0;
-        high = (high + deltaHigh + (sum >>> 0 < low >>> 0 ? 1 : 0)) | 0;
-        low = sum;
-        if (i >= skip) {
-          into[2 * (at + i - skip)] = low;
-          into[2 * (at + i - skip) + 1] = high;
         }
       }
     }
@@ -208,10 +242,23 @@ function word(bytes: Uint8Array, at: number): number {
   );
 }
 
-function unzigzagLow(value: bigint): number {
-  return Number(((value >> 1n) ^ -(value & 1n)) & 0xffffffffn);
-}
+/** What `readZigzag64` read last. */
+const zigzag = { low: 0, high: 0 };
 
-function unzigzagHigh(value: bigint): number {
-  return Number((((value >> 1n) ^ -(value & 1n)) >> 32n) & 0xffffffffn);
+/** Reads a zigzag varint of 64 bits as halves: there is one for every 128 values, too many for bigints. */
+function readZigzag64(input: ByteReader): void {
+  let low = 0;
+  let high = 0;
+  for (let shift = 0; ; shift += 7) {
+    if (shift === 70) throw dataError('block-varint', `a number in a block is too long at byte ${input.at}`);
+    const byte = input.u8();
+    const bits = byte & 0x7f;
+    if (shift < 32) low |= bits << shift;
+    if (shift >= 32) high |= bits << (shift - 32);
+    else if (shift > 25) high |= bits >>> (32 - shift);
+    if (byte < 0x80) break;
+  }
+  const sign = -(low & 1);
+  zigzag.low = ((low >>> 1) | (high << 31)) ^ sign;
+  zigzag.high = (high >>> 1) ^ sign;
 }

@@ -198,6 +198,10 @@ function unpackBits(
     return;
   }
   const mask = 2 ** width - 1;
+  if (width === 1 || width === 2 || width === 4) {
+    unpackPieces(bytes, from, skip, count, width, mask, into, at);
+    return;
+  }
   let bit = skip * width;
   if (width <= 8) {
     for (let i = 0; i < count; i++) {
@@ -217,6 +221,41 @@ function unpackBits(
       ((bytes[position + 3] as number) << 24);
     into[at + i] = (word >>> (bit & 7)) & mask;
     bit += width;
+  }
+}
+
+/** Values of which a byte holds a whole number. */
+function unpackPieces(
+  bytes: Uint8Array,
+  from: number,
+  skip: number,
+  count: number,
+  width: number,
+  mask: number,
+  into: Int32Array,
+  at: number,
+): void {
+  const inByte = 8 / width;
+  let position = from + Math.floor(skip / inByte);
+  let target = at;
+  const end = at + count;
+  let held = 0;
+  let left = 0;
+  if (skip % inByte > 0) {
+    held = (bytes[position++] as number) >>> ((skip % inByte) * width);
+    left = inByte - (skip % inByte);
+  }
+  while (target < end) {
+    if (left === 0) {
+      held = bytes[position++] as number;
+      left = inByte;
+    }
+    const stop = Math.min(end, target + left);
+    left = 0;
+    while (target < stop) {
+      into[target++] = held & mask;
+      held >>>= width;
+    }
   }
 }
 

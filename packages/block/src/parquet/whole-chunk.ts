@@ -79,8 +79,8 @@ export function decodeFixed(chunk: LoadedChunk, width: number, into: Uint8Array,
   }
 }
 
-/** INT32 values; null rows are left as they are. */
-export function decodeIntegers(chunk: LoadedChunk, into: Int32Array, at: number): void {
+/** INT32 values; null rows are left as they are. Where there is a `limit`, values are 0 to below it, or a `data` error. */
+export function decodeIntegers(chunk: LoadedChunk, into: Int32Array, at: number, limit = 2 ** 32): void {
   const { schema, layout, group, cache } = chunk;
   checkComplete(schema, layout);
   if (!schema.optional && layout.encoding === DELTA_BINARY_PACKED) {
@@ -88,13 +88,21 @@ export function decodeIntegers(chunk: LoadedChunk, into: Int32Array, at: number)
     for (const page of layout.pages) {
       const halves = scratchHalves(page.values);
       decodeDelta(new ByteReader(valuesBody(group, page, layout.zstd, cache)), 0, page.values, halves, 0);
-      for (let i = 0; i < page.values; i++) into[row++] = halves[2 * i] as number;
+      for (let i = 0; i < page.values; i++) {
+        const value = halves[2 * i] as number;
+        if (value >= limit) throw damaged(schema);
+        into[row++] = value;
+      }
     }
     return;
   }
   const { codes, entries, entryCount } = decodeScratch(chunk);
   const values = new Int32Array(entryCount);
-  for (let code = 0; code < entryCount; code++) values[code] = integerAt(entries, code);
+  for (let code = 0; code < entryCount; code++) {
+    const value = integerAt(entries, code);
+    if (value >>> 0 >= limit) throw damaged(schema);
+    values[code] = value;
+  }
   if (!schema.optional)
     for (let row = 0; row < codes.length; row++) into[at + row] = values[codes[row] as number] as number;
   else {

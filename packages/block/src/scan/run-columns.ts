@@ -164,18 +164,18 @@ export class RunColumns {
   parentIds(): Uint8Array {
     return this.#column('parentIds', () => {
       const ids = this.#spans.fixed(this.#spans.number('parent_id'), 8);
-      const delta = this.#spans.integers(this.#spans.number('parent'), NO_PARENT);
+      const delta = this.#spans.integers(this.#spans.number('parent'), { absent: NO_PARENT });
       completeParents(new Int32Array(ids.buffer), delta, new Int32Array(this.spanIds().buffer), this.rows);
       return ids;
     });
   }
 
   kind(): Uint8Array {
-    return this.#column('kind', () => Uint8Array.from(this.#spans.integers(this.#spans.number('kind'))));
+    return this.#column('kind', () => new Uint8Array(this.#spans.integers(this.#spans.number('kind'))));
   }
 
   status(): Uint8Array {
-    return this.#column('status', () => Uint8Array.from(this.#spans.integers(this.#spans.number('status'))));
+    return this.#column('status', () => new Uint8Array(this.#spans.integers(this.#spans.number('status'))));
   }
 
   name(): CodedValues {
@@ -244,7 +244,7 @@ export class RunColumns {
 
   /** 0 event, 1 link. */
   eventKind(): Uint8Array {
-    return this.#column('eventKind', () => Uint8Array.from(this.#events.integers(this.#events.number('kind'))));
+    return this.#column('eventKind', () => new Uint8Array(this.#events.integers(this.#events.number('kind'))));
   }
 
   /** Absolute times of events; 0 for links. */
@@ -298,13 +298,7 @@ export class RunColumns {
   }
 
   #ownerNumbers(name: string, count: number): Int32Array {
-    const numbers = this.#spans.integers(this.#spans.number(name));
-    for (let row = 0; row < numbers.length; row++) {
-      if ((numbers[row] as number) >>> 0 >= count) {
-        throw dataError('block-row', `a span names resource or scope ${numbers[row]}, which is not there`);
-      }
-    }
-    return numbers;
+    return this.#spans.integers(this.#spans.number(name), { limit: count });
   }
 
   #mayHaveExactEnds(duration: Uint32Array): boolean {

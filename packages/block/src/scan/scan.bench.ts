@@ -21,7 +21,7 @@ const hex = (bytes: number): string =>
 
 function generate() {
   const builder = createSetBuilder();
-  const resources = Array.from({ length: 72 }, (_, i) => Uint8Array.of(0x0a, 3, 0x20, i + 1, 0x20));
+  const resources = Array.from({ length: 72 }, (_, i) => Uint8Array.of(0x0a, 2, 0x10, i + 1));
   for (let made = 0; made < SPANS; ) {
     const traceId = hex(16);
     const ids: string[] = [];

@@ -95,11 +95,11 @@ export class TableRun {
     return values;
   }
 
-  /** Values of an INT32 column, `absent` where it is null. */
-  integers(number: number, absent = 0): Int32Array {
+  /** Values of an INT32 column, `absent` where it is null; such of `limit` and more, or below 0, are a `data` error. */
+  integers(number: number, { absent = 0, limit }: { absent?: number; limit?: number } = {}): Int32Array {
     const values = new Int32Array(this.rows);
     if (absent !== 0) values.fill(absent);
-    for (const { chunk, base } of this.#each(number)) decodeIntegers(chunk, values, base);
+    for (const { chunk, base } of this.#each(number)) decodeIntegers(chunk, values, base, limit);
     return values;
   }
 
