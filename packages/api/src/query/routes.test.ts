@@ -333,6 +333,19 @@ describe('the values of a tag', () => {
     expect(asked<TagValuesOptions>().field).toMatchObject(field);
   });
 
+  test('are cut where there are too many, and said to be unless the client asked for less', async () => {
+    const { engine, get } = await start();
+    engine.onTagValues = async (_, { limit }) => ({
+      values: Array.from({ length: limit }, (__, i): AnswerValue => ({ type: 'int', value: BigInt(i) })),
+      stats: STATS,
+      problems: [],
+    });
+    const all = await get('/api/search/tag/a/values');
+    expect((JSON.parse(all.text) as { tagValues: unknown[] }).tagValues).toHaveLength(100_000);
+    expect(all.headers.get('x-vivace-partial')).toBe('only the first 100000 are listed: set a filter');
+    expect((await get('/api/search/tag/a/values?limit=7')).headers.get('x-vivace-partial')).toBeNull();
+  });
+
   test('are known for keywords, and not listed where every span has its own', async () => {
     const { get, engine } = await start();
     const valuesOf = async (tag: string) =>

@@ -71,6 +71,12 @@ export function searchRequest(given: GivenSearch, nowMs: number): SearchRequest 
       'give the tags as conditions of q: { .key = "value" }',
     );
   }
+  if (given.tags !== undefined && given.tags.size > MAX_TAGS) {
+    throw invalidParameter(
+      `too many tags: max ${MAX_TAGS}, received ${given.tags.size}`,
+      'write the search as a query: q={ … }',
+    );
+  }
   const limit = given.limit ?? DEFAULT_LIMIT;
   if (limit > MAX_LIMIT) {
     throw invalidParameter(
@@ -107,12 +113,6 @@ function tagsParameter(parameters: Parameters): Tags | undefined {
   if (['q', 'start', 'end'].some((name) => parameters.get(name) !== undefined)) return undefined;
   const others = new Map<string, string>();
   for (const [name, value] of parameters.entries()) if (!NAMES.has(name)) others.set(name, value);
-  if (others.size > MAX_TAGS) {
-    throw invalidParameter(
-      `too many tags: max ${MAX_TAGS}, received ${others.size}`,
-      'write the search as a query: q={ … }',
-    );
-  }
   return others.size === 0 ? undefined : others;
 }
 

@@ -188,6 +188,11 @@ describe('Search', () => {
     [{ Query: '{' }, grpc.status.INVALID_ARGUMENT, /^invalid TraceQL query: /],
     [{ Query: '{}', Limit: 300_000 }, grpc.status.INVALID_ARGUMENT, /^limit 300000 exceeds max limit 262144/],
     [{ Query: '{}', SpansPerSpanSet: 101 }, grpc.status.INVALID_ARGUMENT, /^spans per span set exceeds 100/],
+    [
+      { Tags: Object.fromEntries(Array.from({ length: 101 }, (_, i) => [`k${i}`, 'v'])) },
+      grpc.status.INVALID_ARGUMENT,
+      /^too many tags: max 100, received 101/,
+    ],
     [{ Query: '{}', start: 7 }, grpc.status.INVALID_ARGUMENT, /^http parameter start must be before end/],
     [Buffer.from([0x42, 200, 1]), grpc.status.INVALID_ARGUMENT, /^the request is not a message of tempopb/],
     [Buffer.from([0x0a, 1, 0xff]), grpc.status.INVALID_ARGUMENT, /^the request is not a message of tempopb/],
@@ -317,6 +322,22 @@ describe('a stream', () => {
     expect(await (await fetch(`${url}/api/echo`)).text()).toBe('echo\n');
     stream.cancel();
   });
+});
+
+test('health tells of the service', async () => {
+  const { port } = await start();
+  const client = new grpc.Client(`127.0.0.1:${port}`, grpc.credentials.createInsecure());
+  onTestFinished(() => client.close());
+  const same = (value: Buffer) => value;
+  const name = 'tempopb.StreamingQuerier';
+  const asked = Buffer.concat([Buffer.from([0x0a, name.length]), Buffer.from(name)]);
+  const answer = await new Promise<Buffer | undefined>((resolve, reject) => {
+    client.makeUnaryRequest('/grpc.health.v1.Health/Check', same, same, asked, (error, response) => {
+      if (error) reject(error);
+      else resolve(response);
+    });
+  });
+  expect([...(answer ?? [])]).toEqual([8, 1]);
 });
 
 describe('SearchTags and SearchTagValues', () => {

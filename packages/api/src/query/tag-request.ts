@@ -98,3 +98,9 @@ function limitParameter(parameters: Parameters): number {
 export function boundedLimit(limit: number): number {
   return limit === 0 ? MAX_TAGS : Math.min(limit, MAX_TAGS);
 }
+
+/** What to say of an answer of `count` that may have been cut although nobody asked for it; undefined: nothing. */
+export function cutAt(limit: number, count: number): string | undefined {
+  const asked = limit > 0 && limit <= MAX_TAGS;
+  return asked || count < MAX_TAGS ? undefined : `only the first ${MAX_TAGS} are listed: set a filter`;
+}

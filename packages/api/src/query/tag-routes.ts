@@ -10,10 +10,11 @@ import { tagsParameters, tagValuesParameters } from './tag-request.ts';
 import { findTags, findTagValues, tagNames } from './tags.ts';
 import { TAG_VALUES_RESPONSE, TAG_VALUES_V2_RESPONSE, TAGS_RESPONSE, TAGS_V2_RESPONSE } from './tempopb.ts';
 
-/** What an answer is made of: a message and its table, and what could not be read. */
+/** An answer, what could not be read, and why it is cut where that was not asked for. */
 interface Answered {
   json: string;
   problems: readonly string[];
+  cut?: string | undefined;
 }
 
 type Asked = { c: Context; signal: AbortSignal; nowMs: number; options: QueryRoutesOptions };
@@ -35,7 +36,7 @@ export function addTagRoutes(app: Hono, options: QueryRoutesOptions, context: Ro
           if (answered === undefined)
             return textResponse('404 page not found\nthe endpoints are listed at /status\n', 404);
           const partialIsEnough = parametersOf(c.req.url).get('partial') === 'true';
-          const partial = partialReason(answered.problems, partialIsEnough);
+          const partial = partialReason(answered.problems, partialIsEnough) ?? answered.cut;
           return jsonResponse(c, [Buffer.from(answered.json)], { partial, context });
         },
       },
@@ -58,14 +59,14 @@ async function listTags({ c, signal, nowMs, options }: Asked, version: 1 | 2): P
     version === 1
       ? messageToJson(TAGS_RESPONSE, { tagNames: tagNames(request, answer), metrics })
       : messageToJson(TAGS_V2_RESPONSE, { scopes: answer.scopes, metrics });
-  return { json, problems: answer.problems };
+  return { json, problems: answer.problems, cut: answer.cut };
 }
 
 async function listTagValues({ c, signal, nowMs, options }: Asked, version: 1 | 2): Promise<Answered | undefined> {
   const tag = tagOfPath(new URL(c.req.url).pathname, `${PREFIXES[version]}/tag/`);
   if (tag === undefined) return undefined;
   const request = tagValuesParameters(parametersOf(c.req.url), { tag, version, nowMs });
-  const { values, stats, problems } = await runQuery(options, c.req.header('x-scope-orgid'), (engine) =>
+  const { values, stats, problems, cut } = await runQuery(options, c.req.header('x-scope-orgid'), (engine) =>
     findTagValues(engine, request, signal),
   );
   const metrics = metadataMetrics(stats);
@@ -73,7 +74,7 @@ async function listTagValues({ c, signal, nowMs, options }: Asked, version: 1 | 
     version === 1
       ? messageToJson(TAG_VALUES_RESPONSE, { tagValues: plainTagValues(values), metrics })
       : messageToJson(TAG_VALUES_V2_RESPONSE, { tagValues: typedTagValues(values), metrics });
-  return { json, problems };
+  return { json, problems, cut };
 }
 
 /**

@@ -21,13 +21,13 @@ export async function streamTags(call: StreamCall, version: 1 | 2): Promise<void
           answer.scopes.flatMap(({ name, tags }) => tags.map((tag) => ({ name, tag }))),
           (named) => ({ scopes: scopesOf(named), metrics }),
         );
-  call.finish(answer.problems, leftOut);
+  call.finish(answer.problems, leftOut ?? answer.cut);
 }
 
 /** `SearchTagValues` and `SearchTagValuesV2`: one message. */
 export async function streamTagValues(call: StreamCall, version: 1 | 2): Promise<void> {
   const request = givenTagValues(call.request, version, call.nowMs);
-  const { values, stats, problems } = await findTagValues(call.engine, request, call.signal);
+  const { values, stats, problems, cut } = await findTagValues(call.engine, request, call.signal);
   const metrics = metadataMetrics(stats);
   const leftOut =
     version === 1
@@ -36,7 +36,7 @@ export async function streamTagValues(call: StreamCall, version: 1 | 2): Promise
           tagValues,
           metrics,
         }));
-  call.finish(problems, leftOut);
+  call.finish(problems, leftOut ?? cut);
 }
 
 /**

@@ -1,17 +1,20 @@
 import type { TagScope, TagsAnswer, TagValuesAnswer } from '../query-engine.ts';
 import { INTRINSIC_TAGS, knownValues } from './intrinsic-tags.ts';
 import { NOTHING_READ } from './nothing-read.ts';
-import { boundedLimit, type TagsRequest, type TagValuesRequest } from './tag-request.ts';
+import { boundedLimit, cutAt, type TagsRequest, type TagValuesRequest } from './tag-request.ts';
 import type { BoundEngine } from './tenants-engine.ts';
 
 const INTRINSICS: { name: TagScope; tags: string[] } = { name: 'intrinsic', tags: INTRINSIC_TAGS };
+
+/** An answer, and why it is cut where that was not asked for. */
+export type Listed<T> = T & { cut?: string | undefined };
 
 /** The tags of a request: what is stored, and the intrinsics, which always are. */
 export async function findTags(
   engine: BoundEngine,
   { scope, ...request }: TagsRequest,
   signal: AbortSignal,
-): Promise<TagsAnswer> {
+): Promise<Listed<TagsAnswer>> {
   if (scope === 'trace') return { scopes: [], stats: NOTHING_READ, problems: [] };
   if (scope === 'intrinsic') return { scopes: [INTRINSICS], stats: NOTHING_READ, problems: [] };
   const answer = await engine.tags({
@@ -21,7 +24,8 @@ export async function findTags(
     signal,
   });
   const stored = answer.scopes.filter(({ name, tags }) => name !== 'intrinsic' && tags.length > 0);
-  return { ...answer, scopes: scope === 'all' ? [...stored, INTRINSICS] : stored };
+  const cut = cutAt(request.limit, Math.max(0, ...stored.map(({ tags }) => tags.length)));
+  return { ...answer, scopes: scope === 'all' ? [...stored, INTRINSICS] : stored, cut };
 }
 
 /** The names of version 1 of the endpoint: of all scopes as one list, without intrinsics unless they are asked for. */
@@ -35,8 +39,9 @@ export async function findTagValues(
   engine: BoundEngine,
   request: TagValuesRequest,
   signal: AbortSignal,
-): Promise<TagValuesAnswer> {
+): Promise<Listed<TagValuesAnswer>> {
   const known = knownValues(request.field);
   if (known !== undefined) return { values: known, stats: NOTHING_READ, problems: [] };
-  return engine.tagValues({ ...request, limit: boundedLimit(request.limit), signal });
+  const answer = await engine.tagValues({ ...request, limit: boundedLimit(request.limit), signal });
+  return { ...answer, cut: cutAt(request.limit, answer.values.length) };
 }
