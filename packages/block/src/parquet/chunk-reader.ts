@@ -240,12 +240,18 @@ function readStrings(
   out.ensure(input.end - input.at);
   const { bytes } = input;
   const { buffer } = out;
+  const source = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const target = new DataView(buffer.buffer);
   let { length } = out;
   for (let i = 1; i <= count; i++) {
     const size = input.u32();
     const from = input.skip(size);
-    if (size > 64) buffer.set(bytes.subarray(from, from + size), length);
-    else for (let k = 0; k < size; k++) buffer[length + k] = bytes[from + k] as number;
+    if (size > 128) buffer.set(bytes.subarray(from, from + size), length);
+    else {
+      let k = 0;
+      for (; k + 4 <= size; k += 4) target.setInt32(length + k, source.getInt32(from + k, true), true);
+      for (; k < size; k++) buffer[length + k] = bytes[from + k] as number;
+    }
     length += size;
     offsets[first + i] = length;
   }

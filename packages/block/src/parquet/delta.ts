@@ -137,6 +137,9 @@ function zigzag64(out: ByteWriter, low: number, high: number): void {
   out.varint64((low << 1) ^ sign, ((high << 1) | (low >>> 31)) ^ sign);
 }
 
+/** The last value decoded, as halves. */
+const running = new Int32Array(2);
+
 /**
  * Decodes values `skip … skip + count - 1` of the page body into `into` (halves) from element `2 * at` on.
  */
@@ -147,18 +150,14 @@ export function decodeDelta(input: ByteReader, skip: number, count: number, into
   const total = input.varint();
   if (skip + count > total) throw dataError('block-delta', `a delta-encoded page holds ${total} values`);
   const end = skip + count;
-  readZigzag64(input);
-  let low = zigzag.low;
-  let high = zigzag.high;
+  readZigzag64(input, running);
   if (skip === 0 && count > 0) {
-    into[2 * at] = low;
-    into[2 * at + 1] = high;
+    into[2 * at] = running[0] as number;
+    into[2 * at + 1] = running[1] as number;
   }
   const { bytes } = input;
   for (let block = 1; block < end; block += BLOCK) {
-    readZigzag64(input);
-    const minLow = zigzag.low;
-    const minHigh = zigzag.high;
+    readZigzag64(input, smallest);
     const widths = input.skip(MINIBLOCKS);
     for (let mini = 0; mini < MINIBLOCKS; mini++) {
       const from = block + mini * MINI;
@@ -166,70 +165,123 @@ export function decodeDelta(input: ByteReader, skip: number, count: number, into
       const width = bytes[widths + mini] as number;
       if (width > 64) throw dataError('block-delta', `a delta-encoded page has values of ${width} bits`);
       const position = input.skip((MINI / 8) * width);
-      const to = Math.min(from + MINI, end);
-      const maskLow = width >= 32 ? -1 : 2 ** width - 1;
-      const maskHigh = width >= 64 ? -1 : 2 ** Math.max(0, width - 32) - 1;
-      // Whole minis whose every value can be read as words: no word of theirs reaches past the end.
-      const plain = from >= skip && position + (MINI / 8) * width + 8 <= bytes.length;
-      let target = 2 * (at + from - skip);
-      if (plain && width <= 25) {
-        let bit = 8 * position;
-        for (let i = from; i < to; i++) {
-          const packed = (word(bytes, bit >>> 3) >>> (bit & 7)) & maskLow;
-          bit += width;
-          const deltaLow = (packed + minLow) | 0;
-          const sum = (low + deltaLow) | 0;
-          high = (high + minHigh + (deltaLow >>> 0 < packed >>> 0 ? 1 : 0) + (sum >>> 0 < low >>> 0 ? 1 : 0)) | 0;
-          low = sum;
-          into[target] = low;
-          into[target + 1] = high;
-          target += 2;
-        }
-      } else if (plain && (width & 7) === 0) {
-        let byte = position;
-        for (let i = from; i < to; i++) {
-          const packed = word(bytes, byte);
-          const packedHigh = word(bytes, byte + 4) & maskHigh;
-          byte += width >>> 3;
-          const deltaLow = (packed + minLow) | 0;
-          const sum = (low + deltaLow) | 0;
-          high =
-            (high + packedHigh + minHigh + (deltaLow >>> 0 < packed >>> 0 ? 1 : 0) + (sum >>> 0 < low >>> 0 ? 1 : 0)) |
-            0;
-          low = sum;
-          into[target] = low;
-          into[target + 1] = high;
-          target += 2;
-        }
-      } else {
-        for (let i = from; i < to; i++) {
-          const bit = (i - from) * width;
-          const shift = bit & 7;
-          const byte = position + (bit >>> 3);
-          let packedLow = word(bytes, byte);
-          let packedHigh = 0;
-          if (width + shift > 32) {
-            packedHigh = word(bytes, byte + 4);
-            if (shift > 0) {
-              packedLow = (packedLow >>> shift) | (packedHigh << (32 - shift));
-              packedHigh = (packedHigh >>> shift) | ((bytes[byte + 8] as number) << (32 - shift));
-            }
-          } else packedLow >>>= shift;
-          packedLow &= maskLow;
-          packedHigh &= maskHigh;
-          const deltaLow = (packedLow + minLow) | 0;
-          const deltaHigh = (packedHigh + minHigh + (deltaLow >>> 0 < packedLow >>> 0 ? 1 : 0)) | 0;
-          const sum = (low + deltaLow) | 0;
-          high = (high + deltaHigh + (sum >>> 0 < low >>> 0 ? 1 : 0)) | 0;
-          low = sum;
-          if (i >= skip) {
-            into[2 * (at + i - skip)] = low;
-            into[2 * (at + i - skip) + 1] = high;
-          }
-        }
-      }
+      const values = Math.min(from + MINI, end) - from;
+      const before = Math.min(values, Math.max(0, skip - from));
+      const target = at + from + before - skip;
+      // Read as words, which the last values of a page would reach past its end with.
+      const plain = before === 0 && input.at + 8 <= bytes.length;
+      if (plain && width <= 25) readNarrow(bytes, position, width, values, into, target);
+      else if (plain && (width & 7) === 0) readBytes(bytes, position, width >>> 3, values, into, target);
+      else readAny(bytes, position, width, before, values, into, target);
     }
   }
+}
+
+/** The smallest delta of the block being decoded, as halves: what is packed is above it. */
+const smallest = new Int32Array(2);
+
+/** Deltas of up to 25 bits, which one word holds wherever they begin. */
+function readNarrow(
+  bytes: Uint8Array,
+  position: number,
+  width: number,
+  values: number,
+  into: Uint32Array,
+  at: number,
+): void {
+  const minLow = smallest[0] as number;
+  const minHigh = smallest[1] as number;
+  let low = running[0] as number;
+  let high = running[1] as number;
+  const mask = 2 ** width - 1;
+  let bit = 8 * position;
+  const end = 2 * (at + values);
+  for (let target = 2 * at; target < end; target += 2) {
+    const packed = (word(bytes, bit >>> 3) >>> (bit & 7)) & mask;
+    bit += width;
+    const delta = (packed + minLow) | 0;
+    const sum = (low + delta) | 0;
+    high = (high + minHigh + (delta >>> 0 < packed >>> 0 ? 1 : 0) + (sum >>> 0 < low >>> 0 ? 1 : 0)) | 0;
+    low = sum;
+    into[target] = low;
+    into[target + 1] = high;
+  }
+  running[0] = low;
+  running[1] = high;
+}
+
+/** Deltas of 4 to 8 whole bytes. */
+function readBytes(
+  bytes: Uint8Array,
+  position: number,
+  width: number,
+  values: number,
+  into: Uint32Array,
+  at: number,
+): void {
+  const minLow = smallest[0] as number;
+  const minHigh = smallest[1] as number;
+  let low = running[0] as number;
+  let high = running[1] as number;
+  const mask = width === 8 ? -1 : 2 ** (8 * width - 32) - 1;
+  let byte = position;
+  const end = 2 * (at + values);
+  for (let target = 2 * at; target < end; target += 2) {
+    const packed = word(bytes, byte);
+    const above = (word(bytes, byte + 4) & mask) + minHigh;
+    byte += width;
+    const delta = (packed + minLow) | 0;
+    const sum = (low + delta) | 0;
+    high = (high + above + (delta >>> 0 < packed >>> 0 ? 1 : 0) + (sum >>> 0 < low >>> 0 ? 1 : 0)) | 0;
+    low = sum;
+    into[target] = low;
+    into[target + 1] = high;
+  }
+  running[0] = low;
+  running[1] = high;
+}
+
+/** Deltas of any width, at the end of a page, too; the first `before` are only added. */
+function readAny(
+  bytes: Uint8Array,
+  position: number,
+  width: number,
+  before: number,
+  values: number,
+  into: Uint32Array,
+  at: number,
+): void {
+  const minLow = smallest[0] as number;
+  const minHigh = smallest[1] as number;
+  let low = running[0] as number;
+  let high = running[1] as number;
+  const maskLow = width >= 32 ? -1 : 2 ** width - 1;
+  const maskHigh = width >= 64 ? -1 : 2 ** Math.max(0, width - 32) - 1;
+  for (let i = 0; i < values; i++) {
+    const shift = (i * width) & 7;
+    const byte = position + ((i * width) >>> 3);
+    let packedLow = word(bytes, byte);
+    let packedHigh = 0;
+    if (width + shift > 32) {
+      packedHigh = word(bytes, byte + 4);
+      if (shift > 0) {
+        packedLow = (packedLow >>> shift) | (packedHigh << (32 - shift));
+        packedHigh = (packedHigh >>> shift) | ((bytes[byte + 8] as number) << (32 - shift));
+      }
+    } else packedLow >>>= shift;
+    packedLow &= maskLow;
+    packedHigh &= maskHigh;
+    const delta = (packedLow + minLow) | 0;
+    const sum = (low + delta) | 0;
+    high =
+      (high + packedHigh + minHigh + (delta >>> 0 < packedLow >>> 0 ? 1 : 0) + (sum >>> 0 < low >>> 0 ? 1 : 0)) | 0;
+    low = sum;
+    if (i < before) continue;
+    into[2 * (at + i - before)] = low;
+    into[2 * (at + i - before) + 1] = high;
+  }
+  running[0] = low;
+  running[1] = high;
 }
 
 /** Four bytes; those past the end are 0. */
@@ -242,11 +294,8 @@ function word(bytes: Uint8Array, at: number): number {
   );
 }
 
-/** What `readZigzag64` read last. */
-const zigzag = { low: 0, high: 0 };
-
-/** Reads a zigzag varint of 64 bits as halves: there is one for every 128 values, too many for bigints. */
-function readZigzag64(input: ByteReader): void {
+/** Reads a zigzag varint of 64 bits into halves: there is one for every 128 values, too many for bigints. */
+function readZigzag64(input: ByteReader, into: Int32Array): void {
   let low = 0;
   let high = 0;
   for (let shift = 0; ; shift += 7) {
@@ -259,6 +308,6 @@ function readZigzag64(input: ByteReader): void {
     if (byte < 0x80) break;
   }
   const sign = -(low & 1);
-  zigzag.low = ((low >>> 1) | (high << 31)) ^ sign;
-  zigzag.high = (high >>> 1) ^ sign;
+  into[0] = ((low >>> 1) | (high << 31)) ^ sign;
+  into[1] = (high >>> 1) ^ sign;
 }
