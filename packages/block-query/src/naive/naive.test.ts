@@ -67,6 +67,24 @@ describe('the naive evaluator', () => {
     expect(found).toBeGreaterThan(1000);
   });
 
+  test('says of an attribute with too many values that it has, instead of comparing them', () => {
+    const { requests } = readDataset(
+      'trace t1\n  a at=1s span.n=1\n  b at=2s span.n=2\n  c at=3s span.n=3 status=error',
+    );
+    const series = naiveMetrics(readTraces(requests), parse('{ } | compare({ status = error })'), {
+      start: BASE_UNIX_NANO,
+      end: BASE_UNIX_NANO + 10n * SECOND,
+      step: 10n * SECOND,
+      exemplars: 0,
+      maxValuesPerAttribute: 2,
+    });
+    const metaOf = (key: string) =>
+      series.filter(({ labels }) => labels[1]?.key === key).map(({ labels, samples }) => [labels[0], samples.length]);
+    const error = { key: '__meta_error', value: { type: 'string', value: '__too_many_values__' } };
+    expect(metaOf('span.n')).toEqual([[error, 0]]);
+    expect(metaOf('status')).toHaveLength(4);
+  });
+
   test('lists the names of attributes and the values of fields, of all spans or of those a query picks', () => {
     const { requests } = readDataset(`
 trace t1

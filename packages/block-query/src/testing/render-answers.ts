@@ -83,6 +83,7 @@ function renderValue(value: AnswerValue): string {
     case 'duration':
       return `${value.value}ns`;
     case 'float':
+      if (Object.is(value.value, -0)) return '-0.0';
       return Number.isInteger(value.value) ? value.value.toFixed(1) : String(value.value);
     case 'array':
       return `[${value.values.map(renderValue).join(', ')}]`;
