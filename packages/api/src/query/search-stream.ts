@@ -57,7 +57,7 @@ export class SearchPackets {
     if (encoded.length <= maxBytes) return encoded;
     this.cutTraces++;
     const sets = trace.spanSets ?? [];
-    let keep = Math.max(0, ...sets.map((set) => set.spans.length));
+    let keep = sets.reduce((most, set) => Math.max(most, set.spans.length), 0);
     // The set that is sent a second time for older clients goes first.
     delete trace.spanSet;
     while (keep > 0 && encodeField(trace).length > maxBytes) {

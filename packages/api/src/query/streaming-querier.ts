@@ -1,4 +1,4 @@
-import type { QueryStats } from '@vivace/block-query';
+import type { QueryStats, TraceMatch } from '@vivace/block-query';
 import { orAborted, VivaceError } from '@vivace/kernel';
 import type { GrpcCall, GrpcMethod } from '../grpc.ts';
 import type { MetricsPart } from '../query-engine.ts';
@@ -81,7 +81,7 @@ async function streamSearch({ request, engine, nowMs, clock, signal, send, heade
   let stats: QueryStats = NOTHING_READ;
   let problems: readonly string[] = [];
   let next: string | undefined;
-  let traces: Parameters<SearchPackets['encode']>[0][number][] = [];
+  let traces: TraceMatch[] = [];
   let sentMs = clock.monotonicMs();
   const flush = async () => {
     for (const packet of packets.encode(traces, searchMetrics(stats))) await send(packet);
@@ -90,7 +90,7 @@ async function streamSearch({ request, engine, nowMs, clock, signal, send, heade
   };
   for await (const part of engine.search({ ...search, signal })) {
     signal.throwIfAborted();
-    traces.push(...part.traces);
+    for (const trace of part.traces) traces.push(trace);
     ({ stats, problems, cursor: next } = part);
     if (clock.monotonicMs() - sentMs >= MESSAGE_INTERVAL_MS) await flush();
   }

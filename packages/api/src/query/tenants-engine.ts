@@ -70,7 +70,7 @@ async function* searchTenants(
   const open = tenants.map((tenant) => (signal: AbortSignal) => engine.search(tenant, { ...options, signal }));
   for await (const { source, item } of interleave(options.signal, open)) {
     latest[source] = item;
-    found[source]?.push(...item.traces);
+    for (const trace of item.traces) found[source]?.push(trace);
     yield { traces: [], cursor: undefined, ...rest(tenants, latest) };
   }
   yield { traces: mergeMatches(found, options), cursor: undefined, ...rest(tenants, latest) };
