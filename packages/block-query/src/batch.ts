@@ -46,6 +46,8 @@ export interface Batch {
   resources(): readonly Uint8Array[];
   scopes(): readonly Uint8Array[];
 
+  /** Keys that may have columns; others may be in the overflow. Known without `prepare`. */
+  readonly attributeKeys: readonly string[];
   /** Columns of a key, at most one a type; none where no row has a column value. */
   attributes(key: string): CodedColumn[];
   /** Fragments of Span messages with what no column holds, see `ColumnSetView.overflow`. */
@@ -62,6 +64,8 @@ export interface Batch {
   eventName(): CodedColumn;
   /** 24 bytes an event row, trace id and span id; zero for events and for links without ids. */
   linkIds(): Uint8Array;
+  /** Of events and links. */
+  readonly eventAttributeKeys: readonly string[];
   eventAttributes(key: string): CodedColumn[];
   eventOverflow(): CodedColumn;
 }

@@ -7,7 +7,9 @@ import type { Batch } from './batch.ts';
  * for. Nothing is read but the index, before `prepare` is called.
  */
 export async function blockBatch(reader: BlockReader, run: GroupRun, signal?: AbortSignal): Promise<Batch> {
-  const columns = await reader.readRun(run, signal === undefined ? {} : { signal });
+  const options = signal === undefined ? {} : { signal };
+  const columns = await reader.readRun(run, options);
+  const { spans, events } = await reader.index(options);
   return {
     id: `${reader.id}/${run.first}`,
     rows: columns.rows,
@@ -32,6 +34,7 @@ export async function blockBatch(reader: BlockReader, run: GroupRun, signal?: Ab
     scope: () => columns.scope(),
     resources: () => columns.resources(),
     scopes: () => columns.scopes(),
+    attributeKeys: keysOf(spans.columns),
     attributes: (key) => columns.attributes(key),
     overflow: () => columns.overflow(),
     eventSpan: () => columns.eventSpan(),
@@ -39,7 +42,12 @@ export async function blockBatch(reader: BlockReader, run: GroupRun, signal?: Ab
     eventTime: () => columns.eventTime(),
     eventName: () => columns.eventName(),
     linkIds: () => columns.linkIds(),
+    eventAttributeKeys: keysOf(events.columns),
     eventAttributes: (key) => columns.eventAttributes(key),
     eventOverflow: () => columns.eventOverflow(),
   };
+}
+
+function keysOf(columns: readonly { attribute: { key: string } | undefined }[]): string[] {
+  return [...new Set(columns.flatMap(({ attribute }) => (attribute === undefined ? [] : [attribute.key])))];
 }

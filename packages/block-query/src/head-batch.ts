@@ -39,6 +39,7 @@ export function headBatch(id: string, view: ColumnSetView): Batch {
     scope: () => view.scope,
     resources: () => once('resources', () => entriesOf(view.resources)),
     scopes: () => once('scopes', () => entriesOf(view.scopes)),
+    attributeKeys: [...attributes.keys()],
     attributes: (key) => attributes.get(key) ?? [],
     overflow: () => sparse('bytes', view.overflow),
     eventSpan: () => events.span,
@@ -46,6 +47,7 @@ export function headBatch(id: string, view: ColumnSetView): Batch {
     eventTime: () => events.time,
     eventName: () => dense(events.name, events.count, events.names),
     linkIds: () => once('linkIds', () => linkIds(view)),
+    eventAttributeKeys: [...eventAttributes.keys()],
     eventAttributes: (key) => eventAttributes.get(key) ?? [],
     eventOverflow: () => sparse('bytes', events.overflow),
   };

@@ -13,6 +13,8 @@ export interface Source {
   traceKeys(batch: number, signal: AbortSignal): Promise<Uint8Array>;
   /** False: no attribute of any scope certainly has one of these values. */
   mayHold(key: string, values: readonly TypedBytes[], signal: AbortSignal): Promise<boolean>;
+  /** What is known of all values without reading them; undefined: nothing. */
+  summary(signal: AbortSignal): Promise<ValueSummary | undefined>;
   /** The spans of a trace (16 bytes) whole, to decide between versions of one. */
   encodeTrace(traceId: Uint8Array, signal: AbortSignal): Promise<EncodedSpans | undefined>;
 }
@@ -26,6 +28,9 @@ export interface TypedBytes {
 /** Opened batches of blocks by reader and run stay with whoever gives them; see `Batch` for what they keep. */
 export function blockSource(reader: BlockReader): Source {
   let opened: Promise<Batch[]> | undefined;
+  let known: ValueSummary | undefined;
+  const summary = async (signal: AbortSignal): Promise<ValueSummary> =>
+    (known ??= await reader.readSummary({ signal }));
   const open = async (signal: AbortSignal): Promise<Batch[]> => {
     const index = await reader.index({ signal });
     return Promise.all(batchesOf(index).map((run) => blockBatch(reader, run, signal)));
@@ -46,8 +51,9 @@ export function blockSource(reader: BlockReader): Source {
         hash.value(hash.low, hash.high, type, bytes, 0, bytes.length);
         if (await reader.mayHold(hash.low, hash.high, { signal })) return true;
       }
-      return hasOtherValues(await reader.readSummary({ signal }), key);
+      return hasOtherValues(await summary(signal), key);
     },
+    summary,
     encodeTrace: async (traceId, signal) => {
       const view = await reader.readTrace(traceId, { signal });
       return view && encodeSpans(view, rowsUpTo(view.spanCount));
@@ -75,6 +81,7 @@ export function headSource(id: string, view: ColumnSetView): Source {
       return keys;
     },
     mayHold: async () => true,
+    summary: async () => undefined,
     encodeTrace: async (traceId) => {
       const trace = traceNumber(view, traceId);
       return trace < 0

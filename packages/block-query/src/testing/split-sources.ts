@@ -5,9 +5,11 @@ import type { Random } from '@vivace/kernel';
 import { blockSource, headSource, type Source } from '../source.ts';
 import { below, chance } from './random-choice.ts';
 
-/** Requests as an ingester could have stored them: in heads and blocks, in any number, traces cut anywhere between them. */
-export function splitSources(requests: readonly Uint8Array[], random: Random): Source[] {
-  const count = below(random, 4) + 1;
+/** What is known of blocks is kept by their ids. */
+let blocks = 0;
+
+/** Requests as an ingester could have stored them: in heads and blocks, traces cut anywhere between them. */
+export function splitSources(requests: readonly Uint8Array[], random: Random, count = below(random, 4) + 1): Source[] {
   const sets = Array.from(
     { length: count },
     () => new ColumnSet({ seed: 7, maxColumns: chance(random, 0.2) ? 3 : 100 }),
@@ -20,7 +22,7 @@ export function splitSources(requests: readonly Uint8Array[], random: Random): S
   return sets.map((set, number) =>
     chance(random, 0.5)
       ? headSource(`head ${number}`, set.view())
-      : storedSource(`block ${number}`, set.view(), random),
+      : storedSource(`block ${++blocks}`, set.view(), random),
   );
 }
 
