@@ -19,11 +19,19 @@ import { kindValue, NIL, statusValue, type Value } from './value.ts';
 export const EVENT_ROW = 0;
 export const LINK_ROW = 1;
 
+/** What was read of the resources and scopes of a block stays as long as they do. */
+const resourcesRead = new WeakMap<readonly Uint8Array[], (Attributes | undefined)[]>();
+const scopesRead = new WeakMap<readonly Uint8Array[], (ScopeMessage | undefined)[]>();
+
+function listOf<Key extends object, Item>(lists: WeakMap<Key, Item[]>, key: Key): Item[] {
+  let list = lists.get(key);
+  if (list === undefined) lists.set(key, (list = []));
+  return list;
+}
+
 /** Values of single spans of a batch. For whole columns see span-scan.ts. */
 export class BatchRows {
   readonly batch: Batch;
-  readonly #resources: (Attributes | undefined)[] = [];
-  readonly #scopes: (ScopeMessage | undefined)[] = [];
   readonly #fragments = new Map<CodedColumn, Map<number, FragmentMessage>>();
   #traceOfRow: Int32Array | undefined;
   #firstEvents: Int32Array | undefined;
@@ -50,13 +58,15 @@ export class BatchRows {
   }
 
   resource(code: number): Attributes {
-    this.#resources[code] ??= readResource(this.batch.resources()[code] as Uint8Array);
-    return this.#resources[code];
+    const messages = this.batch.resources();
+    const read = listOf(resourcesRead, messages);
+    return (read[code] ??= readResource(messages[code] as Uint8Array));
   }
 
   scope(code: number): ScopeMessage {
-    this.#scopes[code] ??= readScope(this.batch.scopes()[code] as Uint8Array);
-    return this.#scopes[code];
+    const messages = this.batch.scopes();
+    const read = listOf(scopesRead, messages);
+    return (read[code] ??= readScope(messages[code] as Uint8Array));
   }
 
   /** Resource attribute `service.name` where it is a string, else "". */

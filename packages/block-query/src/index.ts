@@ -9,3 +9,6 @@ export type {
   SpansetAnswer,
   TraceMatch,
 } from './answer.ts';
+export { type RunOptions, type SearchRequest, type SearchResult, search, type TracePosition } from './search.ts';
+export { SourceFailure } from './select-traces.ts';
+export { blockSource, headSource, type Source } from './source.ts';

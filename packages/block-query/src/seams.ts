@@ -6,100 +6,163 @@ import type { Source } from './source.ts';
  */
 export interface Seams {
   /** By source and batch: the traces that other sources have too, one byte a trace; undefined where there is none. */
-  flags(source: number, batch: number): Uint8Array | undefined;
-  /** Parts of a trace that is flagged, by source. */
-  parts(source: number, batch: number, trace: number): TracePart[];
+  flags(source: string, batch: number): Uint8Array | undefined;
+  /** Parts of a trace that is flagged, its own included. */
+  parts(part: TracePart): readonly TracePart[];
 }
 
 export interface TracePart {
-  source: number;
+  /** Id of the source. */
+  source: string;
   batch: number;
   trace: number;
 }
 
+/** What the blocks of the last queries have in common: blocks never change, and most queries are about the same. */
+const known = new Map<string, KeyTable>();
+const MAX_KNOWN = 4;
+
 export async function findSeams(sources: readonly Source[], signal: AbortSignal): Promise<Seams> {
-  const lists: { source: number; batch: number; words: Int32Array }[] = [];
-  let count = 0;
-  for (const [source, one] of sources.entries()) {
-    const batches = await one.batches(signal);
-    for (let batch = 0; batch < batches.length; batch++) {
-      const words = wordsOf(await one.traceKeys(batch, signal));
-      lists.push({ source, batch, words });
-      count += words.length / 2;
-    }
+  const blocks = sources.filter(({ immutable }) => immutable);
+  const key = blocks.map(({ id }) => id).join();
+  let table = known.get(key);
+  if (table === undefined) {
+    table = await tableOf(blocks, undefined, signal);
+    known.set(key, table);
+    if (known.size > MAX_KNOWN) known.delete(known.keys().next().value as string);
   }
-  return new SeamTable(lists, count);
+  const heads = sources.filter(({ immutable }) => !immutable);
+  return heads.length === 0 ? table : tableOf(heads, table, signal);
 }
 
-class SeamTable implements Seams {
-  readonly #flags = new Map<string, Uint8Array>();
-  readonly #parts = new Map<string, TracePart[]>();
-  readonly #words = new Map<string, Int32Array>();
-
-  constructor(lists: readonly { source: number; batch: number; words: Int32Array }[], count: number) {
-    // Open addressing; a slot holds 1 + the place of an entry.
-    const slots = new Int32Array(2 ** Math.ceil(Math.log2(2 * count + 2)));
-    const mask = slots.length - 1;
-    const low = new Int32Array(count);
-    const high = new Int32Array(count);
-    const firstSource = new Int32Array(count);
-    const shared = new Set<number>();
-    let entries = 0;
-    const find = (a: number, b: number): number => {
-      let slot = spread(a, b) & mask;
-      for (;;) {
-        const entry = (slots[slot] as number) - 1;
-        if (entry < 0) return -1 - slot;
-        if (low[entry] === a && high[entry] === b) return entry;
-        slot = (slot + 1) & mask;
-      }
-    };
-    for (const { source, words } of lists) {
-      for (let i = 0; i < words.length; i += 2) {
-        const a = words[i] as number;
-        const b = words[i + 1] as number;
-        const found = find(a, b);
-        if (found >= 0) {
-          if (firstSource[found] !== source) shared.add(found);
-          continue;
-        }
-        low[entries] = a;
-        high[entries] = b;
-        firstSource[entries] = source;
-        slots[-1 - found] = ++entries;
-      }
-    }
-    if (shared.size === 0) return;
-    for (const { source, batch, words } of lists) {
-      let flags: Uint8Array | undefined;
-      for (let i = 0; i < words.length; i += 2) {
-        const entry = find(words[i] as number, words[i + 1] as number);
-        if (!shared.has(entry)) continue;
-        flags ??= new Uint8Array(words.length / 2);
-        flags[i / 2] = 1;
-        const key = `${words[i]} ${words[i + 1]}`;
-        const parts = this.#parts.get(key);
-        const part = { source, batch, trace: i / 2 };
-        if (parts === undefined) this.#parts.set(key, [part]);
-        else parts.push(part);
-      }
-      if (flags === undefined) continue;
-      this.#flags.set(`${source} ${batch}`, flags);
-      this.#words.set(`${source} ${batch}`, words);
+async function tableOf(sources: readonly Source[], base: KeyTable | undefined, signal: AbortSignal): Promise<KeyTable> {
+  const lists: KeyList[] = [];
+  for (const source of sources) {
+    const batches = await source.batches(signal);
+    for (let batch = 0; batch < batches.length; batch++) {
+      lists.push({ source: source.id, batch, words: wordsOf(await source.traceKeys(batch, signal)) });
     }
   }
+  return new KeyTable(lists, base);
+}
 
-  flags(source: number, batch: number): Uint8Array | undefined {
+/** Keys of the traces of a batch, two words each. */
+interface KeyList {
+  source: string;
+  batch: number;
+  words: Int32Array;
+}
+
+/** Traces by key: of some sources, over those of a base. */
+class KeyTable implements Seams {
+  readonly #lists: readonly KeyList[];
+  readonly #base: KeyTable | undefined;
+  /** Open addressing: 1 + the number of an entry. */
+  readonly #slots: Int32Array;
+  readonly #low: Int32Array;
+  readonly #high: Int32Array;
+  /** Where an entry was seen first. */
+  readonly #list: Int32Array;
+  readonly #trace: Int32Array;
+  #count = 0;
+  /** All parts of the traces that several sources have, by key; flags by source and batch. */
+  readonly #parts: Map<string, TracePart[]>;
+  readonly #flags: Map<string, Uint8Array>;
+
+  constructor(lists: readonly KeyList[], base: KeyTable | undefined) {
+    const total = lists.reduce((sum, { words }) => sum + words.length / 2, 0);
+    this.#lists = lists;
+    this.#base = base;
+    this.#slots = new Int32Array(2 ** Math.ceil(Math.log2(2 * total + 2)));
+    this.#low = new Int32Array(total);
+    this.#high = new Int32Array(total);
+    this.#list = new Int32Array(total);
+    this.#trace = new Int32Array(total);
+    this.#parts = new Map(base && base.#parts);
+    this.#flags = new Map(base && base.#flags);
+    const shared = new Set<string>();
+    for (const [number, { words }] of lists.entries()) {
+      for (let i = 0; i < words.length; i += 2)
+        this.#add(words[i] as number, words[i + 1] as number, number, i / 2, shared);
+    }
+    for (const key of shared) for (const part of this.#parts.get(key) ?? []) this.#flag(part);
+  }
+
+  flags(source: string, batch: number): Uint8Array | undefined {
     return this.#flags.get(`${source} ${batch}`);
   }
 
-  parts(source: number, batch: number, trace: number): TracePart[] {
-    const words = this.#words.get(`${source} ${batch}`);
+  parts({ source, batch, trace }: TracePart): readonly TracePart[] {
+    const words = this.#wordsOf(source, batch);
     return (words && this.#parts.get(`${words[2 * trace]} ${words[2 * trace + 1]}`)) ?? [];
+  }
+
+  #add(low: number, high: number, list: number, trace: number, shared: Set<string>): void {
+    const entry = this.#find(low, high);
+    const first = entry >= 0 ? this.#place(entry) : this.#base?.first(low, high);
+    if (first !== undefined) {
+      const part = this.#partOf(list, trace);
+      const key = `${low} ${high}`;
+      const parts = [...(this.#parts.get(key) ?? [first]), part];
+      this.#parts.set(key, parts);
+      // Two traces of one source that have their eight bytes in common are no seam.
+      if (parts.some(({ source }) => source !== part.source)) shared.add(key);
+      return;
+    }
+    const next = this.#count++;
+    this.#slots[-1 - entry] = next + 1;
+    this.#low[next] = low;
+    this.#high[next] = high;
+    this.#list[next] = list;
+    this.#trace[next] = trace;
+  }
+
+  /** The first part that has a key, here or in the base. */
+  first(low: number, high: number): TracePart | undefined {
+    const entry = this.#find(low, high);
+    return entry >= 0 ? this.#place(entry) : this.#base?.first(low, high);
+  }
+
+  #place(entry: number): TracePart {
+    return this.#partOf(this.#list[entry] as number, this.#trace[entry] as number);
+  }
+
+  #partOf(list: number, trace: number): TracePart {
+    const { source, batch } = this.#lists[list] as KeyList;
+    return { source, batch, trace };
+  }
+
+  #flag({ source, batch, trace }: TracePart): void {
+    const key = `${source} ${batch}`;
+    let flags = this.#flags.get(key);
+    // What the base has is not changed: others use it.
+    if (flags === undefined || flags === this.#base?.flags(source, batch)) {
+      flags = flags?.slice() ?? new Uint8Array((this.#wordsOf(source, batch)?.length ?? 0) / 2);
+      this.#flags.set(key, flags);
+    }
+    flags[trace] = 1;
+  }
+
+  #wordsOf(source: string, batch: number): Int32Array | undefined {
+    const list = this.#lists.find((one) => one.source === source && one.batch === batch);
+    return list?.words ?? (this.#base && this.#base.#wordsOf(source, batch));
+  }
+
+  /** The number of an entry; -1 - the slot for it where there is none. */
+  #find(low: number, high: number): number {
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    let slot = spread(low, high) & mask;
+    for (;;) {
+      const entry = (slots[slot] as number) - 1;
+      if (entry < 0) return -1 - slot;
+      if (this.#low[entry] === low && this.#high[entry] === high) return entry;
+      slot = (slot + 1) & mask;
+    }
   }
 }
 
-/** Trace ids are random, but whoever sends them may choose them: the worst is that one query's table is slow. */
+/** Trace ids are random, but whoever sends them may choose them: the worst is that one table is slow to make. */
 function spread(a: number, b: number): number {
   let hash = Math.imul(a ^ SEED, 0x9e3779b1);
   hash = Math.imul((hash ^ (hash >>> 15)) + b, 0x85ebca6b);

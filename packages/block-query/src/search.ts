@@ -66,7 +66,7 @@ export async function search(
   const rowsOf = async ({ trace, batch, merged }: Candidate): Promise<TraceRows> => {
     if (merged !== undefined) return merged;
     const { rows, source } = batch as SelectedBatch;
-    await prepareOnce(ready, rows, needs, sources[source] as Source, signal);
+    await prepareOnce(ready, rows, needs, source, signal);
     return traceRowsOf(rows, trace);
   };
   let sinceBreath = 0;

@@ -44,7 +44,7 @@ export interface Selection {
 }
 
 export interface SelectedBatch {
-  source: number;
+  source: Source;
   rows: BatchRows;
   /** Traces that may match and are whole in this batch. */
   traces: Int32Array;
@@ -62,7 +62,7 @@ export async function selectTraces(sources: readonly Source[], options: SelectOp
   const byRows = new Map<BatchRows, SelectedBatch>();
   const opened = new Map<string, BatchRows>();
   const seamed: TracePart[] = [];
-  for (const [number, source] of sources.entries()) {
+  for (const source of sources) {
     try {
       const possible = new Map<Filter, boolean>();
       for (const filter of filters) possible.set(filter, await mayHold(source, filter.expression, signal));
@@ -74,8 +74,8 @@ export async function selectTraces(sources: readonly Source[], options: SelectOp
         if (hopeless && !everyTracePossible(pipeline)) continue;
         await batch.prepare(scanNeeds, signal);
         const rows = new BatchRows(batch);
-        opened.set(`${number} ${place}`, rows);
-        const flags = seams.flags(number, place);
+        opened.set(`${source.id} ${place}`, rows);
+        const flags = seams.flags(source.id, place);
         const hits = new Map<Filter, Uint8Array>();
         const traceHits = new Map<Filter, Uint8Array>();
         for (const filter of filters) {
@@ -86,12 +86,12 @@ export async function selectTraces(sources: readonly Source[], options: SelectOp
         const candidates = possibleTraces(pipeline, traceHits, batch.traceCount);
         if (flags !== undefined) {
           for (const trace of seamedCandidates(rows, filters, flags))
-            seamed.push({ source: number, batch: place, trace });
+            seamed.push({ source: source.id, batch: place, trace });
           for (let trace = 0; trace < candidates.length; trace++) if (flags[trace] === 1) candidates[trace] = 0;
         }
         const traces = numbersIn(candidates);
         if (traces.length > 0) {
-          const selected: SelectedBatch = { source: number, rows, traces, hits };
+          const selected: SelectedBatch = { source, rows, traces, hits };
           selection.batches.push(selected);
           byRows.set(rows, selected);
         }
@@ -145,19 +145,20 @@ async function mergeSeamed(
 ): Promise<TraceRows[]> {
   const merged: TraceRows[] = [];
   const done = new Set<string>();
-  for (const { source, batch, trace } of found) {
+  const byId = new Map(sources.map((source) => [source.id, source]));
+  for (const one of found) {
     const parts: { id: Uint8Array; part: Part }[] = [];
-    if (done.has(`${source} ${batch} ${trace}`)) continue;
-    for (const place of seams.parts(source, batch, trace)) {
+    if (done.has(`${one.source} ${one.batch} ${one.trace}`)) continue;
+    for (const place of seams.parts(one)) {
       done.add(`${place.source} ${place.batch} ${place.trace}`);
-      const from = sources[place.source] as Source;
+      const from = byId.get(place.source) as Source;
       try {
-        const one = (await from.batches(signal))[place.batch];
-        if (one === undefined) continue;
-        await one.prepare(needs, signal);
+        const batch = (await from.batches(signal))[place.batch];
+        if (batch === undefined) continue;
+        await batch.prepare(needs, signal);
         let rows = opened.get(`${place.source} ${place.batch}`);
-        if (rows === undefined) opened.set(`${place.source} ${place.batch}`, (rows = new BatchRows(one)));
-        const id = one.traceIds().slice(16 * place.trace, 16 * place.trace + 16);
+        if (rows === undefined) opened.set(`${place.source} ${place.batch}`, (rows = new BatchRows(batch)));
+        const id = batch.traceIds().slice(16 * place.trace, 16 * place.trace + 16);
         parts.push({ id, part: { rows, trace: place.trace, encode: () => from.encodeTrace(id, signal) } });
       } catch (error) {
         throw signal.aborted ? error : new SourceFailure(from.id, error);

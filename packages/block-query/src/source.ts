@@ -8,6 +8,8 @@ import { headBatch } from './head-batch.ts';
 /** Something that holds spans: a head or a block. Traces may go on in others. */
 export interface Source {
   readonly id: string;
+  /** The same id always has the same spans: true of blocks. */
+  readonly immutable: boolean;
   batches(signal: AbortSignal): Promise<Batch[]>;
   /** Eight bytes of the id of every trace of a batch: the first, or where they are zero the last. */
   traceKeys(batch: number, signal: AbortSignal): Promise<Uint8Array>;
@@ -37,6 +39,7 @@ export function blockSource(reader: BlockReader): Source {
   };
   return {
     id: reader.id,
+    immutable: true,
     batches: (signal) => (opened ??= open(signal)),
     traceKeys: async (batch, signal) => {
       const run = batchesOf(await reader.index({ signal }))[batch];
@@ -71,6 +74,7 @@ export function headSource(id: string, view: ColumnSetView): Source {
   const batch = headBatch(id, view);
   return {
     id,
+    immutable: false,
     batches: async () => [batch],
     traceKeys: async () => {
       const keys = new Uint8Array(8 * view.traceCount);
