@@ -135,13 +135,13 @@ function seamedCandidates(rows: BatchRows, filters: readonly Filter[], flags: Ui
 }
 
 /** Merges each seamed trace that was found in any source from all of its parts. */
-async function mergeSeamed(
+export async function mergeSeamed(
   sources: readonly Source[],
   seams: Seams,
   found: readonly TracePart[],
   opened: Map<string, BatchRows>,
   needs: Needs,
-  { fields, signal }: SelectOptions,
+  { fields, signal }: Pick<SelectOptions, 'fields' | 'signal'>,
 ): Promise<TraceRows[]> {
   const merged: TraceRows[] = [];
   const done = new Set<string>();
