@@ -173,12 +173,9 @@ class SpanScan {
     return rows;
   }
 
-  /** Whether a span is a root is known without the rest of its trace: `nestedSetParent < 0` asks only for that. */
-  #rootComparison({ field, operator, literal }: LiteralComparison): Rows | undefined {
-    if (field.kind !== 'intrinsic' || field.name !== 'nestedSetParent' || literal === undefined) return undefined;
-    const key = `${operator}${'value' in literal ? String(literal.value) : ''}`;
-    const roots = ROOT_COMPARISONS.get(key);
-    if (literal.type !== 'int' || roots === undefined) return undefined;
+  #rootComparison(comparison: LiteralComparison): Rows | undefined {
+    const roots = rootsOf(comparison);
+    if (roots === undefined) return undefined;
     const ids = this.#source.batch.parentIds();
     const rows = new Uint8Array(this.#rows);
     for (let row = 0; row < rows.length; row++) {
@@ -282,6 +279,32 @@ const ROOT_COMPARISONS = new Map([
   ['>=0', false],
   ['>-1', false],
 ]);
+
+/**
+ * Whether a span is a root is known without the rest of its trace: `nestedSetParent < 0` asks only for that. True
+ * where the comparison holds of roots, false where it holds of the others, undefined where it asks for more.
+ */
+function rootsOf({ field, operator, literal }: LiteralComparison): boolean | undefined {
+  if (field.kind !== 'intrinsic' || field.name !== 'nestedSetParent' || literal?.type !== 'int') return undefined;
+  return ROOT_COMPARISONS.get(`${operator}${literal.value}`);
+}
+
+/** Whether a condition depends on other spans of the trace. */
+export function dependsOnTrace(condition: FieldExpression): boolean {
+  const comparison = literalComparison(condition);
+  if (comparison !== undefined) return needsWholeTrace(comparison.field) && rootsOf(comparison) === undefined;
+  switch (condition.kind) {
+    case 'static':
+      return false;
+    case 'attribute':
+    case 'intrinsic':
+      return needsWholeTrace(condition);
+    case 'unary':
+      return dependsOnTrace(condition.operand);
+    case 'binary':
+      return dependsOnTrace(condition.left) || dependsOnTrace(condition.right);
+  }
+}
 
 /** Flags → whether the comparison holds. */
 function verdictTable(operator: ComparisonOperator, literal: Static | undefined): Uint8Array {
