@@ -84,8 +84,7 @@ export class BatchRows {
   }
 
   durationOf(row: number): bigint {
-    const duration = this.endOf(row) - this.startOf(row);
-    return duration < 0n ? 0n : duration;
+    return time(this.batch.duration(), row);
   }
 
   spanIdOf(row: number): Uint8Array {

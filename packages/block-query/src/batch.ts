@@ -30,6 +30,8 @@ export interface Batch {
   /** Nanoseconds since 1970 as unsigned 64 bits: low half at 2r, high half at 2r + 1. */
   start(): Uint32Array;
   end(): Uint32Array;
+  /** End minus start, as `start`; 0 of spans that end before they start. */
+  duration(): Uint32Array;
   /** 8 bytes a row. */
   spanIds(): Uint8Array;
   /** 8 bytes a row, all zero where a span has no parent. */
@@ -88,6 +90,7 @@ export interface CodedColumn {
 export type SpanField =
   | 'start'
   | 'end'
+  | 'duration'
   | 'spanIds'
   | 'parentIds'
   | 'kind'

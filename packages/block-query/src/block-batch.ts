@@ -24,6 +24,7 @@ export async function blockBatch(reader: BlockReader, run: GroupRun, signal?: Ab
     traceIds: () => columns.traceIds(),
     start: () => columns.start(),
     end: () => columns.end(),
+    duration: () => columns.duration(),
     spanIds: () => columns.spanIds(),
     parentIds: () => columns.parentIds(),
     kind: () => columns.kind(),

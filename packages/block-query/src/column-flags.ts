@@ -195,7 +195,8 @@ function addByCode(codes: Int32Array, found: Uint8Array, flags: Uint8Array): voi
   for (let row = 0; row < flags.length; row++) flags[row] = found[codes[row] as number] as number;
 }
 
-function resourceFlags(source: BatchRows, key: string, test: LiteralTest): Uint8Array {
+/** Flags of each resource of a batch. */
+export function resourceFlags(source: BatchRows, key: string, test: LiteralTest): Uint8Array {
   return Uint8Array.from(source.batch.resources(), (_, code) => flagsIn(source.resource(code), key, test));
 }
 

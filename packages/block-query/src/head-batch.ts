@@ -29,6 +29,7 @@ export function headBatch(id: string, view: ColumnSetView): Batch {
     traceIds: () => view.traceIds,
     start: () => view.start,
     end: () => view.end,
+    duration: () => once('duration', () => durations(view)),
     spanIds: () => bytesOf(view.spanId),
     parentIds: () => bytesOf(view.parentId),
     kind: () => view.kind,
@@ -51,6 +52,18 @@ export function headBatch(id: string, view: ColumnSetView): Batch {
     eventAttributes: (key) => eventAttributes.get(key) ?? [],
     eventOverflow: () => sparse('bytes', events.overflow),
   };
+}
+
+function durations({ start, end, spanCount }: ColumnSetView): Uint32Array {
+  const durations = new Uint32Array(2 * spanCount);
+  for (let at = 0; at < 2 * spanCount; at += 2) {
+    const low = (end[at] as number) - (start[at] as number);
+    const high = (end[at + 1] as number) - (start[at + 1] as number) - (low < 0 ? 1 : 0);
+    if (high < 0) continue;
+    durations[at] = low;
+    durations[at + 1] = high;
+  }
+  return durations;
 }
 
 interface Positions {

@@ -50,10 +50,47 @@ function patternTest(operator: ComparisonOperator, literal: Static): LiteralTest
     ofEntries: ({ type, dictionary }) => {
       const flags = new Uint8Array(dictionary.count).fill(PRESENT);
       if (type !== 'string') return flags;
-      for (let code = 0; code < dictionary.count; code++) flags[code] = ofText(entryText(dictionary, code));
+      const { required = '' } = matcher;
+      if (utf8Encode(required).length >= SHORTEST_SEARCHED) {
+        flags.fill(PRESENT | COMPARABLE);
+        eachEntryWith(required, dictionary, (code) => {
+          flags[code] = ofText(entryText(dictionary, code));
+        });
+      } else for (let code = 0; code < dictionary.count; code++) flags[code] = ofText(entryText(dictionary, code));
       return flags;
     },
   };
+}
+
+/** Shorter texts are found too often for searching to save anything. */
+const SHORTEST_SEARCHED = 3;
+
+/** Calls back for each entry that has a text in it, found by one search through the bytes of all. */
+function eachEntryWith(text: string, { bytes, offsets, count }: DictionaryView, use: (code: number) => void): void {
+  const wanted = Buffer.from(text);
+  const all = Buffer.from(bytes.buffer, bytes.byteOffset, offsets[count] as number);
+  let code = 0;
+  for (let at = all.indexOf(wanted, offsets[0] as number); at >= 0; at = all.indexOf(wanted, at)) {
+    code = entryAt(offsets, code, count, at);
+    const end = offsets[code + 1] as number;
+    // What begins in one entry and ends in the next is in neither.
+    if (at + wanted.length <= end) {
+      use(code);
+      at = end;
+    } else at++;
+  }
+}
+
+/** The entry that has byte `at`, from `first` on. */
+function entryAt(offsets: Uint32Array, first: number, count: number, at: number): number {
+  let low = first;
+  let high = count - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >>> 1;
+    if ((offsets[middle] as number) <= at) low = middle;
+    else high = middle - 1;
+  }
+  return low;
 }
 
 function textEntries(operator: ComparisonOperator, text: string, dictionary: DictionaryView): Uint8Array {

@@ -28,6 +28,7 @@ const FACT_FIELDS: readonly SpanField[] = [
   'traceIds',
   'start',
   'end',
+  'duration',
   'spanIds',
   'parentIds',
   'kind',
@@ -63,6 +64,7 @@ function addField(needs: Needs, field: Field): void {
   }
   switch (field.name) {
     case 'span:duration':
+      return span('duration');
     case 'trace:duration':
       return span('start', 'end');
     case 'span:name':

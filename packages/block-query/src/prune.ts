@@ -1,8 +1,8 @@
 import { utf8Encode } from '@vivace/kernel';
 import type { FieldExpression, Static } from '@vivace/traceql';
 import { isNil } from './conjunction.ts';
+import { literalComparison } from './literal-comparison.ts';
 import type { Source, TypedBytes } from './source.ts';
-import { literalComparison } from './span-scan.ts';
 
 /** False: no span of a source certainly fulfils a condition, by what its filter says of the values in it. */
 export async function mayHold(

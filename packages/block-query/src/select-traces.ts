@@ -7,10 +7,11 @@ import { holdsOf } from './evaluate.ts';
 import { mergeParts, type Part } from './merge-parts.ts';
 import { type Filter, factNeeds, filtersOf, joinNeeds, needsOf } from './needs.ts';
 import { mayHold } from './prune.ts';
+import { maskOf, type RowList } from './row-list.ts';
 import type { Hits } from './run-pipeline.ts';
 import { findSeams, type Seams, type TracePart } from './seams.ts';
 import type { Source } from './source.ts';
-import { scanRows } from './span-scan.ts';
+import { selectRows } from './span-scan.ts';
 import type { TraceRows } from './trace-rows.ts';
 
 /** What went wrong with one source: the answer can be had without it. */
@@ -48,8 +49,8 @@ export interface SelectedBatch {
   rows: BatchRows;
   /** Traces that may match and are whole in this batch. */
   traces: Int32Array;
-  /** Filter → one byte a row. */
-  hits: ReadonlyMap<Filter, Uint8Array>;
+  /** Filter → the rows for which it holds. */
+  hits: ReadonlyMap<Filter, RowList>;
 }
 
 /** Scans all filters of a pipeline over all sources. Rejects with `SourceFailure` where a source cannot be read. */
@@ -76,10 +77,10 @@ export async function selectTraces(sources: readonly Source[], options: SelectOp
         const rows = new BatchRows(batch);
         opened.set(`${source.id} ${place}`, rows);
         const flags = seams.flags(source.id, place);
-        const hits = new Map<Filter, Uint8Array>();
+        const hits = new Map<Filter, RowList>();
         const traceHits = new Map<Filter, Uint8Array>();
         for (const filter of filters) {
-          const found = possible.get(filter) === true ? scanRows(rows, filter.expression, 'exact') : NONE;
+          const found = possible.get(filter) === true ? selectRows(rows, filter.expression, 'exact') : NO_ROWS;
           hits.set(filter, found);
           traceHits.set(filter, tracesWith(rows, found));
         }
@@ -110,14 +111,15 @@ export async function selectTraces(sources: readonly Source[], options: SelectOp
     options,
   );
   const merged = new Set(selection.merged);
+  const masks = new HitMasks(byRows);
   selection.hits = (filter, trace, span) => {
     if (merged.has(trace)) return filter.expression === undefined || holdsOf(filter.expression, trace, span);
-    return byRows.get(trace.source(span))?.hits.get(filter)?.[trace.row(span)] === 1;
+    return masks.of(trace.source(span), filter)[trace.row(span)] === 1;
   };
   return selection;
 }
 
-const NONE = new Uint8Array(0);
+const NO_ROWS = new Int32Array(0);
 
 function fieldsOfFilter({ expression }: Filter): Field[] {
   return expression === undefined ? [] : fieldsIn(expression);
@@ -126,8 +128,9 @@ function fieldsOfFilter({ expression }: Filter): Field[] {
 /** Seamed traces of a batch of which a row may match a filter, whatever the other sources have. */
 function seamedCandidates(rows: BatchRows, filters: readonly Filter[], flags: Uint8Array): number[] {
   const found = new Uint8Array(flags.length);
+  const within = rowsOf(rows, flags);
   for (const { expression } of filters) {
-    const traces = tracesWith(rows, scanRows(rows, expression, 'possible'));
+    const traces = tracesWith(rows, selectRows(rows, expression, 'possible', within));
     for (let trace = 0; trace < flags.length; trace++) if (flags[trace] === 1 && traces[trace] === 1) found[trace] = 1;
   }
   if (filters.length === 0) found.set(flags);
@@ -178,22 +181,64 @@ function distinct(ids: readonly Uint8Array[]): Uint8Array[] {
   return ids.filter((id, i) => ids.findIndex((other) => compareBytes(other, id) === 0) === i);
 }
 
-/** One byte a trace: whether it has one of the rows. */
-function tracesWith({ batch }: BatchRows, rows: Uint8Array): Uint8Array {
-  const traces = new Uint8Array(batch.traceCount);
-  if (rows.length === 0 || !rows.includes(1)) return traces;
+/** Rows of the traces that are flagged, ascending. */
+function rowsOf({ batch }: BatchRows, flags: Uint8Array): Int32Array {
   const first = batch.traceFirst();
   const order = batch.order();
-  let at = first[0] as number;
-  for (let trace = 0; trace < traces.length; trace++) {
-    const to = first[trace + 1] as number;
-    let found = 0;
-    if (order === undefined) for (; at < to && found === 0; at++) found = rows[at] as number;
-    else for (; at < to && found === 0; at++) found = rows[order[at] as number] as number;
-    traces[trace] = found;
-    at = to;
+  const rows: number[] = [];
+  for (let trace = 0; trace < flags.length; trace++) {
+    if (flags[trace] !== 1) continue;
+    for (let at = first[trace] as number; at < (first[trace + 1] as number); at++) {
+      rows.push(order === undefined ? at : (order[at] as number));
+    }
+  }
+  return Int32Array.from(rows).sort();
+}
+
+/** One byte a trace: whether it has one of the rows. */
+function tracesWith(source: BatchRows, rows: RowList): Uint8Array {
+  const { batch } = source;
+  const traces = new Uint8Array(batch.traceCount);
+  const first = batch.traceFirst();
+  if (rows === undefined) {
+    for (let trace = 0; trace < traces.length; trace++) traces[trace] = first[trace] === first[trace + 1] ? 0 : 1;
+  } else if (batch.order() === undefined) {
+    let trace = 0;
+    for (let i = 0; i < rows.length; i++) {
+      const row = rows[i] as number;
+      while ((first[trace + 1] as number) <= row) trace++;
+      traces[trace] = 1;
+    }
+  } else {
+    const traceOf = source.traceOfRow();
+    for (let i = 0; i < rows.length; i++) {
+      const trace = traceOf[rows[i] as number] as number;
+      if (trace >= 0) traces[trace] = 1;
+    }
   }
   return traces;
+}
+
+/** Hits of a batch as one byte a row, made when the first trace of the batch is looked at. */
+class HitMasks {
+  readonly #batches: ReadonlyMap<BatchRows, SelectedBatch>;
+  readonly #masks = new Map<BatchRows, Map<Filter, Uint8Array>>();
+
+  constructor(batches: ReadonlyMap<BatchRows, SelectedBatch>) {
+    this.#batches = batches;
+  }
+
+  of(rows: BatchRows, filter: Filter): Uint8Array {
+    let masks = this.#masks.get(rows);
+    if (masks === undefined) this.#masks.set(rows, (masks = new Map()));
+    let mask = masks.get(filter);
+    if (mask === undefined) {
+      const hits = this.#batches.get(rows)?.hits;
+      mask = maskOf(hits?.has(filter) ? hits.get(filter) : NO_ROWS, rows.batch.rows);
+      masks.set(filter, mask);
+    }
+    return mask;
+  }
 }
 
 /** Whether traces without any span that fulfils a filter can match. */

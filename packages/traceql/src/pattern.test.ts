@@ -107,6 +107,7 @@ describe('the short way for patterns of literals', () => {
     fc.array(literal, { minLength: 2, maxLength: 5 }).map((literals) => literals.join('|')),
     fc.tuple(literal, literal).map((literals) => literals.join('.*')),
     literal.map((text) => `.*${text}.*`),
+    fc.array(literal, { minLength: 3, maxLength: 5 }).map((literals) => literals.join('.*')),
     fc.array(fc.oneof(piece, fc.constantFrom('.*', '|')), { maxLength: 5 }).map((pieces) => pieces.join('')),
   );
   const text = fc.array(piece, { maxLength: 8 }).map((pieces) => pieces.join(''));
@@ -122,6 +123,7 @@ describe('the short way for patterns of literals', () => {
         const near = [source, source.replaceAll('.*', ''), source.replaceAll('.*', 'b'), ...source.split(/\||\.\*/)];
         for (const each of [...texts, ...near, ...near.map((one) => `a${one}b`)]) {
           expect(matcher.test(each), JSON.stringify([source, each])).toBe(general.test(each));
+          if (matcher.test(each)) expect(each).toContain(matcher.required ?? '');
         }
       }),
       { numRuns: 3000 },
@@ -129,11 +131,14 @@ describe('the short way for patterns of literals', () => {
     expect(short).toBeGreaterThan(1000);
   });
 
-  test.each(['text', 'text.*', '.*text', '.*text.*', 'one.*two', 'one|two|three', '.*', ''])('is for %j', (source) => {
-    expect(literalMatcher(source)).toBeDefined();
-  });
+  test.each(['text', 'text.*', '.*text', '.*text.*', 'one.*two', '.*a.*b.*', 'a.*b.*c', 'one|two|three', '.*', ''])(
+    'is for %j',
+    (source) => {
+      expect(literalMatcher(source)).toBeDefined();
+    },
+  );
 
-  test.each(['a.b', 'a+', '(a|b)', 'a|b.*', '.*a.*b.*', 'a?', '^a', String.raw`a\.b`, '[a]', 'a.*b.*c', 'a{', '.**'])(
+  test.each(['a.b', 'a+', '(a|b)', 'a|b.*', 'a?', '^a', String.raw`a\.b`, '[a]', 'a{', '.**'])(
     'is not for %j',
     (source) => {
       expect(literalMatcher(source)).toBeUndefined();

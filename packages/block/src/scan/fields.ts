@@ -4,6 +4,7 @@ import type { EVENT_COLUMNS, SPAN_COLUMNS } from '../layout.ts';
 export type SpanField =
   | 'start'
   | 'end'
+  | 'duration'
   | 'spanIds'
   | 'parentIds'
   | 'kind'
@@ -32,6 +33,7 @@ interface FieldSource {
 export const SOURCES: Record<Field, FieldSource> = {
   start: { spans: ['start'] },
   end: { fields: ['start'], spans: ['duration'] },
+  duration: { spans: ['duration'] },
   spanIds: { spans: ['span_id'] },
   parentIds: { fields: ['spanIds'], spans: ['parent', 'parent_id'] },
   kind: { spans: ['kind'] },

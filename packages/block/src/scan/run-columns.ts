@@ -155,6 +155,11 @@ export class RunColumns {
     });
   }
 
+  /** As `start`; 0 of spans that end before they start. */
+  duration(): Uint32Array {
+    return this.#column('duration', () => this.#spans.halves(this.#spans.number('duration')));
+  }
+
   /** 8 bytes a row. */
   spanIds(): Uint8Array {
     return this.#column('spanIds', () => this.#spans.fixed(this.#spans.number('span_id'), 8));
