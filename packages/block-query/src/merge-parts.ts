@@ -22,12 +22,12 @@ interface Candidate {
 /**
  * Makes one trace of its parts: each span once, by the rule of resends, in canonical order. Versions of a span that
  * end at the same time and do not differ in `fields` and in what facts are made of are as good as each other; for
- * others the whole spans are compared.
+ * others the whole spans are compared. Of `all` fields nothing is known to be the same.
  */
 export async function mergeParts(
   traceId: Uint8Array,
   parts: readonly Part[],
-  fields: readonly Field[],
+  fields: readonly Field[] | 'all',
 ): Promise<TraceRows> {
   const chosen = new Map<string, Candidate>();
   for (const part of parts) {
@@ -50,11 +50,11 @@ export async function mergeParts(
   );
 }
 
-async function isBetter(a: Candidate, b: Candidate, fields: readonly Field[]): Promise<boolean> {
+async function isBetter(a: Candidate, b: Candidate, fields: readonly Field[] | 'all'): Promise<boolean> {
   const endA = a.part.rows.endOf(a.row);
   const endB = b.part.rows.endOf(b.row);
   if (endA !== endB) return endA > endB;
-  if (fingerprint(a, fields) === fingerprint(b, fields)) return false;
+  if (fields !== 'all' && fingerprint(a, fields) === fingerprint(b, fields)) return false;
   const [encodedA, encodedB] = await Promise.all([a.part.encode(), b.part.encode()]);
   const indexA = encodedA === undefined ? -1 : indexOf(encodedA, a);
   const indexB = encodedB === undefined ? -1 : indexOf(encodedB, b);

@@ -5,7 +5,7 @@ import { BatchRows } from './batch-rows.ts';
 import { fieldsIn } from './conjunction.ts';
 import { holdsOf } from './evaluate.ts';
 import { mergeParts, type Part } from './merge-parts.ts';
-import { type Filter, factNeeds, filtersOf, joinNeeds, needsOf } from './needs.ts';
+import { type Filter, factNeeds, filtersOf, joinNeeds, needsOf, noNeeds } from './needs.ts';
 import { mayHold } from './prune.ts';
 import { maskOf, type RowList } from './row-list.ts';
 import type { Hits } from './run-pipeline.ts';
@@ -26,11 +26,13 @@ export class SourceFailure extends Error {
 
 export interface SelectOptions {
   pipeline: Pipeline;
-  /** Everything that the query reads of spans. */
-  fields: readonly Field[];
+  /** Everything that the query reads of spans, see `mergeParts`. */
+  fields: readonly Field[] | 'all';
   signal: AbortSignal;
   /** Waits until other work of the thread had its turn. */
   breathe: () => Promise<void>;
+  /** What is read of traces of which several sources have spans, besides facts and fields. */
+  needs?: Needs;
 }
 
 /** Traces that may match, and what is known of them. */
@@ -107,7 +109,7 @@ export async function selectTraces(sources: readonly Source[], options: SelectOp
     seams,
     seamed,
     opened,
-    joinNeeds(factNeeds(), needsOf(fields)),
+    joinNeeds(factNeeds(), fields === 'all' ? noNeeds() : needsOf(fields), options.needs ?? noNeeds()),
     options,
   );
   const merged = new Set(selection.merged);
