@@ -84,14 +84,23 @@ export function pickGreater(
   list: RowList,
   rows: number,
 ): Int32Array {
-  const length = list?.length ?? rows;
-  const picked = scratchOf(length);
+  const picked = scratchOf(list?.length ?? rows);
+  const above = greater ? 1 : 0;
+  const below = 1 - above;
   let count = 0;
-  for (let i = 0; i < length; i++) {
-    const row = list === undefined ? i : (list[i] as number);
-    const own = halves[2 * row + 1] as number;
-    const holds = own > high || (own === high && (halves[2 * row] as number) > low);
-    if (holds === greater) picked[count++] = row;
+  if (list === undefined) {
+    for (let row = 0; row < rows; row++) {
+      const own = halves[2 * row + 1] as number;
+      picked[count] = row;
+      count += own > high || (own === high && (halves[2 * row] as number) > low) ? above : below;
+    }
+  } else {
+    for (let i = 0; i < list.length; i++) {
+      const row = list[i] as number;
+      const own = halves[2 * row + 1] as number;
+      picked[count] = row;
+      count += own > high || (own === high && (halves[2 * row] as number) > low) ? above : below;
+    }
   }
   return picked.slice(0, count);
 }

@@ -3,6 +3,7 @@ import type { Query } from '@vivace/traceql';
 import type { TraceMatch } from './answer.ts';
 import type { Needs } from './batch.ts';
 import type { BatchRows } from './batch-rows.ts';
+import { type Candidate, CandidateQueue } from './candidate-queue.ts';
 import { traceRowsOf } from './column-flags.ts';
 import { factNeeds, fieldsOfQuery, joinNeeds, needsOf, noNeeds } from './needs.ts';
 import { runPipeline } from './run-pipeline.ts';
@@ -55,7 +56,10 @@ export async function search(
   const selection = await selectTraces(sources, { pipeline, fields, signal, breathe });
   const needs = joinNeeds(factNeeds(), needsOf(fields));
   const shown = shownFields(query);
-  const queue = await queueOf(selection.batches, selection.merged, signal);
+  const starts = noNeeds();
+  starts.fields.add('start').add('traceIds');
+  for (const { rows, source } of selection.batches) await prepareOnce(new Set(), rows, starts, source, signal);
+  const queue = new CandidateQueue(selection.batches, selection.merged);
   const result: SearchResult = {
     traces: [],
     more: false,
@@ -151,94 +155,3 @@ function matchOf(
 }
 
 const STATUS_ERROR = 2;
-
-/** A trace that may match: of one batch, or merged of several. */
-interface Candidate {
-  batch: SelectedBatch | undefined;
-  trace: number;
-  merged: TraceRows | undefined;
-}
-
-/** Candidates in the order of answers. */
-interface CandidateQueue {
-  take(): Candidate | undefined;
-}
-
-/** A heap, because most searches take few of many. */
-async function queueOf(
-  batches: readonly SelectedBatch[],
-  merged: readonly TraceRows[],
-  signal: AbortSignal,
-): Promise<CandidateQueue> {
-  const total = batches.reduce((sum, { traces }) => sum + traces.length, merged.length);
-  const batchOf = new Int32Array(total);
-  const traceOf = new Int32Array(total);
-  const low = new Uint32Array(total);
-  const high = new Uint32Array(total);
-  const starts = noNeeds();
-  starts.fields.add('start').add('traceIds');
-  let next = 0;
-  for (const [number, { rows, traces }] of batches.entries()) {
-    const { batch } = rows;
-    await batch.prepare(starts, signal);
-    const first = batch.traceFirst();
-    const order = batch.order();
-    const start = batch.start();
-    for (const trace of traces) {
-      const at = first[trace] as number;
-      const row = order === undefined ? at : (order[at] as number);
-      batchOf[next] = number;
-      traceOf[next] = trace;
-      low[next] = start[2 * row] as number;
-      high[next] = start[2 * row + 1] as number;
-      next++;
-    }
-  }
-  for (const [number, trace] of merged.entries()) {
-    const start = trace.start();
-    batchOf[next] = -1;
-    traceOf[next] = number;
-    low[next] = Number(start & 0xffffffffn);
-    high[next] = Number(start >> 32n);
-    next++;
-  }
-  const idOf = (candidate: number): Uint8Array => {
-    const trace = traceOf[candidate] as number;
-    const batch = batches[batchOf[candidate] as number];
-    return batch === undefined
-      ? (merged[trace] as TraceRows).traceId()
-      : batch.rows.batch.traceIds().subarray(16 * trace, 16 * trace + 16);
-  };
-  const before = (a: number, b: number): boolean => {
-    const difference = (high[b] as number) - (high[a] as number) || (low[b] as number) - (low[a] as number);
-    return difference !== 0 ? difference < 0 : compareBytes(idOf(a), idOf(b)) < 0;
-  };
-  const heap = Int32Array.from({ length: total }, (_, i) => i);
-  const sink = (from: number, size: number): void => {
-    let at = from;
-    const item = heap[at] as number;
-    for (;;) {
-      let child = 2 * at + 1;
-      if (child >= size) break;
-      if (child + 1 < size && before(heap[child + 1] as number, heap[child] as number)) child++;
-      if (!before(heap[child] as number, item)) break;
-      heap[at] = heap[child] as number;
-      at = child;
-    }
-    heap[at] = item;
-  };
-  for (let at = (total >> 1) - 1; at >= 0; at--) sink(at, total);
-  let size = total;
-  return {
-    take: () => {
-      if (size === 0) return undefined;
-      const top = heap[0] as number;
-      size--;
-      heap[0] = heap[size] as number;
-      if (size > 0) sink(0, size);
-      const batch = batches[batchOf[top] as number];
-      const trace = traceOf[top] as number;
-      return { batch, trace, merged: batch === undefined ? merged[trace] : undefined };
-    },
-  };
-}

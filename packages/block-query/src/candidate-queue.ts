@@ -1,0 +1,176 @@
+import { compareBytes } from '@vivace/kernel';
+import type { Batch } from './batch.ts';
+import type { SelectedBatch } from './select-traces.ts';
+import type { TraceRows } from './trace-rows.ts';
+
+/** A trace that may match: of one batch, or merged of several. */
+export interface Candidate {
+  batch: SelectedBatch | undefined;
+  trace: number;
+  merged: TraceRows | undefined;
+}
+
+/** Traces in the order of answers: newest start first, then by id. */
+interface Lane {
+  /** The trace that is next; undefined at the end. */
+  next(): Candidate | undefined;
+  step(): void;
+  low(): number;
+  high(): number;
+  id(): Uint8Array;
+}
+
+/**
+ * Candidates of all batches in the order of answers. The starts, and where they are the same the ids, of the batches'
+ * traces must have been prepared.
+ */
+export class CandidateQueue {
+  readonly #lanes: Lane[];
+
+  constructor(batches: readonly SelectedBatch[], merged: readonly TraceRows[]) {
+    this.#lanes = batches.map((batch) => new BatchLane(batch));
+    if (merged.length > 0) this.#lanes.push(new MergedLane(merged));
+  }
+
+  take(): Candidate | undefined {
+    let best: Lane | undefined;
+    for (const lane of this.#lanes) {
+      if (lane.next() !== undefined && (best === undefined || isBefore(lane, best))) best = lane;
+    }
+    const candidate = best?.next();
+    best?.step();
+    return candidate;
+  }
+}
+
+function isBefore(a: Lane, b: Lane): boolean {
+  const difference = b.high() - a.high() || b.low() - a.low();
+  return difference !== 0 ? difference < 0 : compareBytes(a.id(), b.id()) < 0;
+}
+
+class BatchLane implements Lane {
+  readonly #batch: SelectedBatch;
+  /** Traces in order; those that are no candidates may be among them. */
+  readonly #order: Int32Array;
+  readonly #starts: Uint32Array;
+  readonly #wanted: Uint8Array;
+  #at = -1;
+
+  constructor(selected: SelectedBatch) {
+    const { rows, traces, source } = selected;
+    const { batch } = rows;
+    this.#batch = selected;
+    this.#wanted = new Uint8Array(batch.traceCount);
+    for (const trace of traces) this.#wanted[trace] = 1;
+    const known = source.immutable ? knownOrders(batch) : ordersOf(batch);
+    this.#starts = known.starts;
+    // Few are sorted by themselves; of many, the order of all is good for the next search as well.
+    const few = known.order === undefined && traces.length < batch.traceCount / FEW;
+    this.#order = few ? sortedTraces(batch, known.starts, traces) : (known.order ??= sortedTraces(batch, known.starts));
+    this.step();
+  }
+
+  next(): Candidate | undefined {
+    const trace = this.#order[this.#at];
+    return trace === undefined ? undefined : { batch: this.#batch, trace, merged: undefined };
+  }
+
+  step(): void {
+    do this.#at++;
+    while (this.#at < this.#order.length && this.#wanted[this.#order[this.#at] as number] !== 1);
+  }
+
+  low(): number {
+    return this.#starts[2 * (this.#order[this.#at] as number)] as number;
+  }
+
+  high(): number {
+    return this.#starts[2 * (this.#order[this.#at] as number) + 1] as number;
+  }
+
+  id(): Uint8Array {
+    const trace = this.#order[this.#at] as number;
+    return this.#batch.rows.batch.traceIds().subarray(16 * trace, 16 * trace + 16);
+  }
+}
+
+/** Below this part of a batch's traces candidates are few. */
+const FEW = 8;
+
+class MergedLane implements Lane {
+  readonly #traces: TraceRows[];
+  #at = 0;
+
+  constructor(merged: readonly TraceRows[]) {
+    this.#traces = [...merged].sort((a, b) => {
+      const [startA, startB] = [a.start(), b.start()];
+      if (startA !== startB) return startA > startB ? -1 : 1;
+      return compareBytes(a.traceId(), b.traceId());
+    });
+  }
+
+  next(): Candidate | undefined {
+    const merged = this.#traces[this.#at];
+    return merged && { batch: undefined, trace: -1, merged };
+  }
+
+  step(): void {
+    this.#at++;
+  }
+
+  low(): number {
+    return Number((this.#traces[this.#at] as TraceRows).start() & 0xffffffffn);
+  }
+
+  high(): number {
+    return Number((this.#traces[this.#at] as TraceRows).start() >> 32n);
+  }
+
+  id(): Uint8Array {
+    return (this.#traces[this.#at] as TraceRows).traceId();
+  }
+}
+
+interface KnownOrders {
+  /** Start of each trace, two halves. */
+  starts: Uint32Array;
+  /** All traces in the order of answers. */
+  order: Int32Array | undefined;
+}
+
+/** Orders stay as long as the decoded column of starts that they were made of. */
+const orders = new WeakMap<Uint32Array, KnownOrders>();
+
+function knownOrders(batch: Batch): KnownOrders {
+  const start = batch.start();
+  let known = orders.get(start);
+  if (known === undefined) orders.set(start, (known = ordersOf(batch)));
+  return known;
+}
+
+function ordersOf(batch: Batch): KnownOrders {
+  const start = batch.start();
+  const first = batch.traceFirst();
+  const order = batch.order();
+  const starts = new Uint32Array(2 * batch.traceCount);
+  for (let trace = 0; trace < batch.traceCount; trace++) {
+    const at = first[trace] as number;
+    // A trace of a head may have no rows that count.
+    if (at === first[trace + 1]) continue;
+    const row = order === undefined ? at : (order[at] as number);
+    starts[2 * trace] = start[2 * row] as number;
+    starts[2 * trace + 1] = start[2 * row + 1] as number;
+  }
+  return { starts, order: undefined };
+}
+
+function sortedTraces(batch: Batch, starts: Uint32Array, traces?: Int32Array): Int32Array {
+  const ids = batch.traceIds();
+  const sorted = traces?.slice() ?? Int32Array.from({ length: batch.traceCount }, (_, trace) => trace);
+  return sorted.sort(
+    (a, b) =>
+      (starts[2 * b + 1] as number) - (starts[2 * a + 1] as number) ||
+      (starts[2 * b] as number) - (starts[2 * a] as number) ||
+      compareBytes(ids.subarray(16 * a, 16 * a + 16), ids.subarray(16 * b, 16 * b + 16)),
+  );
+}
