@@ -1,0 +1,222 @@
+import { utf8Encode } from '@vivace/kernel';
+import { EVENT, SPAN } from '@vivace/otlp';
+import type { Attribute, IntrinsicField } from '@vivace/traceql';
+import type { CodedColumn } from '../batch.ts';
+import type { BatchRows } from '../batch-rows.ts';
+import type { FragmentKind, FragmentMessage } from '../messages.ts';
+import type { Value } from '../value.ts';
+import { eachUsed } from './collect-keys.ts';
+import { eventMask, withoutSpansOf } from './event-mask.ts';
+import { eachKey, hasField } from './fragment-fields.ts';
+import type { MatchedBatch } from './matched-batches.ts';
+import { rootMask } from './root-mask.ts';
+import { RowMask } from './row-mask.ts';
+import type { ValueSet } from './value-set.ts';
+
+/**
+ * Adds the values that an attribute has in the rows of a batch, which has been prepared for it. Without a scope it is
+ * that of the first scope that has it, row by row: each scope is asked for the rows that those before it left.
+ */
+export function collectAttribute({ rows, mask }: MatchedBatch, { scope, name }: Attribute, into: ValueSet): void {
+  const collector = new AttributeCollector(rows, name, into);
+  switch (scope) {
+    case 'span':
+      collector.span(mask);
+      return;
+    case 'resource':
+      collector.resource(mask);
+      return;
+    case 'event':
+    case 'link':
+      collector.events(scope, mask);
+      return;
+    case 'instrumentation':
+      collector.instrumentation(mask);
+      return;
+    default: {
+      let rest = collector.span(mask);
+      if (!rest.isEmpty()) rest = collector.resource(rest);
+      if (!rest.isEmpty()) rest = collector.events('event', rest);
+      if (!rest.isEmpty()) rest = collector.events('link', rest);
+      if (!rest.isEmpty()) collector.instrumentation(rest);
+    }
+  }
+}
+
+/** Each method returns the rows that have no value. */
+class AttributeCollector {
+  readonly #rows: BatchRows;
+  readonly #name: string;
+  readonly #into: ValueSet;
+
+  constructor(rows: BatchRows, name: string, into: ValueSet) {
+    this.#rows = rows;
+    this.#name = name;
+    this.#into = into;
+  }
+
+  span(mask: RowMask): RowMask {
+    const { batch } = this.#rows;
+    return this.#table('span', batch.attributes(this.#name), batch.overflow(), mask);
+  }
+
+  events(scope: 'event' | 'link', mask: RowMask): RowMask {
+    const { batch } = this.#rows;
+    if (batch.eventRows === 0) return mask;
+    const events = eventMask(this.#rows, scope, mask);
+    const rest = this.#table(scope, batch.eventAttributes(this.#name), batch.eventOverflow(), events);
+    if (rest === events) return mask;
+    const having = new RowMask(events.flags.map((flag, event) => flag & ((rest.flags[event] as number) ^ 1)));
+    return withoutSpansOf(this.#rows, having, mask);
+  }
+
+  resource(mask: RowMask): RowMask {
+    const { batch } = this.#rows;
+    return this.#owners(mask, batch.resource(), batch.resources().length, (code) =>
+      this.#rows.resource(code).get(this.#name),
+    );
+  }
+
+  instrumentation(mask: RowMask): RowMask {
+    const { batch } = this.#rows;
+    return this.#owners(mask, batch.scope(), batch.scopes().length, (code) =>
+      this.#rows.scope(code).attributes.get(this.#name),
+    );
+  }
+
+  #table(kind: FragmentKind, columns: readonly CodedColumn[], overflow: CodedColumn, mask: RowMask): RowMask {
+    let rest = mask;
+    for (const column of columns) {
+      this.#into.addUsed(column, mask.usedCodes(column));
+      rest = rest.without(column);
+    }
+    if (overflow.count === 0) return rest;
+    const hits = fragmentsWith(kind, overflow, mask, this.#name);
+    if (!hits.includes(1)) return rest;
+    eachUsed(hits, (code) => {
+      for (const value of this.#rows.fragment(kind, overflow, code).attributes.get(this.#name) ?? []) {
+        this.#into.add(value);
+      }
+    });
+    return rest.without(overflow, hits);
+  }
+
+  #owners(mask: RowMask, numbers: Int32Array, count: number, valueOf: (code: number) => Value | undefined): RowMask {
+    const hits = new Uint8Array(count);
+    eachUsed(mask.usedNumbers(numbers, count), (code) => {
+      const value = valueOf(code);
+      if (value === undefined) return;
+      hits[code] = 1;
+      this.#into.add(value);
+    });
+    return hits.includes(1) ? mask.withoutNumbers(numbers, hits) : mask;
+  }
+}
+
+/** Fragments of chosen rows that have an attribute. */
+function fragmentsWith(kind: FragmentKind, overflow: CodedColumn, mask: RowMask, name: string): Uint8Array {
+  const { dictionary } = overflow;
+  const hits = new Uint8Array(dictionary.count);
+  const wanted = utf8Encode(name);
+  // A key that is not UTF-8 reads as one with U+FFFD.
+  const inexact = name.includes('\uFFFD');
+  eachUsed(mask.usedCodes(overflow), (code) => {
+    eachKey(kind, dictionary, code, (from, to) => {
+      if (inexact || isAt(dictionary.bytes, from, to, wanted)) hits[code] = 1;
+    });
+  });
+  return hits;
+}
+
+function isAt(bytes: Uint8Array, from: number, to: number, wanted: Uint8Array): boolean {
+  if (to - from !== wanted.length) return false;
+  for (let i = 0; i < wanted.length; i++) if (bytes[from + i] !== wanted[i]) return false;
+  return true;
+}
+
+/** Adds the texts that an intrinsic has in the rows of a batch, which has been prepared for it. */
+export function collectIntrinsic(match: MatchedBatch, { name }: IntrinsicField, into: ValueSet): void {
+  const { rows, mask } = match;
+  const { batch } = rows;
+  const text = (value: string) => into.add({ type: 'string', value });
+  switch (name) {
+    case 'span:name':
+      collectTexts(rows, mask, NAMES, into);
+      return;
+    case 'span:statusMessage':
+      collectTexts(rows, mask, MESSAGES, into);
+      return;
+    case 'event:name':
+      if (batch.eventRows > 0) collectTexts(rows, eventMask(rows, 'event', mask), EVENT_NAMES, into);
+      return;
+    case 'trace:rootName':
+      collectTexts(rows, rootMask(match), NAMES, into);
+      return;
+    case 'trace:rootService': {
+      const used = rootMask(match).usedNumbers(batch.resource(), batch.resources().length);
+      eachUsed(used, (code) => {
+        const service = rows.resource(code).get('service.name');
+        text(service?.type === 'string' ? service.value : '');
+      });
+      return;
+    }
+    case 'instrumentation:name':
+    case 'instrumentation:version': {
+      const member = name === 'instrumentation:name' ? 'name' : 'version';
+      const used = mask.usedNumbers(batch.scope(), batch.scopes().length);
+      eachUsed(used, (code) => text(rows.scope(code)[member]));
+    }
+  }
+}
+
+interface TextColumn {
+  column(rows: BatchRows): CodedColumn;
+  /** Where texts are that are not UTF-8, in place of those of the column. */
+  overflow(rows: BatchRows): CodedColumn;
+  kind: FragmentKind;
+  field: number;
+  member: keyof FragmentMessage & ('name' | 'statusMessage');
+}
+
+const NAMES: TextColumn = {
+  column: ({ batch }) => batch.name(),
+  overflow: ({ batch }) => batch.overflow(),
+  kind: 'span',
+  field: SPAN.name,
+  member: 'name',
+};
+const MESSAGES: TextColumn = {
+  column: ({ batch }) => batch.statusMessage(),
+  overflow: ({ batch }) => batch.overflow(),
+  kind: 'span',
+  field: SPAN.status,
+  member: 'statusMessage',
+};
+const EVENT_NAMES: TextColumn = {
+  column: ({ batch }) => batch.eventName(),
+  overflow: ({ batch }) => batch.eventOverflow(),
+  kind: 'event',
+  field: EVENT.name,
+  member: 'name',
+};
+
+/** A row without a text has the empty one. */
+function collectTexts(rows: BatchRows, chosen: RowMask, from: TextColumn, into: ValueSet): void {
+  const { kind, field, member } = from;
+  const overflow = from.overflow(rows);
+  let mask = chosen;
+  if (overflow.count > 0) {
+    const hits = new Uint8Array(overflow.dictionary.count);
+    eachUsed(mask.usedCodes(overflow), (code) => {
+      if (!hasField(overflow.dictionary, code, field)) return;
+      const value = rows.fragment(kind, overflow, code)[member];
+      if (value === undefined) return;
+      hits[code] = 1;
+      into.add({ type: 'string', value });
+    });
+    if (hits.includes(1)) mask = mask.without(overflow, hits);
+  }
+  const column = from.column(rows);
+  into.addUsed(column, mask.usedCodes(column));
+  if (!mask.without(column).isEmpty()) into.add({ type: 'string', value: '' });
+}
