@@ -108,15 +108,18 @@ function gatherAll(pairs: readonly [string, Value][]): Attributes {
 
 function readKeyValue(bytes: Uint8Array): [string, Value] {
   let key = '';
-  let value: Value = { type: 'other', text: '' };
+  let value = NO_VALUE;
   eachMessage(bytes, KEY_VALUE.key, (text) => (key = utf8Decode(text)));
   eachMessage(bytes, KEY_VALUE.value, (message) => (value = readAnyValue(message, 0)));
   return [key, value];
 }
 
+/** An AnyValue that is empty, or missing. */
+const NO_VALUE: Value = { type: 'other', text: 'null' };
+
 /** Of the members of the union the last one counts. Maps, bytes and empty values have a text only. */
 function readAnyValue(bytes: Uint8Array, depth: number): Value {
-  let value: Value = { type: 'other', text: '' };
+  let value = NO_VALUE;
   if (depth > MAX_MESSAGE_DEPTH) return value;
   eachField(bytes, (field, wire, reader) => {
     if (wire === WIRE_VARINT) {
@@ -138,7 +141,7 @@ function readAnyValue(bytes: Uint8Array, depth: number): Value {
         const entries: string[] = [];
         eachMessage(content, VALUES.values, (entry) => {
           let key = '';
-          let inner: Value = { type: 'other', text: '' };
+          let inner = NO_VALUE;
           eachMessage(entry, KEY_VALUE.key, (text) => (key = utf8Decode(text)));
           eachMessage(entry, KEY_VALUE.value, (message) => (inner = readAnyValue(message, depth + 1)));
           entries.push(`${JSON.stringify(key)}:${valueJson(inner)}`);
@@ -163,6 +166,7 @@ export function valueJson(value: Value): string {
     case 'array':
       return `[${value.values.map(valueJson).join()}]`;
     case 'other':
+      if (value === NO_VALUE) return value.text;
       return value.text.startsWith('{') ? value.text : JSON.stringify(value.text);
     case 'int':
     case 'duration':
