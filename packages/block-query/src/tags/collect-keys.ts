@@ -2,11 +2,11 @@ import type { CodedColumn, Needs } from '../batch.ts';
 import type { FragmentKind } from '../messages.ts';
 import { noNeeds } from '../needs.ts';
 import { ByteSet } from './byte-set.ts';
-import { eventMask } from './event-mask.ts';
+import { eventRows } from './event-rows.ts';
 import { eachKey } from './fragment-fields.ts';
 import { type AttributeScope, type KeySets, keyText } from './key-sets.ts';
 import type { MatchedBatch } from './matched-batches.ts';
-import type { RowMask } from './row-mask.ts';
+import type { RowSet } from './row-set.ts';
 
 /** Keys that a source has and no row was found for yet; undefined: any. */
 export type MissingKeys = ReadonlyMap<AttributeScope, ReadonlySet<string>> | undefined;
@@ -16,7 +16,7 @@ export type MissingKeys = ReadonlyMap<AttributeScope, ReadonlySet<string>> | und
  * them, because it is the dearest.
  */
 export async function collectKeys(
-  { rows, mask }: MatchedBatch,
+  { rows, chosen }: MatchedBatch,
   into: KeySets,
   missing: MissingKeys,
   signal: AbortSignal,
@@ -26,21 +26,21 @@ export async function collectKeys(
   const open = (scope: AttributeScope) => into.wants(scope) && !into.truncated && isOpen(scope, into, missing);
   if (open('resource')) {
     await prepare({ fields: new Set(['resource']) });
-    const used = mask.usedNumbers(batch.resource(), batch.resources().length);
+    const used = chosen.usedNumbers(batch.resource(), batch.resources().length);
     eachUsed(used, (code) => addAll('resource', rows.resource(code).keys(), into));
   }
   if (open('instrumentation')) {
     await prepare({ fields: new Set(['scope']) });
-    const used = mask.usedNumbers(batch.scope(), batch.scopes().length);
+    const used = chosen.usedNumbers(batch.scope(), batch.scopes().length);
     eachUsed(used, (code) => addAll('instrumentation', rows.scope(code).attributes.keys(), into));
   }
   if (open('span')) {
     const keys = batch.attributeKeys.filter((key) => mayBeNew('span', key, into, missing));
     await prepare({ keys: new Set(keys) });
-    for (const key of keys) if (anyMeets(mask, batch.attributes(key))) into.add('span', key);
+    for (const key of keys) if (anyMeets(chosen, batch.attributes(key))) into.add('span', key);
     if (open('span')) {
       await prepare({ fields: new Set(['overflow']) });
-      addFragmentKeys('span', batch.overflow(), mask, into);
+      addFragmentKeys('span', batch.overflow(), chosen, into);
     }
   }
   if (batch.eventRows === 0) return;
@@ -48,8 +48,8 @@ export async function collectKeys(
     if (!open(scope)) continue;
     const keys = batch.eventAttributeKeys.filter((key) => mayBeNew(scope, key, into, missing));
     await prepare({ eventKeys: new Set(keys), eventFields: new Set(['eventKind']) });
-    const events = eventMask(rows, scope, mask);
-    if (events.isEmpty()) continue;
+    const events = eventRows(rows, scope, chosen);
+    if (events.isEmpty) continue;
     for (const key of keys) if (anyMeets(events, batch.eventAttributes(key))) into.add(scope, key);
     if (!open(scope)) continue;
     await prepare({ eventFields: new Set(['eventKind', 'eventOverflow']) });
@@ -69,19 +69,19 @@ function mayBeNew(scope: AttributeScope, key: string, into: KeySets, missing: Mi
   return !into.has(scope, key) && (missing === undefined || missing.get(scope)?.has(key) === true);
 }
 
-function anyMeets(mask: RowMask, columns: readonly CodedColumn[]): boolean {
-  return columns.some((column) => mask.meets(column));
+function anyMeets(chosen: RowSet, columns: readonly CodedColumn[]): boolean {
+  return columns.some((column) => chosen.meets(column));
 }
 
 function addAll(scope: AttributeScope, keys: Iterable<string>, into: KeySets): void {
   for (const key of keys) into.add(scope, key);
 }
 
-function addFragmentKeys(kind: FragmentKind, column: CodedColumn, mask: RowMask, into: KeySets): void {
+function addFragmentKeys(kind: FragmentKind, column: CodedColumn, chosen: RowSet, into: KeySets): void {
   if (column.count === 0) return;
   const { dictionary } = column;
   const seen = new ByteSet();
-  eachUsed(mask.usedCodes(column), (code) => {
+  eachUsed(chosen.usedCodes(column), (code) => {
     if (into.truncated) return;
     eachKey(kind, dictionary, code, (from, to) => {
       if (seen.add(dictionary.bytes, from, to)) into.add(kind, keyText(dictionary.bytes, from, to));

@@ -3,17 +3,18 @@ import { fieldsIn } from '../conjunction.ts';
 import { dependsOnTrace } from '../literal-comparison.ts';
 import { type Filter, needsOf } from '../needs.ts';
 import { mayHold } from '../prune.ts';
+import { everyRow, maskOf, type RowList } from '../row-list.ts';
 import { findSeams } from '../seams.ts';
 import type { RunOptions } from '../search.ts';
 import { SourceFailure } from '../select-traces.ts';
 import type { Source } from '../source.ts';
-import { scanRows } from '../span-scan.ts';
-import { RowMask } from './row-mask.ts';
+import { selectRows } from '../span-scan.ts';
+import { RowSet } from './row-set.ts';
 
 /** A batch of which some row matches. */
 export interface MatchedBatch {
   rows: BatchRows;
-  mask: RowMask;
+  chosen: RowSet;
   /** The traces that other sources have parts of, one byte a trace; undefined where there are none, or nobody asked. */
   seamed: Uint8Array | undefined;
 }
@@ -65,12 +66,14 @@ export async function eachMatchedBatch(
         await batch.prepare(needs, signal);
         const rows = new BatchRows(batch);
         const seamed = seams?.flags(source.id, place);
-        const flags = scanRows(rows, condition, 'exact');
-        if (unsure && seamed !== undefined) takePossible(flags, scanRows(rows, condition, 'possible'), rows, seamed);
-        dropDead(flags, rows);
-        const mask = new RowMask(flags);
-        if (mask.isEmpty() && !(byTrace && seamed !== undefined)) continue;
-        if (!(await visitor.visit({ rows, mask, seamed }))) break;
+        const found = selectRows(rows, condition, 'exact');
+        const list =
+          unsure && seamed !== undefined
+            ? whereSure(found, selectRows(rows, condition, 'possible'), rows, seamed)
+            : found;
+        const chosen = new RowSet(liveOf(list, rows), batch.rows);
+        if (chosen.isEmpty && !(byTrace && seamed !== undefined)) continue;
+        if (!(await visitor.visit({ rows, chosen, seamed }))) break;
         await breathe();
       }
     } catch (error) {
@@ -80,23 +83,19 @@ export async function eachMatchedBatch(
   return inspected;
 }
 
-/** In seamed traces, what is possible. */
-function takePossible(flags: Uint8Array, possible: Uint8Array, rows: BatchRows, seamed: Uint8Array): void {
+/** What was found, but in seamed traces what is possible. */
+function whereSure(found: RowList, possible: RowList, rows: BatchRows, seamed: Uint8Array): Int32Array {
   const traces = rows.traceOfRow();
-  for (let row = 0; row < flags.length; row++) {
-    if (seamed[traces[row] as number] === 1) flags[row] = possible[row] as number;
-  }
+  const sure = maskOf(found, traces.length);
+  const all = maskOf(possible, traces.length);
+  return everyRow(traces.length).filter((row) => (seamed[traces[row] as number] === 1 ? all : sure)[row] === 1);
 }
 
-function dropDead(flags: Uint8Array, { batch }: BatchRows): void {
+/** Rows without those that are dead, of which conditions say nothing. */
+function liveOf(list: RowList, { batch }: BatchRows): RowList {
   const order = batch.order();
-  if (order === undefined) return;
   const live = batch.traceFirst()[batch.traceCount] as number;
-  if (live === batch.rows) return;
-  const kept = new Uint8Array(flags.length);
-  for (let at = 0; at < live; at++) {
-    const row = order[at] as number;
-    kept[row] = flags[row] as number;
-  }
-  flags.set(kept);
+  if (order === undefined || live === batch.rows) return list;
+  const flags = maskOf(order.subarray(0, live), batch.rows);
+  return (list ?? everyRow(batch.rows)).filter((row) => flags[row] === 1);
 }

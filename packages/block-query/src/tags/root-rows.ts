@@ -1,25 +1,25 @@
 import type { MatchedBatch } from './matched-batches.ts';
-import { RowMask } from './row-mask.ts';
+import { RowSet } from './row-set.ts';
 
 /**
  * The first span without a parent of each trace of which a row was chosen. Of traces that other sources have parts of,
  * every such span: which one is the first, and whether a row there was chosen, is not known here.
  */
-export function rootMask({ rows, mask, seamed }: MatchedBatch): RowMask {
-  const { batch } = rows;
+export function rootRows({ rows: { batch }, chosen, seamed }: MatchedBatch): RowSet {
   const first = batch.traceFirst();
   const order = batch.order();
   const parents = batch.parentIds();
-  const { flags } = mask;
+  const flags = chosen.flags();
   const roots = new Uint8Array(batch.rows);
   for (let trace = 0; trace < batch.traceCount; trace++) {
     const from = first[trace] as number;
     const to = first[trace + 1] as number;
     const unsure = seamed?.[trace] === 1;
-    let chosen = unsure;
-    for (let at = from; at < to && !chosen; at++)
-      chosen = flags[order === undefined ? at : (order[at] as number)] === 1;
-    if (!chosen) continue;
+    let isChosen = unsure;
+    for (let at = from; at < to && !isChosen; at++) {
+      isChosen = flags[order === undefined ? at : (order[at] as number)] === 1;
+    }
+    if (!isChosen) continue;
     for (let at = from; at < to; at++) {
       const row = order === undefined ? at : (order[at] as number);
       if (hasParent(parents, row)) continue;
@@ -27,7 +27,7 @@ export function rootMask({ rows, mask, seamed }: MatchedBatch): RowMask {
       if (!unsure) break;
     }
   }
-  return new RowMask(roots);
+  return RowSet.ofFlags(roots);
 }
 
 function hasParent(parents: Uint8Array, row: number): boolean {
