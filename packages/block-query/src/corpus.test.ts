@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { loadCorpus, naiveEvaluator, runCorpusCase } from './testing.ts';
+import { loadCorpus, naiveEvaluator, runCorpusCase, vectorEvaluator } from './testing.ts';
 
 const cases = loadCorpus();
+/** Over different heads and blocks. */
+const split = [1, 2, 3].map(vectorEvaluator);
 
 describe('the corpus', () => {
   test('is worked out by hand for the most part, so that it judges the naive evaluator too', () => {
@@ -9,7 +11,13 @@ describe('the corpus', () => {
     expect(cases.length).toBeGreaterThan(1500);
   });
 
-  test.each(cases.map((one) => [`${one.file}:${one.line} ${one.query}`, one] as const))('%s', async (_, one) => {
+  const named = cases.map((one) => [`${one.file}:${one.line} ${one.query}`, one] as const);
+
+  test.each(named)('read: %s', async (_, one) => {
     expect(await runCorpusCase(one, naiveEvaluator)).toBe(one.expected);
+  });
+
+  test.each(named)('in vectors: %s', async (_, one) => {
+    for (const evaluator of split) expect(await runCorpusCase(one, evaluator)).toBe(one.expected);
   });
 });

@@ -8,3 +8,4 @@ export { naiveEvaluator } from './testing/naive-evaluator.ts';
 export { randomMetricsQuery, randomMetricsQueryText, randomQuery, randomQueryText } from './testing/random-query.ts';
 export { randomTraces } from './testing/random-traces.ts';
 export { readTraces } from './testing/read-traces.ts';
+export { vectorEvaluator } from './testing/vector-evaluator.ts';

@@ -1,0 +1,154 @@
+import { bytesToHex } from '@vivace/kernel';
+import type { Field } from '@vivace/traceql';
+import type { Exemplar, Label } from '../answer.ts';
+import type { BatchRows } from '../batch-rows.ts';
+import { traceRowsOf } from '../column-flags.ts';
+import type { TraceRows } from '../trace-rows.ts';
+import type { Intervals } from './intervals.ts';
+import type { Metric, Place } from './metric.ts';
+
+/** An exemplar and where it belongs. */
+export interface PlacedExemplar {
+  place: Place;
+  interval: number;
+  exemplar: Exemplar;
+}
+
+/** A span that may be one. */
+interface Candidate {
+  /** Hex. */
+  traceId: string;
+  startUnixNano: bigint;
+  interval: number;
+  placed: Omit<PlacedExemplar, 'interval'>;
+}
+
+const MOST_IN_SLOT = 2;
+/** More than are shown, because a trace that is in several slots is shown in one. */
+const KEPT_IN_SLOT = 4;
+
+/**
+ * Chooses spans to show beside the series. The range is divided into slots of time, so that exemplars do not gather at
+ * its end; each has the newest spans that count there, of different traces. Which they are depends on the spans only,
+ * not on the order in which they come.
+ */
+export class Exemplars {
+  readonly #limit: number;
+  readonly #metric: Metric;
+  readonly #fields: readonly Field[];
+  /** By slot, newest first, each of another trace. */
+  readonly #slots: Candidate[][];
+  readonly #slotOf: Int32Array;
+
+  /** @param fields Shown as labels, where they have a value. */
+  constructor(limit: number, metric: Metric, fields: readonly Field[], intervals: Intervals) {
+    this.#limit = limit;
+    this.#metric = metric;
+    this.#fields = fields;
+    const slots = Math.max(1, Math.min(intervals.count, Math.floor(limit / MOST_IN_SLOT)));
+    this.#slots = Array.from({ length: slots }, () => []);
+    this.#slotOf = Int32Array.from({ length: intervals.count }, (_, interval) =>
+      Math.floor((interval * slots) / intervals.count),
+    );
+  }
+
+  /** Looks at rows that count: those that are marked. */
+  addRows(source: BatchRows, marks: Int32Array): void {
+    const start = source.batch.start();
+    // Newest start and row of each slot's best rows, which are looked at closer when all are known.
+    const best = this.#slots.map((): number[] => []);
+    const bound = this.#slots.map((kept) =>
+      kept.length < KEPT_IN_SLOT ? -1n : (kept.at(-1) as Candidate).startUnixNano,
+    );
+    const boundHigh = Float64Array.from(bound, (time) => Number(time >> 32n));
+    const boundLow = Float64Array.from(bound, (time) => (time < 0n ? -1 : Number(time & 0xffffffffn)));
+    const traces = source.traceOfRow();
+    const isNewer = (a: number, b: number): boolean =>
+      (start[2 * a + 1] as number) - (start[2 * b + 1] as number) > 0 ||
+      (start[2 * a + 1] === start[2 * b + 1] && (start[2 * a] as number) > (start[2 * b] as number));
+    for (let row = 0; row < marks.length; row++) {
+      const interval = marks[row] as number;
+      if (interval < 0) continue;
+      const slot = this.#slotOf[interval] as number;
+      const high = start[2 * row + 1] as number;
+      const low = start[2 * row] as number;
+      const least = boundHigh[slot] as number;
+      if (high < least || (high === least && low < (boundLow[slot] as number))) continue;
+      const rows = best[slot] as number[];
+      const same = rows.findIndex((other) => traces[other] === traces[row]);
+      if (same >= 0) {
+        if (!isNewer(row, rows[same] as number)) continue;
+        rows.splice(same, 1);
+      }
+      let at = rows.length;
+      while (at > 0 && isNewer(row, rows[at - 1] as number)) at--;
+      rows.splice(at, 0, row);
+      if (rows.length <= KEPT_IN_SLOT) continue;
+      // Traces that start at the same time are told apart by their ids, further down.
+      const last = rows[KEPT_IN_SLOT - 1] as number;
+      while (rows.length > KEPT_IN_SLOT && isNewer(last, rows.at(-1) as number)) rows.pop();
+      if (rows.length > MOST_EQUAL) rows.length = MOST_EQUAL;
+      boundHigh[slot] = start[2 * last + 1] as number;
+      boundLow[slot] = start[2 * last] as number;
+    }
+    for (const row of best.flat()) {
+      const trace = traceRowsOf(source, traces[row] as number);
+      this.addSpan(trace, trace.rows.indexOf(row), marks[row] as number);
+    }
+  }
+
+  addSpan(trace: TraceRows, span: number, interval: number): void {
+    const kept = this.#slots[this.#slotOf[interval] as number] as Candidate[];
+    const startUnixNano = trace.source(span).startOf(trace.row(span));
+    const last = kept.at(-1);
+    if (kept.length === KEPT_IN_SLOT && last !== undefined && startUnixNano < last.startUnixNano) return;
+    const traceId = bytesToHex(trace.traceId());
+    const same = kept.findIndex((other) => other.traceId === traceId);
+    if (same >= 0) {
+      if ((kept[same] as Candidate).startUnixNano >= startUnixNano) return;
+      kept.splice(same, 1);
+    }
+    const place = this.#metric.placeOf(trace, span);
+    if (place === undefined) return;
+    const exemplar: Exemplar = {
+      labels: [{ key: 'trace:id', value: { type: 'string', value: traceId } }, ...this.#labelsOf(trace, span)],
+      value: place.value ?? 0,
+      timestampMs: Number(startUnixNano / 1_000_000n),
+    };
+    kept.push({ traceId, startUnixNano, interval, placed: { place, exemplar } });
+    kept.sort(compareCandidates);
+    if (kept.length > KEPT_IN_SLOT) kept.pop();
+  }
+
+  #labelsOf(trace: TraceRows, span: number): Label[] {
+    const labels = new Map<string, Label>();
+    for (const field of this.#fields) {
+      const value = trace.value(span, field);
+      if (value.type !== 'nil') labels.set(field.text, { key: field.text, value });
+    }
+    return [...labels.values()];
+  }
+
+  /** Newest first. */
+  chosen(): PlacedExemplar[] {
+    const chosen: PlacedExemplar[] = [];
+    const shown = new Set<string>();
+    const left = this.#slots.map(() => MOST_IN_SLOT);
+    for (const { traceId, interval, placed } of this.#slots.flat().sort(compareCandidates)) {
+      const slot = this.#slotOf[interval] as number;
+      if (chosen.length === this.#limit || left[slot] === 0 || shown.has(traceId)) continue;
+      left[slot] = (left[slot] as number) - 1;
+      shown.add(traceId);
+      chosen.push({ ...placed, interval });
+    }
+    return chosen;
+  }
+}
+
+/** Of so many traces that start in the same nanosecond not all are looked at. */
+const MOST_EQUAL = 64;
+
+function compareCandidates(a: Candidate, b: Candidate): number {
+  if (a.startUnixNano !== b.startUnixNano) return a.startUnixNano > b.startUnixNano ? -1 : 1;
+  return a.traceId < b.traceId ? -1 : a.traceId > b.traceId ? 1 : 0;
+}

@@ -1,0 +1,171 @@
+import { VivaceError } from '@vivace/kernel';
+import type { Field } from '@vivace/traceql';
+import type { Label } from '../answer.ts';
+import type { BatchRows } from '../batch-rows.ts';
+import type { TraceRows } from '../trace-rows.ts';
+import { NIL, type Value } from '../value.ts';
+import { type Classes, classesOf } from './classes.ts';
+import { distinctElements, labelsKey } from './labels.ts';
+
+// Hot path: once a row. Benchmark: metrics.bench.ts.
+
+/** Of one query, before `topk()` and the limit of series. */
+export const MAX_GROUPS = 20_000;
+
+/** Groups of one span: each element of an array counts. Two labels of a thousand elements are a million. */
+const MAX_GROUPS_OF_SPAN = 1000;
+
+/** Numbers the combinations of the values of `by`. */
+export class Groups {
+  readonly by: readonly Field[];
+  readonly labels: Label[][] = [];
+  readonly #known = new Map<string, number>();
+  readonly #name: string | undefined;
+
+  /** @param name The label of the only group, where there is no `by`. */
+  constructor(by: readonly Field[], name: string | undefined) {
+    this.by = by;
+    this.#name = name;
+  }
+
+  /** Groups of a span with these values of `by`. Throws `limited` where there are too many. */
+  of(values: readonly Value[]): number[] {
+    const [first] = this.by;
+    if (first === undefined) {
+      return [this.#number(this.#name === undefined ? [] : [{ key: '__name__', value: text(this.#name) }])];
+    }
+    let combinations: Label[][] = [[]];
+    for (const [i, { text: key }] of this.by.entries()) {
+      const elements = distinctElements(values[i] ?? NIL);
+      const labels = (elements.length === 0 ? [NIL] : elements).map((value) => ({ key, value }));
+      if (combinations.length * labels.length > MAX_GROUPS_OF_SPAN) throw tooManySeries();
+      combinations = combinations.flatMap((one) => labels.map((label) => [...one, label]));
+    }
+    return combinations.map((combination) => {
+      const present = combination.filter(({ value }) => value.type !== 'nil');
+      return this.#number(present.length > 0 ? present : [{ key: first.text, value: NIL }]);
+    });
+  }
+
+  ofSpan(trace: TraceRows, span: number): number[] {
+    return this.of(this.by.map((field) => trace.value(span, field)));
+  }
+
+  #number(labels: Label[]): number {
+    const key = labelsKey(labels);
+    let number = this.#known.get(key);
+    if (number === undefined) {
+      number = this.labels.length;
+      if (number >= MAX_GROUPS) throw tooManySeries();
+      this.#known.set(key, number);
+      this.labels.push(labels);
+    }
+    return number;
+  }
+}
+
+function text(value: string): Value {
+  return { type: 'string', value };
+}
+
+function tooManySeries(): VivaceError {
+  return new VivaceError(
+    'limited',
+    'metrics-series',
+    `the query has more than ${MAX_GROUPS} series\ngroup by attributes with less values, or filter for fewer spans`,
+  );
+}
+
+/** What stands in `RowGroups.table` instead of one group. */
+export const NOT_ONE_GROUP = -1;
+
+/** Groups of the rows of a batch. */
+export interface RowGroups {
+  /** Row → class. */
+  codes: Int32Array;
+  /** Class + 1 → its group; NOT_ONE_GROUP: ask `groupsOf`, which enters what can be. */
+  table: Int32Array;
+  groupsOf: (code: number) => readonly number[];
+}
+
+export function rowGroups(groups: Groups, source: BatchRows, marks: Int32Array): RowGroups {
+  const { codes, size, valuesOf } = tuplesOf(groups.by, source, marks);
+  const table = new Int32Array(size + 1).fill(NOT_ONE_GROUP);
+  const several = new Map<number, readonly number[]>();
+  return {
+    codes,
+    table,
+    groupsOf: (code) => {
+      const known = several.get(code);
+      if (known !== undefined) return known;
+      const found = groups.of(valuesOf(code));
+      const [only] = found;
+      if (found.length === 1 && only !== undefined) table[code + 1] = only;
+      else several.set(code, found);
+      return found;
+    },
+  };
+}
+
+/** Classes of the values of several fields. */
+interface Tuples {
+  codes: Int32Array;
+  size: number;
+  valuesOf: (code: number) => Value[];
+}
+
+function tuplesOf(by: readonly Field[], source: BatchRows, marks: Int32Array): Tuples {
+  let tuples: Tuples | undefined;
+  for (const field of by) {
+    const classes = classesOf(source, field, marks);
+    if (tuples === undefined) tuples = { ...classes, valuesOf: (code) => [valueOf(classes, code)] };
+    else tuples = paired(tuples, classes, marks);
+  }
+  return tuples ?? { codes: new Int32Array(source.batch.rows), size: 1, valuesOf: () => [] };
+}
+
+function valueOf(classes: Classes, code: number): Value {
+  return code < 0 ? NIL : classes.valueOf(code);
+}
+
+/** Pairs of fewer classes are numbered in a table. */
+const MAX_TABLE_PAIRS = 1 << 20;
+
+function paired(left: Tuples, right: Classes, marks: Int32Array): Tuples {
+  const codes = new Int32Array(marks.length).fill(-1);
+  const width = right.size + 1;
+  const pairs = (left.size + 1) * width;
+  const lefts: number[] = [];
+  const rights: number[] = [];
+  const enter = (a: number, b: number): number => {
+    lefts.push(a);
+    rights.push(b);
+    return lefts.length - 1;
+  };
+  const a = left.codes;
+  const b = right.codes;
+  if (pairs <= MAX_TABLE_PAIRS) {
+    const table = new Int32Array(pairs).fill(-1);
+    for (let row = 0; row < marks.length; row++) {
+      if ((marks[row] as number) < 0) continue;
+      const pair = ((a[row] as number) + 1) * width + (b[row] as number) + 1;
+      let code = table[pair] as number;
+      if (code < 0) code = table[pair] = enter(a[row] as number, b[row] as number);
+      codes[row] = code;
+    }
+  } else {
+    const known = new Map<number, number>();
+    for (let row = 0; row < marks.length; row++) {
+      if ((marks[row] as number) < 0) continue;
+      const pair = ((a[row] as number) + 1) * width + (b[row] as number) + 1;
+      let code = known.get(pair);
+      if (code === undefined) known.set(pair, (code = enter(a[row] as number, b[row] as number)));
+      codes[row] = code;
+    }
+  }
+  return {
+    codes,
+    size: lefts.length,
+    valuesOf: (code) => [...left.valuesOf(lefts[code] as number), valueOf(right, rights[code] as number)],
+  };
+}
