@@ -12,3 +12,5 @@ export type {
 export { type RunOptions, type SearchRequest, type SearchResult, search, type TracePosition } from './search.ts';
 export { SourceFailure } from './select-traces.ts';
 export { blockSource, headSource, type Source } from './source.ts';
+export { type TagValuesRequest, type TagValuesResult, tagValues } from './tags/tag-values.ts';
+export { type TagsRequest, type TagsResult, tags } from './tags/tags.ts';

@@ -242,11 +242,25 @@ class Reader implements BlockReader {
   }
 
   async readSummary(options: CallOptions = {}): Promise<ValueSummary> {
+    const key = `${this.id}/summary`;
+    const known = this.#cache.get(key) as ValueSummary | undefined;
+    if (known !== undefined) return known;
     const index = await this.index(options);
-    const { offset, storedBytes } = index.summary;
-    if (offset + storedBytes <= index.bytes.length) return indexSummary(index);
-    const bytes = await this.#read('index', offset, storedBytes, options);
-    return indexSummary({ ...index, bytes, summary: { ...index.summary, offset: 0 } });
+    const { offset, storedBytes, rawBytes } = index.summary;
+    const read = offset + storedBytes <= index.bytes.length;
+    const summary = indexSummary(
+      read
+        ? index
+        : {
+            ...index,
+            bytes: await this.#read('index', offset, storedBytes, options),
+            summary: { ...index.summary, offset: 0 },
+          },
+    );
+    // Values are views of the bytes; each is an object, too.
+    const values = summary.attributes.reduce((sum, attribute) => sum + attribute.values.length, 0);
+    this.#cache.put(key, summary, rawBytes + 200 * (values + summary.attributes.length));
+    return summary;
   }
 
   /** Of traces that share their first eight bytes, the one that is asked for: ids are whole in the dictionary. */

@@ -210,9 +210,9 @@ const ingester = section({
 });
 
 const querier = section({
-  cache_bytes: size('128MiB', {
-    about: 'Memory for what was read of blocks: indexes, filters and pages.',
-    why: 'Indexes and filters of some thousand blocks: a lookup again reads only pages.',
+  cache_bytes: size('256MiB', {
+    about: 'Memory for what was read of blocks: indexes, filters, pages and decoded columns.',
+    why: 'Indexes and filters of some thousand blocks, and the columns that dashboards ask for of a few million spans.',
     max: 1024 ** 4,
   }),
   workers: integer(1, {
@@ -220,6 +220,21 @@ const querier = section({
     why: 'One answers several hundred lookups a second; each more costs some 30 MB and its share of the cache.',
     min: 1,
     max: 64,
+  }),
+});
+
+const queryFrontend = section({
+  max_outstanding_per_tenant: integer(2000, {
+    about: 'Queries of one tenant that may wait for their turn; above it 429.',
+    why: 'A dashboard asks dozens at once. Tenants take turns, so those of one do not hold up another.',
+    min: 1,
+    max: 100_000,
+  }),
+  api_timeout: duration('30s', {
+    about: 'A query that takes longer is given up with 504.',
+    why: 'Grafana gives up after 30 seconds by default.',
+    minMs: 100,
+    maxMs: 3_600_000,
   }),
 });
 
@@ -287,6 +302,7 @@ export const configSchema = section({
   storage,
   ingester,
   querier,
+  query_frontend: queryFrontend,
   limits,
 });
 

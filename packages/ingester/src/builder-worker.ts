@@ -24,6 +24,7 @@ serveWorker(
         return heads.size;
       },
     ],
+    ['views', (names: readonly string[]) => heads.views(names)],
     ['trace', ({ heads: names, id }: { heads: readonly string[]; id: Uint8Array }) => heads.trace(names, id)],
   ]),
 );

@@ -1,5 +1,5 @@
 import type { EncodedSpans } from '@vivace/columns';
-import type { PushOutcome, SealedHead } from './heads.ts';
+import type { HeadView, PushOutcome, SealedHead } from './heads.ts';
 
 /**
  * The heads as the ingester sees them, on whatever thread they live. Calls are carried out in the order in
@@ -10,6 +10,7 @@ export interface HeadBuilder {
   seal(head: string): Promise<SealedHead | undefined>;
   drop(generation: number): Promise<number>;
   trace(heads: readonly string[], id: Uint8Array): Promise<EncodedSpans[]>;
+  views(heads: readonly string[]): Promise<HeadView[]>;
   stop(): Promise<void>;
 }
 

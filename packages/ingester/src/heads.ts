@@ -19,6 +19,13 @@ export interface SealedHead {
   rows: number;
 }
 
+/** What a head holds at one moment. */
+export interface HeadView {
+  /** No other view has it, nor will one. */
+  id: string;
+  view: ColumnSetView;
+}
+
 const NO_LIMITS: ColumnizeLimits = {
   maxAttributeBytes: Number.POSITIVE_INFINITY,
   maxTraceBytes: Number.POSITIVE_INFINITY,
@@ -41,6 +48,7 @@ export class Heads {
   readonly #open = new Map<string, { set: ColumnSet; columnizer: Columnizer; size: number }>();
   readonly #sealed = new Map<number, Sealed>();
   #nextGeneration = 1;
+  #nextView = 1;
   #sealedSize = 0;
   #openSize = 0;
 
@@ -105,14 +113,28 @@ export class Heads {
     this.#sealedSize -= sealed.size;
   }
 
-  /** What the open and the sealed column sets of these heads hold of a trace (16 bytes). */
-  trace(heads: readonly string[], id: Uint8Array): EncodedSpans[] {
+  /** The open and the sealed column sets of these heads as they are now, for queries. */
+  views(heads: readonly string[]): HeadView[] {
+    return this.#setsOf(heads).map((set) => {
+      const view = set.view();
+      // A resend may still kill a row of the view while it is read; its successor is not in the view.
+      return { id: `head-${this.#nextView++}`, view: { ...view, dead: view.dead.slice(0, view.spanCount) } };
+    });
+  }
+
+  #setsOf(heads: readonly string[]): ColumnSet[] {
     const sets: ColumnSet[] = [];
     for (const { head, set } of this.#sealed.values()) if (heads.includes(head)) sets.push(set);
     for (const head of heads) {
       const open = this.#open.get(head);
       if (open !== undefined) sets.push(open.set);
     }
+    return sets;
+  }
+
+  /** What the open and the sealed column sets of these heads hold of a trace (16 bytes). */
+  trace(heads: readonly string[], id: Uint8Array): EncodedSpans[] {
+    const sets = this.#setsOf(heads);
     const words = new DataView(id.buffer, id.byteOffset, 16);
     const found: EncodedSpans[] = [];
     for (const set of sets) {

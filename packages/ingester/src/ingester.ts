@@ -22,7 +22,7 @@ import { Coverage } from './coverage.ts';
 import type { Generation } from './generation.ts';
 import type { HeadBuilder, PushReply } from './head-builder.ts';
 import { type HeadState, liveHead, replayHead } from './head-state.ts';
-import type { PushOutcome, SealedHead } from './heads.ts';
+import type { HeadView, PushOutcome, SealedHead } from './heads.ts';
 import { PushQueue } from './push-queue.ts';
 import { type ReplayTarget, replayStreams } from './replay.ts';
 import { Room } from './room.ts';
@@ -169,10 +169,22 @@ export class Ingester implements Service {
 
   /** What the heads hold of a trace. */
   async findTrace(tenant: string, id: Uint8Array): Promise<HeadTrace> {
-    const { builder, log } = this.#options;
-    const heads = [liveHead(tenant), ...log.streams().map(({ stream }) => replayHead(tenant, stream))];
-    const problems = this.replaying ? ['the log of a previous process is being replayed: try again in a moment'] : [];
-    return { parts: await builder.trace(heads, id), problems };
+    const problems = this.#headProblems();
+    return { parts: await this.#options.builder.trace(this.#headsOf(tenant), id), problems };
+  }
+
+  /** What the heads of a tenant hold, for queries. */
+  async headViews(tenant: string): Promise<{ views: HeadView[]; problems: string[] }> {
+    const problems = this.#headProblems();
+    return { views: await this.#options.builder.views(this.#headsOf(tenant)), problems };
+  }
+
+  #headsOf(tenant: string): string[] {
+    return [liveHead(tenant), ...this.#options.log.streams().map(({ stream }) => replayHead(tenant, stream))];
+  }
+
+  #headProblems(): string[] {
+    return this.replaying ? ['the log of a previous process is being replayed: try again in a moment'] : [];
   }
 
   /**

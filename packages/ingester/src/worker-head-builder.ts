@@ -1,7 +1,7 @@
 import type { ColumnizeLimits, EncodedSpans } from '@vivace/columns';
 import { startWorker, type VivaceError } from '@vivace/kernel';
 import type { HeadBuilder, PushReply } from './head-builder.ts';
-import type { SealedHead } from './heads.ts';
+import type { HeadView, SealedHead } from './heads.ts';
 
 /** Heads on a thread of their own. `onExit`: the thread ended by itself, and with it everything not yet in a block. */
 export function createWorkerHeadBuilder(
@@ -18,6 +18,7 @@ export function createWorkerHeadBuilder(
     seal: (head) => worker.call('seal', head) as Promise<SealedHead | undefined>,
     drop: (generation) => worker.call('drop', generation) as Promise<number>,
     trace: (heads, id) => worker.call('trace', { heads, id }) as Promise<EncodedSpans[]>,
+    views: (heads) => worker.call('views', heads) as Promise<HeadView[]>,
     stop: () => worker.stop(),
   };
 }

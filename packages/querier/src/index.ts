@@ -1,1 +1,2 @@
-export { type HeadSource, Querier, type QuerierOptions } from './querier.ts';
+export { type HeadSource, Querier, type QuerierAnswer, type QuerierOptions, type QueryRange } from './querier.ts';
+export type { Question, ResultOf } from './query-job.ts';

@@ -1,10 +1,11 @@
 import type { FindTraceOptions, TraceAnswer, TraceFinder } from '@vivace/api';
-import type { EncodedSpans } from '@vivace/columns';
+import type { ColumnSetView, EncodedSpans } from '@vivace/columns';
 import { type Clock, orAborted, type Random, type Service, VivaceError } from '@vivace/kernel';
 import { type BlockEntry, blockKey, type Manifest, type SnapshotOptions } from '@vivace/manifest';
 import type { ByteRange, ObjectStore } from '@vivace/object-store';
 import type { Logger } from '@vivace/telemetry';
 import { ProblemLog } from './problem-log.ts';
+import type { Question, ResultOf } from './query-job.ts';
 import { createSearchWorkers, type SearchWorkers } from './search-workers.ts';
 import { withPatience } from './store-patience.ts';
 import type { NewBlock, TraceFound, TraceSearch } from './trace-search.ts';
@@ -12,6 +13,22 @@ import type { NewBlock, TraceFound, TraceSearch } from './trace-search.ts';
 /** What the ingester answers of a trace. */
 export interface HeadSource {
   findTrace(tenant: string, id: Uint8Array): Promise<{ parts: EncodedSpans[]; problems: string[] }>;
+  headViews(tenant: string): Promise<{ views: { id: string; view: ColumnSetView }[]; problems: string[] }>;
+}
+
+/** The time that a query asks for, in nanoseconds since 1970. */
+export interface QueryRange {
+  startUnixNano: bigint;
+  endUnixNano: bigint;
+}
+
+export interface QuerierAnswer<Result> {
+  result: Result;
+  /** What could not be read, a line each. */
+  problems: string[];
+  inspectedBytes: number;
+  blocks: number;
+  blockBytes: number;
 }
 
 export interface QuerierOptions {
@@ -97,6 +114,38 @@ export class Querier implements TraceFinder, Service {
     }
   }
 
+  /** Runs a question over the heads and the blocks that may hold parts of traces of its time. */
+  async query<Asked extends Question>(
+    tenant: string,
+    question: Asked,
+    range: QueryRange,
+    signal: AbortSignal,
+  ): Promise<QuerierAnswer<ResultOf[Asked['kind']]>> {
+    const head = await orAborted(this.#options.heads.headViews(tenant), signal);
+    const seconds = {
+      startSeconds: Number(range.startUnixNano / 1_000_000_000n),
+      endSeconds: Number(range.endUnixNano / 1_000_000_000n) + 1,
+    };
+    for (let plan = 1; ; plan++) {
+      signal.throwIfAborted();
+      const problems: string[] = [];
+      const live = await this.#liveBlocks(tenant, problems, signal, plan > 1 ? { maxAgeMs: 0 } : {});
+      const entries = live.filter((entry) => overlaps(entry, seconds));
+      const answer = await this.#workers.query({ tenant, entries, heads: head.views, question }, signal);
+      if (answer.missing.length > 0 && plan < MAX_PLANS) continue;
+      problems.push(...answer.problems, ...answer.missing.map((block) => `block ${block} is gone from the store`));
+      for (const problem of problems) this.#problems.tell(tenant, problem);
+      problems.push(...head.problems);
+      return {
+        result: answer.result,
+        problems,
+        inspectedBytes: answer.inspectedBytes,
+        blocks: entries.length,
+        blockBytes: entries.reduce((sum, entry) => sum + bytesOf(entry), 0),
+      };
+    }
+  }
+
   /** None, and a problem, where the store does not say: what is in the heads can still be answered. */
   async #liveBlocks(
     tenant: string,
@@ -117,10 +166,17 @@ export class Querier implements TraceFinder, Service {
 }
 
 /** Whether a block may hold a part of a trace in the time asked for. Of misdated blocks the time says nothing. */
-function overlaps(entry: BlockEntry, { startSeconds, endSeconds }: FindTraceOptions): boolean {
+function overlaps(
+  entry: BlockEntry,
+  { startSeconds, endSeconds }: Pick<FindTraceOptions, 'startSeconds' | 'endSeconds'>,
+): boolean {
   if (entry.misdated === true) return true;
   if (endSeconds !== undefined && entry.minStart > nanoseconds(endSeconds + TRACE_HORIZON_SECONDS)) return false;
   return startSeconds === undefined || entry.maxEnd >= nanoseconds(startSeconds - TRACE_HORIZON_SECONDS);
+}
+
+function bytesOf({ sections }: BlockEntry): number {
+  return Object.values(sections).reduce((sum, { length }) => sum + length, 0);
 }
 
 function nanoseconds(seconds: number): bigint {

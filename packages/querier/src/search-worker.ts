@@ -1,79 +1,41 @@
-import { type BlockReader, createBlockCache, openBlock } from '@vivace/block';
-import { type EncodedSpans, encodeSpans, mergeTrace } from '@vivace/columns';
-import { isKind, serveWorker, Transferred, toVivaceError, workerArgument } from '@vivace/kernel';
-import type { BlockEntry } from '@vivace/manifest';
-import type { NewBlock, ReadRequest, TraceFound, TraceSearch } from './trace-search.ts';
+import { setImmediate } from 'node:timers/promises';
+import { createBlockCache } from '@vivace/block';
+import { serveWorker, VivaceError, workerArgument } from '@vivace/kernel';
+import { answerJob } from './answer-job.ts';
+import { createBlockReads } from './block-reads.ts';
+import { findTrace } from './find-trace.ts';
+import { packAnswer } from './packed-answer.ts';
+import type { JobAnswer, QueryJob } from './query-job.ts';
+import type { NewBlock, TraceSearch } from './trace-search.ts';
 
-// A query thread: opens blocks, decodes pages and joins traces. Bytes come from the thread that started it.
-
-/** Blocks looked into at the same time by one search. */
-const CONCURRENCY = 16;
-/** Parts of a trace are gathered up to this many times the answer's limit. */
-const MAX_GATHERED = 2;
+// A query thread: opens blocks, decodes pages, joins traces and evaluates queries. Bytes come from the thread that
+// started it.
 
 const { cacheBytes, seed } = workerArgument() as { cacheBytes: number; seed: number };
-const cache = createBlockCache({ maxBytes: cacheBytes });
+const reads = createBlockReads({
+  cache: createBlockCache({ maxBytes: cacheBytes }),
+  seed,
+  ask: (request) => call('read', request) as Promise<Uint8Array>,
+});
+/** Queries that are being answered. */
+const running = new Map<number, AbortController>();
+
 const call = serveWorker(
   new Map<string, (argument: never) => unknown>([
-    ['find', find],
-    ['keep', ({ tenant, entry, sections }: NewBlock) => openReader(tenant, entry, () => undefined).keep(sections)],
+    ['find', (search: TraceSearch) => findTrace(search, reads)],
+    ['keep', ({ tenant, entry, sections }: NewBlock) => reads.open(tenant, entry, () => undefined).keep(sections)],
+    ['query', query],
+    ['cancel', (number: number) => running.get(number)?.abort(new VivaceError('canceled', 'query', 'nobody waits'))],
   ]),
 );
 
-async function find(search: TraceSearch): Promise<Transferred> {
-  const found: Omit<TraceFound, 'trace' | 'truncated'> = { missing: [], problems: [], inspectedBytes: 0 };
-  const parts: EncodedSpans[] = [...search.heads];
-  // Resends may make several parts shrink to one, but what is far over the limit is not gathered to be cut.
-  const maxBytes = MAX_GATHERED * search.maxBytes;
-  let gathered = parts.reduce((sum, { bytes }) => sum + bytes.length, 0);
-  let next = 0;
-  const lane = async () => {
-    while (next < search.entries.length && gathered <= maxBytes) {
-      const spans = await readTrace(search, search.entries[next++] as BlockEntry, found);
-      if (spans === undefined) continue;
-      parts.push(spans);
-      gathered += spans.bytes.length;
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(CONCURRENCY, search.entries.length) }, lane));
-  const { bytes, truncated } = mergeTrace(parts, { maxBytes: search.maxBytes });
-  const answer: TraceFound = { ...found, trace: bytes, truncated: truncated || next < search.entries.length };
-  return new Transferred(answer, [bytes.buffer as ArrayBuffer]);
-}
-
-/** A block that cannot be read is told in `found`, not thrown: the other blocks may have the trace. */
-async function readTrace(
-  { tenant, id }: TraceSearch,
-  entry: BlockEntry,
-  found: Omit<TraceFound, 'trace' | 'truncated'>,
-): Promise<EncodedSpans | undefined> {
-  const reader = openReader(tenant, entry, (bytes) => {
-    found.inspectedBytes += bytes;
-  });
+async function query(job: QueryJob): Promise<JobAnswer<unknown>> {
+  const abort = new AbortController();
+  running.set(job.number, abort);
   try {
-    const view = await reader.readTrace(id);
-    if (view === undefined) return undefined;
-    return encodeSpans(
-      view,
-      Int32Array.from({ length: view.spanCount }, (_, row) => row),
-    );
-  } catch (error) {
-    if (isKind(error, 'not-found')) found.missing.push(entry.id);
-    else found.problems.push(`block ${entry.id} cannot be read: ${toVivaceError(error).message}`);
-    return undefined;
+    // Lets messages in: other queries, lookups, and that this one is not wanted any more.
+    return packAnswer(await answerJob(job, reads, { signal: abort.signal, breathe: () => setImmediate() }));
+  } finally {
+    running.delete(job.number);
   }
-}
-
-function openReader(tenant: string, entry: BlockEntry, onRead: (bytes: number) => void): BlockReader {
-  return openBlock({
-    place: entry,
-    cache,
-    seed,
-    readRange: async (object, offset, length) => {
-      const request: ReadRequest = { tenant, block: entry.id, object, range: { offset, length } };
-      const bytes = (await call('read', request)) as Uint8Array;
-      onRead(bytes.length);
-      return bytes;
-    },
-  });
 }

@@ -1,10 +1,17 @@
-import { startWorker, Transferred, type VivaceError, type WorkerClient } from '@vivace/kernel';
+import { orAborted, startWorker, Transferred, type VivaceError, type WorkerClient } from '@vivace/kernel';
 import type { ByteRange } from '@vivace/object-store';
+import { unpackAnswer } from './packed-answer.ts';
+import type { JobAnswer, QueryJob, Question, ResultOf } from './query-job.ts';
 import type { NewBlock, ReadRequest, TraceFound, TraceSearch } from './trace-search.ts';
 
 /** Threads that open blocks and decode pages. They ask back for the bytes that they need. */
 export interface SearchWorkers {
   find(search: TraceSearch): Promise<TraceFound>;
+  /** Answers a question; rejects with the reason of `signal`, and the thread lets go of it soon after. */
+  query<Asked extends Question>(
+    job: Omit<QueryJob, 'number' | 'question'> & { question: Asked },
+    signal: AbortSignal,
+  ): Promise<JobAnswer<ResultOf[Asked['kind']]>>;
   /** Gives every thread a block for its cache; the buffers of the sections are handed over. */
   keep(block: NewBlock): Promise<void>;
   stop(): Promise<void>;
@@ -42,11 +49,25 @@ export function createSearchWorkers({ count, cacheBytes, seed, read, onExit }: S
       handlers,
     }),
   );
+  let nextQuery = 1;
   return {
     // A trace goes to the same worker every time, so its pages are cached once.
     find: (search) => {
       const worker = workers[(search.id[15] as number) % workers.length] as WorkerClient;
       return worker.call('find', search) as Promise<TraceFound>;
+    },
+    query: async (job, signal) => {
+      signal.throwIfAborted();
+      const worker = workers.reduce((least, one) => (one.pending < least.pending ? one : least));
+      const number = nextQuery++;
+      const cancel = () => void worker.call('cancel', number).catch(() => undefined);
+      signal.addEventListener('abort', cancel, { once: true });
+      try {
+        const answer = await orAborted(worker.call('query', { ...job, number }), signal);
+        return unpackAnswer(answer as JobAnswer<unknown>) as never;
+      } finally {
+        signal.removeEventListener('abort', cancel);
+      }
     },
     keep: async (block) => {
       const buffers = [...new Set(Object.values(block.sections).map(({ buffer }) => buffer as ArrayBuffer))];

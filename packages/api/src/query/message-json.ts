@@ -29,30 +29,64 @@ export function* listToJsonPieces<T extends object>(
   else yield Buffer.from(`${any ? '' : before}]${rest === '{}' ? '' : ','}${rest.slice(1)}`);
 }
 
+/** What is needed of a field to write it, worked out once a schema. */
+interface Member {
+  name: string;
+  /** `"name":` */
+  label: string;
+  field: Field;
+  write: (value: unknown) => string;
+}
+
+const members = new WeakMap<AnySchema, Member[]>();
+
+function membersOf(schema: AnySchema): Member[] {
+  let known = members.get(schema);
+  if (known === undefined) {
+    known = Object.entries(schema).map(([name, field]) => {
+      const one = writerOf(field);
+      return {
+        name,
+        label: `${JSON.stringify(name)}:`,
+        field,
+        write: field.repeated === true ? (value) => listToJson(value as unknown[], one) : one,
+      };
+    });
+    members.set(schema, known);
+  }
+  return known;
+}
+
 function objectToJson(schema: AnySchema, message: Readonly<Record<string, unknown>>): string {
-  const parts: string[] = [];
-  for (const [name, field] of Object.entries(schema)) {
+  let json = '{';
+  for (const { name, label, field, write } of membersOf(schema)) {
     const value = message[name];
     if (value === undefined || (field.always !== true && isDefault(value, field))) continue;
-    parts.push(`${JSON.stringify(name)}:${fieldToJson(value, field)}`);
+    json += json === '{' ? label + write(value) : `,${label}${write(value)}`;
   }
-  return `{${parts.join(',')}}`;
+  return `${json}}`;
 }
 
-function fieldToJson(value: unknown, field: Field): string {
-  if (field.repeated === true) return `[${(value as unknown[]).map((item) => valueToJson(item, field)).join(',')}]`;
-  return valueToJson(value, field);
+function listToJson(items: readonly unknown[], write: (value: unknown) => string): string {
+  let json = '[';
+  for (let i = 0; i < items.length; i++) json += i === 0 ? write(items[i]) : `,${write(items[i])}`;
+  return `${json}]`;
 }
 
-function valueToJson(value: unknown, { type }: Field): string {
+function writerOf({ type }: Field): (value: unknown) => string {
   if (typeof type === 'object') {
-    if ('names' in type) return JSON.stringify(value);
-    if ('message' in type) return objectToJson(type.message, value as Record<string, unknown>);
-    const entries = [...(value as Map<string, Record<string, unknown>>)];
-    return `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${objectToJson(type.mapTo, item)}`).join(',')}}`;
+    if ('names' in type) return JSON.stringify;
+    if ('message' in type) return (value) => objectToJson(type.message, value as Record<string, unknown>);
+    return (value) => {
+      const entries = [...(value as Map<string, Record<string, unknown>>)];
+      return `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${objectToJson(type.mapTo, item)}`).join(',')}}`;
+    };
   }
-  if (type === 'uint64' || type === 'int64') return `"${String(value as bigint | number)}"`;
+  if (type === 'uint64' || type === 'int64') return (value) => `"${String(value as bigint | number)}"`;
   // NaN and the infinities have no other form.
-  if (type === 'double' && !Number.isFinite(value)) return `"${String(value as number)}"`;
-  return JSON.stringify(value);
+  if (type === 'double') {
+    return (value) =>
+      Number.isFinite(value) ? String(Object.is(value, -0) ? 0 : value) : `"${String(value as number)}"`;
+  }
+  return JSON.stringify;
 }

@@ -42,6 +42,7 @@ export function createLocalHeadBuilder(
         heads.drop(generation);
         return heads.size;
       }),
+    views: (names) => inOrder(() => heads.views(names)),
     trace: (names, id) => inOrder(() => heads.trace(names, id)),
     stop: async () => undefined,
   };

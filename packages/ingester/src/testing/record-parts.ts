@@ -83,6 +83,8 @@ export function createRecordHeads({ clock, random }: RecordPartsOptions): HeadBu
         for (const head of heads) lists.push(open.get(head) ?? []);
         return [{ generation: 0, records: lists.flat() } as unknown as EncodedSpans];
       }),
+    // Records are no column sets, so nothing can query them.
+    views: () => inOrder(() => []),
     stop: async () => undefined,
   };
 }

@@ -1,0 +1,41 @@
+import type {
+  SearchRequest,
+  SearchResult,
+  TagsRequest,
+  TagsResult,
+  TagValuesRequest,
+  TagValuesResult,
+} from '@vivace/block-query';
+import type { ColumnSetView } from '@vivace/columns';
+import type { BlockEntry } from '@vivace/manifest';
+
+/** A question for a query thread, over what a snapshot and the heads hold. */
+export interface QueryJob {
+  /** To cancel it by. */
+  number: number;
+  tenant: string;
+  entries: readonly BlockEntry[];
+  heads: readonly { id: string; view: ColumnSetView }[];
+  question: Question;
+}
+
+export type Question =
+  | { kind: 'search'; request: SearchRequest }
+  | { kind: 'tags'; request: TagsRequest }
+  | { kind: 'tagValues'; request: TagValuesRequest };
+
+/** What each kind of question is answered with. */
+export interface ResultOf {
+  search: SearchResult;
+  tags: TagsResult;
+  tagValues: TagValuesResult;
+}
+
+export interface JobAnswer<Result> {
+  result: Result;
+  /** Blocks of which an object is gone: the snapshot is out of date. */
+  missing: string[];
+  /** Blocks that could not be read, and why. */
+  problems: string[];
+  inspectedBytes: number;
+}
