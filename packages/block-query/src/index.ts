@@ -9,6 +9,7 @@ export type {
   SpansetAnswer,
   TraceMatch,
 } from './answer.ts';
+export { type MetricsRequest, type MetricsResult, metrics } from './metrics.ts';
 export { type RunOptions, type SearchRequest, type SearchResult, search, type TracePosition } from './search.ts';
 export { SourceFailure } from './select-traces.ts';
 export { blockSource, headSource, type Source } from './source.ts';

@@ -1,6 +1,7 @@
 import {
   blockSource,
   headSource,
+  metrics,
   type RunOptions,
   type Source,
   SourceFailure,
@@ -46,6 +47,8 @@ function run(sources: readonly Source[], question: Question, options: RunOptions
   switch (question.kind) {
     case 'search':
       return search(sources, question.request, options);
+    case 'metrics':
+      return metrics(sources, question.request, options);
     case 'tags':
       return tags(sources, question.request, options);
     case 'tagValues':

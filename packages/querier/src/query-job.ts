@@ -1,4 +1,6 @@
 import type {
+  MetricsRequest,
+  MetricsResult,
   SearchRequest,
   SearchResult,
   TagsRequest,
@@ -21,12 +23,14 @@ export interface QueryJob {
 
 export type Question =
   | { kind: 'search'; request: SearchRequest }
+  | { kind: 'metrics'; request: MetricsRequest }
   | { kind: 'tags'; request: TagsRequest }
   | { kind: 'tagValues'; request: TagValuesRequest };
 
 /** What each kind of question is answered with. */
 export interface ResultOf {
   search: SearchResult;
+  metrics: MetricsResult;
   tags: TagsResult;
   tagValues: TagValuesResult;
 }

@@ -17,6 +17,7 @@ import {
 import type { BlockEntry } from '@vivace/manifest';
 import { isLockFile, lockDirectory } from '@vivace/object-store';
 import { Querier } from '@vivace/querier';
+import { QueryFrontend } from '@vivace/query-frontend';
 import { createByteBudget, createGrpcReceiver, createHttpReceiver, createReceiverMetrics } from '@vivace/receivers';
 import { createMetrics, type Logger, type Metrics } from '@vivace/telemetry';
 import { openDiskLog } from '@vivace/wal';
@@ -29,6 +30,7 @@ import { VERSION } from './version.ts';
 /** Bodies of requests under way, over all receivers; their buffers are used again. */
 const REQUEST_MEMORY_BYTES = 64 * 1024 * 1024;
 const IDLE_BUFFER_BYTES = 16 * 1024 * 1024;
+const QUERIES_A_WORKER = 4;
 /** The log may hold this many segments before heads are cut early. */
 const LOG_MAX_SEGMENTS = 5000;
 
@@ -121,6 +123,14 @@ export async function compose(
       onExit: onWorkerExit,
     });
     running.push(querier);
+    const queryFrontend = new QueryFrontend({
+      querier,
+      clock,
+      // Queries of one thread take turns: while one waits for bytes another computes.
+      maxRunning: QUERIES_A_WORKER * config.querier.workers,
+      maxWaiting: config.query_frontend.max_outstanding_per_tenant,
+      timeoutMs: config.query_frontend.api_timeout,
+    });
     const distributor = createDistributor({
       next: ingester,
       clock,
@@ -138,6 +148,7 @@ export async function compose(
       ...apiTls(config.server.tls),
       tenancy: { enabled: config.multitenancy_enabled, multiTenantQueries: true },
       finder: querier,
+      engine: queryFrontend,
       build: { version: VERSION, revision: '' },
       notReady: () => [],
       flush: (flushSignal) => ingester.flush(flushSignal),

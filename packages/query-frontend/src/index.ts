@@ -1,0 +1,1 @@
+export { QueryFrontend, type QueryFrontendOptions } from './query-frontend.ts';
