@@ -1,4 +1,4 @@
-import { utf8Encode } from '@vivace/kernel';
+import { assert, utf8Encode } from '@vivace/kernel';
 import { EVENT, SPAN } from '@vivace/otlp';
 import type { Attribute, IntrinsicField } from '@vivace/traceql';
 import type { CodedColumn } from '../batch.ts';
@@ -166,7 +166,10 @@ export function collectIntrinsic(match: MatchedBatch, { name }: IntrinsicField, 
       const member = name === 'instrumentation:name' ? 'name' : 'version';
       const used = chosen.usedNumbers(batch.scope(), batch.scopes().length);
       eachUsed(used, (code) => text(rows.scope(code)[member]));
+      return;
     }
+    default:
+      assert(false, `the values of ${name} are not listed`);
   }
 }
 

@@ -1,6 +1,6 @@
 import { utf8Decode } from '@vivace/kernel';
 import type { AttributeScope as AnyScope } from '@vivace/traceql';
-import { compareUtf8, ITEM_BYTES, MAX_ANSWER_BYTES } from './value-set.ts';
+import { ITEM_BYTES, MAX_ANSWER_BYTES, sortedTexts } from './value-set.ts';
 
 /** Where attributes are. */
 export type AttributeScope = Exclude<AnyScope, 'any'>;
@@ -38,7 +38,7 @@ export class KeySets {
   }
 
   sorted(scope: AttributeScope): string[] {
-    return [...(this.#names.get(scope) ?? [])].sort(compareUtf8);
+    return sortedTexts(this.#names.get(scope) ?? []);
   }
 }
 

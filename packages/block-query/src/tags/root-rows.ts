@@ -10,7 +10,8 @@ export function rootRows({ rows: { batch }, chosen, seamed }: MatchedBatch): Row
   const order = batch.order();
   const parents = batch.parentIds();
   const flags = chosen.flags();
-  const roots = new Uint8Array(batch.rows);
+  const roots = new Int32Array(batch.rows);
+  let count = 0;
   for (let trace = 0; trace < batch.traceCount; trace++) {
     const from = first[trace] as number;
     const to = first[trace + 1] as number;
@@ -23,11 +24,12 @@ export function rootRows({ rows: { batch }, chosen, seamed }: MatchedBatch): Row
     for (let at = from; at < to; at++) {
       const row = order === undefined ? at : (order[at] as number);
       if (hasParent(parents, row)) continue;
-      roots[row] = 1;
+      roots[count++] = row;
       if (!unsure) break;
     }
   }
-  return RowSet.ofFlags(roots);
+  const list = roots.slice(0, count);
+  return new RowSet(order === undefined ? list : list.sort(), batch.rows);
 }
 
 function hasParent(parents: Uint8Array, row: number): boolean {

@@ -46,7 +46,7 @@ export class RowSet {
       return false;
     }
     const flags = this.flags();
-    for (let i = 0; i < count; i++) if (flags[rows[i] as number] === 1 && (codes[i] as number) >= 0) return true;
+    for (let i = 0; i < count; i++) if (flags[rows[i] as number] === 1) return true;
     return false;
   }
 
@@ -56,8 +56,7 @@ export class RowSet {
     const used = new Uint8Array(dictionary.count);
     const flags = this.flags();
     for (let i = 0; i < count; i++) {
-      const code = codes[i] as number;
-      if (code >= 0 && flags[rows[i] as number] === 1) used[code] = 1;
+      if (flags[rows[i] as number] === 1) used[codes[i] as number] = 1;
     }
     return used;
   }

@@ -1,26 +1,22 @@
-import { createBlockCache, encodeBlock, openBlock } from '@vivace/block';
-import { blockOrder, storeBlock } from '@vivace/block/testing';
-import { Columnizer, ColumnSet } from '@vivace/columns';
 import { type Random, seededRandom } from '@vivace/kernel';
-import { encodeTraces, type PlainTraces } from '@vivace/otlp/testing';
 import { type Field, parse, parseField, printQuery, type Query } from '@vivace/traceql';
 import { describe, expect, test } from 'vitest';
 import { dependsOnTrace } from '../literal-comparison.ts';
 import type { NaiveTrace } from '../naive/model.ts';
 import { naiveTags, naiveTagValues } from '../naive/tags.ts';
 import type { Filter } from '../needs.ts';
-import { blockSource, headSource, type Source } from '../source.ts';
+import type { Source } from '../source.ts';
 import { below, chance } from '../testing/random-choice.ts';
 import { randomCondition, randomField } from '../testing/random-condition.ts';
 import { randomTraces } from '../testing/random-traces.ts';
 import { readTraces } from '../testing/read-traces.ts';
 import { splitSources } from '../testing/split-sources.ts';
 import { type Value, valueKey } from '../value.ts';
-import { INTRINSIC_TAGS, knownValues } from './intrinsics.ts';
+import { knownValues } from './intrinsics.ts';
 import { tagValues } from './tag-values.ts';
 import { tags } from './tags.ts';
 
-const DATASETS = Number(process.env['VIVACE_TAG_DATASETS'] ?? 400);
+const DATASETS = Number(process.env['VIVACE_TAG_DATASETS'] ?? 200);
 const FIRST_SEED = Number(process.env['VIVACE_QUERY_SEED'] ?? 1);
 
 const EVER = { startUnixNano: undefined, endUnixNano: undefined };
