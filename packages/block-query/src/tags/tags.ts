@@ -8,7 +8,7 @@ import { type AttributeScope, KeySets } from './key-sets.ts';
 import { eachMatchedBatch } from './matched-batches.ts';
 
 /** Where names are listed from. */
-export type TagScope = AttributeScope | 'intrinsic';
+type TagScope = AttributeScope | 'intrinsic';
 
 export interface TagsRequest {
   /** Undefined: every scope. */
