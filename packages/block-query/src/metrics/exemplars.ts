@@ -54,45 +54,10 @@ export class Exemplars {
 
   /** Looks at rows that count: those that are marked. */
   addRows(source: BatchRows, marks: Int32Array): void {
-    const start = source.batch.start();
-    // Newest start and row of each slot's best rows, which are looked at closer when all are known.
-    const best = this.#slots.map((): number[] => []);
-    const bound = this.#slots.map((kept) =>
-      kept.length < KEPT_IN_SLOT ? -1n : (kept.at(-1) as Candidate).startUnixNano,
-    );
-    const boundHigh = Float64Array.from(bound, (time) => Number(time >> 32n));
-    const boundLow = Float64Array.from(bound, (time) => (time < 0n ? -1 : Number(time & 0xffffffffn)));
-    const traces = source.traceOfRow();
-    const isNewer = (a: number, b: number): boolean =>
-      (start[2 * a + 1] as number) - (start[2 * b + 1] as number) > 0 ||
-      (start[2 * a + 1] === start[2 * b + 1] && (start[2 * a] as number) > (start[2 * b] as number));
-    for (let row = 0; row < marks.length; row++) {
-      const interval = marks[row] as number;
-      if (interval < 0) continue;
-      const slot = this.#slotOf[interval] as number;
-      const high = start[2 * row + 1] as number;
-      const low = start[2 * row] as number;
-      const least = boundHigh[slot] as number;
-      if (high < least || (high === least && low < (boundLow[slot] as number))) continue;
-      const rows = best[slot] as number[];
-      const same = rows.findIndex((other) => traces[other] === traces[row]);
-      if (same >= 0) {
-        if (!isNewer(row, rows[same] as number)) continue;
-        rows.splice(same, 1);
-      }
-      let at = rows.length;
-      while (at > 0 && isNewer(row, rows[at - 1] as number)) at--;
-      rows.splice(at, 0, row);
-      if (rows.length <= KEPT_IN_SLOT) continue;
-      // Traces that start at the same time are told apart by their ids, further down.
-      const last = rows[KEPT_IN_SLOT - 1] as number;
-      while (rows.length > KEPT_IN_SLOT && isNewer(last, rows.at(-1) as number)) rows.pop();
-      if (rows.length > MOST_EQUAL) rows.length = MOST_EQUAL;
-      boundHigh[slot] = start[2 * last + 1] as number;
-      boundLow[slot] = start[2 * last] as number;
-    }
-    for (const row of best.flat()) {
-      const trace = traceRowsOf(source, traces[row] as number);
+    const newest = new NewestRows(source, this.#slotOf, this.#slots);
+    newest.addAll(marks);
+    for (const row of newest.rows()) {
+      const trace = traceRowsOf(source, newest.traceOf(row));
       this.addSpan(trace, trace.rows.indexOf(row), marks[row] as number);
     }
   }
@@ -142,6 +107,98 @@ export class Exemplars {
       chosen.push({ ...placed, interval });
     }
     return chosen;
+  }
+}
+
+/** The newest rows of each slot, of different traces: looked at closer when all rows of the batch are known. */
+class NewestRows {
+  readonly #source: BatchRows;
+  readonly #slotOf: Int32Array;
+  readonly #start: Uint32Array;
+  /** By slot, newest first. */
+  readonly #rows: number[][];
+  /** By interval: rows that start before are not wanted. */
+  readonly #boundLow: Uint32Array;
+  readonly #boundHigh: Uint32Array;
+
+  constructor(source: BatchRows, slotOf: Int32Array, kept: readonly (readonly Candidate[])[]) {
+    this.#source = source;
+    this.#slotOf = slotOf;
+    this.#start = source.batch.start();
+    this.#rows = kept.map(() => []);
+    this.#boundLow = new Uint32Array(slotOf.length);
+    this.#boundHigh = new Uint32Array(slotOf.length);
+    for (const [slot, candidates] of kept.entries()) {
+      if (candidates.length < KEPT_IN_SLOT) continue;
+      const { startUnixNano } = candidates.at(-1) as Candidate;
+      this.#bound(slot, Number(startUnixNano & 0xffffffffn), Number(startUnixNano >> 32n));
+    }
+  }
+
+  rows(): number[] {
+    return this.#rows.flat();
+  }
+
+  /** The trace of a row. */
+  traceOf(row: number): number {
+    const { batch } = this.#source;
+    if (batch.order() !== undefined) return this.#source.traceOfRow()[row] as number;
+    const first = batch.traceFirst();
+    let low = 0;
+    let high = batch.traceCount - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1;
+      if ((first[middle] as number) <= row) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+
+  addAll(marks: Int32Array): void {
+    const start = this.#start;
+    const boundLow = this.#boundLow;
+    const boundHigh = this.#boundHigh;
+    for (let row = 0; row < marks.length; row++) {
+      const interval = marks[row] as number;
+      if (interval < 0) continue;
+      const high = start[2 * row + 1] as number;
+      const least = boundHigh[interval] as number;
+      if (high < least || (high === least && (start[2 * row] as number) < (boundLow[interval] as number))) continue;
+      this.#add(row, this.#slotOf[interval] as number);
+    }
+  }
+
+  #add(row: number, slot: number): void {
+    const rows = this.#rows[slot] as number[];
+    const trace = this.traceOf(row);
+    const same = rows.findIndex((other) => this.traceOf(other) === trace);
+    if (same >= 0) {
+      if (!this.#isNewer(row, rows[same] as number)) return;
+      rows.splice(same, 1);
+    }
+    let at = rows.length;
+    while (at > 0 && this.#isNewer(row, rows[at - 1] as number)) at--;
+    rows.splice(at, 0, row);
+    if (rows.length <= KEPT_IN_SLOT) return;
+    // Traces that start at the same time are told apart by their ids, further down.
+    const last = rows[KEPT_IN_SLOT - 1] as number;
+    while (rows.length > KEPT_IN_SLOT && this.#isNewer(last, rows.at(-1) as number)) rows.pop();
+    if (rows.length > MOST_EQUAL) rows.length = MOST_EQUAL;
+    this.#bound(slot, this.#start[2 * last] as number, this.#start[2 * last + 1] as number);
+  }
+
+  #isNewer(a: number, b: number): boolean {
+    const start = this.#start;
+    const difference = (start[2 * a + 1] as number) - (start[2 * b + 1] as number);
+    return difference > 0 || (difference === 0 && (start[2 * a] as number) > (start[2 * b] as number));
+  }
+
+  #bound(slot: number, low: number, high: number): void {
+    for (let interval = 0; interval < this.#slotOf.length; interval++) {
+      if (this.#slotOf[interval] !== slot) continue;
+      this.#boundLow[interval] = low;
+      this.#boundHigh[interval] = high;
+    }
   }
 }
 
