@@ -191,7 +191,7 @@ export class Comparison implements SpanCounter {
     const places = new Map(top.map(({ value }, i) => [valueKey(value), i]));
     for (const { source, marks } of this.#batches) {
       const wanted = Int32Array.from(marks, (mark) => mark - 1);
-      const { codes, size, valueOf } = classesOf(source, compared.field, wanted);
+      const { codes, valueOf } = classesOf(source, compared.field, wanted);
       const known: (ClassCounts | undefined)[] = [];
       for (let row = 0; row < marks.length; row++) {
         const mark = marks[row] as number;
