@@ -1,3 +1,4 @@
+import type { BlockReader } from '@vivace/block';
 import { compareBytes } from '@vivace/kernel';
 import type { Query } from '@vivace/traceql';
 import type { TraceMatch } from './answer.ts';
@@ -30,10 +31,20 @@ export interface TracePosition {
   traceId: Uint8Array;
 }
 
+/** Blocks that a search has not looked at, because they are older. */
+export interface UnreadBlocks {
+  /** No span of theirs starts later. */
+  maxEndUnixNano: bigint;
+  readers: readonly Pick<BlockReader, 'id' | 'listsTrace'>[];
+}
+
 export interface SearchResult {
+  /** The beginning of the answer: what was not read can change nothing before the last of them. */
   traces: TraceMatch[];
   /** There may be more after the last trace. */
   more: boolean;
+  /** What was not read may have what comes next: the page is not full. */
+  unsettled: boolean;
   inspectedSpans: number;
   inspectedTraces: number;
 }
@@ -44,11 +55,16 @@ export interface RunOptions {
   breathe: () => Promise<void>;
 }
 
-/** Runs a search over all sources of a snapshot. Rejects with `SourceFailure` where one of them cannot be read. */
+/**
+ * Runs a search over the sources of a snapshot, all or the newest of them. A trace comes before all of the unread ones
+ * if it starts after their last span and has no part among them. Rejects with `SourceFailure` where a source cannot be
+ * read.
+ */
 export async function search(
   sources: readonly Source[],
   request: SearchRequest,
   { signal, breathe }: RunOptions,
+  unread?: UnreadBlocks,
 ): Promise<SearchResult> {
   const { query } = request;
   const fields = fieldsOfQuery({ ...query, metrics: undefined });
@@ -63,6 +79,7 @@ export async function search(
   const result: SearchResult = {
     traces: [],
     more: false,
+    unsettled: false,
     inspectedSpans: selection.spans,
     inspectedTraces: selection.traces,
   };
@@ -79,18 +96,32 @@ export async function search(
     signal.throwIfAborted();
     const trace = await rowsOf(candidate);
     const startUnixNano = trace.start();
+    if (unread !== undefined && startUnixNano <= unread.maxEndUnixNano) break;
     if (request.endUnixNano !== undefined && startUnixNano > request.endUnixNano) continue;
     if (request.startUnixNano !== undefined && trace.end() < request.startUnixNano) continue;
     if (request.after !== undefined && !isAfter(trace, request.after)) continue;
     const match = matchOf(trace, query, selection.hits, shown, request.spansPerSpanset);
     if (match === undefined) continue;
+    if (unread !== undefined && (await isListed(trace.traceId(), unread, signal))) break;
     if (result.traces.length === request.limit) {
       result.more = true;
       break;
     }
     result.traces.push(match);
   }
+  result.unsettled = unread !== undefined && !result.more;
   return result;
+}
+
+async function isListed(traceId: Uint8Array, { readers }: UnreadBlocks, signal: AbortSignal): Promise<boolean> {
+  for (const reader of readers) {
+    try {
+      if (await reader.listsTrace(traceId, { signal })) return true;
+    } catch (error) {
+      throw signal.aborted ? error : new SourceFailure(reader.id, error);
+    }
+  }
+  return false;
 }
 
 /** Traces looked at between two breaths. */

@@ -83,6 +83,8 @@ export interface BlockReader {
    * reads, the filter's included: none of what the cache holds.
    */
   readTrace(traceId: Uint8Array, options?: CallOptions): Promise<ColumnSetView | undefined>;
+  /** Whether the block lists a trace whose id has these first eight bytes: its filter, and if that says so its trace list. */
+  listsTrace(traceId: Uint8Array, options?: CallOptions): Promise<boolean>;
   index(options?: CallOptions): Promise<BlockIndex>;
   /** Puts the sections of a block that was just written into the cache: lookups then read nothing of it. */
   keep(sections: BlockSections): void;
@@ -167,6 +169,14 @@ class Reader implements BlockReader {
     if (chosen === undefined) return undefined;
     const events = await (early ?? this.#events(index, chosen, options));
     return this.#decode(index, chosen, spans, events, await this.#owners(index, options), true);
+  }
+
+  async listsTrace(traceId: Uint8Array, options: CallOptions = {}): Promise<boolean> {
+    if (!(await this.mayHoldTrace(traceId, options))) return false;
+    const index = await this.index(options);
+    const place = placeTrace(index, traceId);
+    if (place === undefined) return false;
+    return planTrace(index, place, await this.readTraceList(place.group, options), traceId).length > 0;
   }
 
   async index(options: CallOptions = {}): Promise<BlockIndex> {

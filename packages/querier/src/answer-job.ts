@@ -8,6 +8,7 @@ import {
   search,
   tags,
   tagValues,
+  type UnreadBlocks,
 } from '@vivace/block-query';
 import { isKind, toVivaceError, VivaceError } from '@vivace/kernel';
 import type { BlockReads } from './block-reads.ts';
@@ -15,7 +16,7 @@ import type { JobAnswer, QueryJob, Question, ResultOf } from './query-job.ts';
 
 /** Runs a job in a query thread. A block that cannot be read is told in the answer, which is then without it. */
 export async function answerJob(
-  { tenant, entries, heads, question }: QueryJob,
+  { tenant, entries, unread, heads, question }: QueryJob,
   reads: BlockReads,
   options: RunOptions,
 ): Promise<JobAnswer<unknown>> {
@@ -27,26 +28,35 @@ export async function answerJob(
     ...heads.map(({ id, view }) => headSource(id, view)),
     ...entries.map((entry) => blockSource(reads.open(tenant, entry, onRead))),
   ];
+  let later = unread;
   for (;;) {
     try {
-      answer.result = await run(sources, question, options);
+      const readers = later.map((entry) => reads.open(tenant, entry, onRead));
+      const maxEndUnixNano = later.reduce((latest, { maxEnd }) => (maxEnd > latest ? maxEnd : latest), 0n);
+      answer.result = await run(sources, question, options, later.length > 0 ? { maxEndUnixNano, readers } : undefined);
       return answer;
     } catch (error) {
       if (!(error instanceof SourceFailure)) throw error;
-      const rest = sources.filter(({ id }) => id !== error.source);
-      if (rest.length === sources.length)
-        throw new VivaceError('internal', 'query-source', error.message, { cause: error });
-      sources = rest;
+      const { source } = error;
+      const known = [...sources, ...later].some(({ id }) => id === source);
+      if (!known) throw new VivaceError('internal', 'query-source', error.message, { cause: error });
+      sources = sources.filter(({ id }) => id !== source);
+      later = later.filter(({ id }) => id !== source);
       if (isKind(error.cause, 'not-found')) answer.missing.push(error.source);
       else answer.problems.push(`block ${error.source} cannot be read: ${toVivaceError(error.cause).message}`);
     }
   }
 }
 
-function run(sources: readonly Source[], question: Question, options: RunOptions): Promise<ResultOf[Question['kind']]> {
+function run(
+  sources: readonly Source[],
+  question: Question,
+  options: RunOptions,
+  unread: UnreadBlocks | undefined,
+): Promise<ResultOf[Question['kind']]> {
   switch (question.kind) {
     case 'search':
-      return search(sources, question.request, options);
+      return search(sources, question.request, options, unread);
     case 'metrics':
       return metrics(sources, question.request, options);
     case 'tags':

@@ -1,11 +1,12 @@
 import type { FindTraceOptions, TraceAnswer, TraceFinder } from '@vivace/api';
+import type { SearchRequest, SearchResult } from '@vivace/block-query';
 import type { ColumnSetView, EncodedSpans } from '@vivace/columns';
 import { type Clock, orAborted, type Random, type Service, VivaceError } from '@vivace/kernel';
 import { type BlockEntry, blockKey, type Manifest, type SnapshotOptions } from '@vivace/manifest';
 import type { ByteRange, ObjectStore } from '@vivace/object-store';
 import type { Logger } from '@vivace/telemetry';
 import { ProblemLog } from './problem-log.ts';
-import type { Question, ResultOf } from './query-job.ts';
+import type { JobAnswer, Question, ResultOf } from './query-job.ts';
 import { createSearchWorkers, type SearchWorkers } from './search-workers.ts';
 import { withPatience } from './store-patience.ts';
 import type { NewBlock, TraceFound, TraceSearch } from './trace-search.ts';
@@ -13,7 +14,17 @@ import type { NewBlock, TraceFound, TraceSearch } from './trace-search.ts';
 /** What the ingester answers of a trace. */
 export interface HeadSource {
   findTrace(tenant: string, id: Uint8Array): Promise<{ parts: EncodedSpans[]; problems: string[] }>;
-  headViews(tenant: string): Promise<{ views: { id: string; view: ColumnSetView }[]; problems: string[] }>;
+  headViews(tenant: string): Promise<HeadViews>;
+}
+
+export interface HeadViews {
+  views: { id: string; view: ColumnSetView }[];
+  problems: string[];
+}
+
+interface Snapshot {
+  entries: BlockEntry[];
+  problems: string[];
 }
 
 /** The time that a query asks for, in nanoseconds since 1970. */
@@ -47,6 +58,9 @@ export interface QuerierOptions {
 
 /** Parts of a trace lie at most so far outside the time that a lookup asks for. */
 const TRACE_HORIZON_SECONDS = 3600;
+/** A search looks at so many blocks first, and then at so many times more: what it looks at twice is a third. */
+const FIRST_BLOCKS = 8;
+const MORE_BLOCKS = 4;
 /** A snapshot whose objects are gone is planned anew so often. */
 const MAX_PLANS = 2;
 
@@ -115,35 +129,92 @@ export class Querier implements TraceFinder, Service {
   }
 
   /** Runs a question over the heads and the blocks that may hold parts of traces of its time. */
-  async query<Asked extends Question>(
+  async query<Asked extends Exclude<Question, { kind: 'search' }>>(
     tenant: string,
     question: Asked,
     range: QueryRange,
     signal: AbortSignal,
   ): Promise<QuerierAnswer<ResultOf[Asked['kind']]>> {
-    const head = await orAborted(this.#options.heads.headViews(tenant), signal);
+    const heads = await this.#heads(tenant, signal);
+    for (let plan = 1; ; plan++) {
+      const snapshot = await this.#snapshot(tenant, heads, range, signal, plan);
+      const job = { tenant, entries: snapshot.entries, unread: [], heads: heads.views, question };
+      const answer = await this.#workers.query(job, signal);
+      if (answer.missing.length === 0 || plan === MAX_PLANS) return this.#answer(tenant, snapshot, answer);
+    }
+  }
+
+  /**
+   * Searches the newest blocks first, and more of them until the page is full. Every answer has what the ones before
+   * had, and what comes next; the last is complete.
+   */
+  async *search(
+    tenant: string,
+    request: SearchRequest,
+    range: QueryRange,
+    signal: AbortSignal,
+  ): AsyncGenerator<QuerierAnswer<SearchResult>> {
+    const heads = await this.#heads(tenant, signal);
+    let snapshot = await this.#snapshot(tenant, heads, range, signal, 1);
+    let plan = 1;
+    for (let read = FIRST_BLOCKS; ; read *= MORE_BLOCKS) {
+      const { entries } = snapshot;
+      const question = { kind: 'search', request } as const;
+      const job = {
+        tenant,
+        entries: entries.slice(0, read),
+        unread: entries.slice(read),
+        heads: heads.views,
+        question,
+      };
+      const answer = await this.#workers.query(job, signal);
+      if (answer.missing.length > 0 && plan < MAX_PLANS && read === FIRST_BLOCKS) {
+        plan++;
+        read = FIRST_BLOCKS / MORE_BLOCKS;
+        snapshot = await this.#snapshot(tenant, heads, range, signal, plan);
+        continue;
+      }
+      yield this.#answer(tenant, snapshot, answer);
+      if (read >= entries.length || !answer.result.unsettled) return;
+    }
+  }
+
+  async #heads(tenant: string, signal: AbortSignal): Promise<HeadViews> {
+    return orAborted(this.#options.heads.headViews(tenant), signal);
+  }
+
+  /** The blocks of a range, newest first; those of which the time says nothing before all others. */
+  async #snapshot(
+    tenant: string,
+    heads: HeadViews,
+    range: QueryRange,
+    signal: AbortSignal,
+    plan: number,
+  ): Promise<Snapshot> {
+    signal.throwIfAborted();
+    const problems: string[] = [];
+    const live = await this.#liveBlocks(tenant, problems, signal, plan > 1 ? { maxAgeMs: 0 } : {});
+    for (const problem of problems) this.#problems.tell(tenant, problem);
     const seconds = {
       startSeconds: Number(range.startUnixNano / 1_000_000_000n),
       endSeconds: Number(range.endUnixNano / 1_000_000_000n) + 1,
     };
-    for (let plan = 1; ; plan++) {
-      signal.throwIfAborted();
-      const problems: string[] = [];
-      const live = await this.#liveBlocks(tenant, problems, signal, plan > 1 ? { maxAgeMs: 0 } : {});
-      const entries = live.filter((entry) => overlaps(entry, seconds));
-      const answer = await this.#workers.query({ tenant, entries, heads: head.views, question }, signal);
-      if (answer.missing.length > 0 && plan < MAX_PLANS) continue;
-      problems.push(...answer.problems, ...answer.missing.map((block) => `block ${block} is gone from the store`));
-      for (const problem of problems) this.#problems.tell(tenant, problem);
-      problems.push(...head.problems);
-      return {
-        result: answer.result,
-        problems,
-        inspectedBytes: answer.inspectedBytes,
-        blocks: entries.length,
-        blockBytes: entries.reduce((sum, entry) => sum + bytesOf(entry), 0),
-      };
-    }
+    const entries = live.filter((entry) => overlaps(entry, seconds));
+    const newest = (entry: BlockEntry): bigint => (entry.misdated === true ? 1n << 64n : entry.maxEnd);
+    entries.sort((a, b) => (newest(a) > newest(b) ? -1 : newest(a) < newest(b) ? 1 : 0));
+    return { entries, problems: [...problems, ...heads.problems] };
+  }
+
+  #answer<Result>(tenant: string, { entries, problems }: Snapshot, answer: JobAnswer<Result>): QuerierAnswer<Result> {
+    const found = [...answer.problems, ...answer.missing.map((block) => `block ${block} is gone from the store`)];
+    for (const problem of found) this.#problems.tell(tenant, problem);
+    return {
+      result: answer.result,
+      problems: [...found, ...problems],
+      inspectedBytes: answer.inspectedBytes,
+      blocks: entries.length,
+      blockBytes: entries.reduce((sum, entry) => sum + bytesOf(entry), 0),
+    };
   }
 
   /** None, and a problem, where the store does not say: what is in the heads can still be answered. */

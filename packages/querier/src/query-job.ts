@@ -17,6 +17,8 @@ export interface QueryJob {
   number: number;
   tenant: string;
   entries: readonly BlockEntry[];
+  /** Blocks that a search need not look at if the others settle it: none of their spans starts after those of `entries` do. */
+  unread: readonly BlockEntry[];
   heads: readonly { id: string; view: ColumnSetView }[];
   question: Question;
 }

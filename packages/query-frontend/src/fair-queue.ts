@@ -7,19 +7,14 @@ export interface FairQueueOptions {
   maxWaiting: number;
 }
 
-interface Waiting {
-  start: () => void;
-  signal: AbortSignal;
-}
-
 /**
  * Runs tasks in turns of their tenants: however many one tenant has waiting, another waits for one task of each
  * tenant at most.
  */
 export class FairQueue {
   readonly #options: FairQueueOptions;
-  /** In the order of turns: a tenant that had one goes to the end. */
-  readonly #waiting = new Map<string, Waiting[]>();
+  /** Starts of tasks by tenant, in the order of turns: a tenant that had one goes to the end. */
+  readonly #waiting = new Map<string, (() => void)[]>();
   #running = 0;
 
   constructor(options: FairQueueOptions) {
@@ -30,17 +25,27 @@ export class FairQueue {
     return this.#running;
   }
 
-  /** Rejects with `limited` where too many of the tenant wait, and with the reason of `signal` while it waits. */
-  async run<T>(tenant: string, task: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  get waiting(): number {
+    let waiting = 0;
+    for (const queue of this.#waiting.values()) waiting += queue.length;
+    return waiting;
+  }
+
+  /**
+   * Waits for the tenant's turn; resolves with what must be called when the task has ended. Rejects with `limited`
+   * where too many of the tenant wait, and with the reason of `signal` while it waits.
+   */
+  async enter(tenant: string, signal: AbortSignal): Promise<() => void> {
     signal.throwIfAborted();
     if (this.#running >= this.#options.maxRunning) await this.#turn(tenant, signal);
     else this.#running++;
-    try {
-      return await task();
-    } finally {
+    let left = false;
+    return () => {
+      if (left) return;
+      left = true;
       this.#running--;
       this.#next();
-    }
+    };
   }
 
   async #turn(tenant: string, signal: AbortSignal): Promise<void> {
@@ -51,40 +56,43 @@ export class FairQueue {
       });
     }
     this.#waiting.set(tenant, queue);
+    const { promise: turn, resolve } = Promise.withResolvers<void>();
     let started = false;
-    const turn = new Promise<void>((resolve) => {
-      queue.push({
-        signal,
-        start: () => {
-          started = true;
-          resolve();
-        },
-      });
-    });
+    const start = (): void => {
+      started = true;
+      resolve();
+    };
+    queue.push(start);
     try {
       await orAborted(turn, signal);
     } catch (error) {
-      // It was given its turn at the moment when it gave up.
       if (started) {
+        // It was given its turn at the moment when it gave up.
         this.#running--;
         this.#next();
+      } else {
+        this.#leave(tenant, start);
       }
       throw error;
     }
   }
 
+  /** Who gives up makes room for others of the tenant. */
+  #leave(tenant: string, start: () => void): void {
+    const queue = this.#waiting.get(tenant) ?? [];
+    const left = queue.filter((other) => other !== start);
+    if (left.length > 0) this.#waiting.set(tenant, left);
+    else this.#waiting.delete(tenant);
+  }
+
   #next(): void {
-    for (const [tenant, queue] of this.#waiting) {
-      const next = queue.shift();
-      this.#waiting.delete(tenant);
-      if (queue.length > 0) this.#waiting.set(tenant, queue);
-      if (next === undefined || next.signal.aborted) {
-        this.#next();
-        return;
-      }
-      this.#running++;
-      next.start();
-      return;
-    }
+    const [first] = this.#waiting;
+    if (first === undefined) return;
+    const [tenant, queue] = first;
+    const start = queue.shift();
+    this.#waiting.delete(tenant);
+    if (queue.length > 0) this.#waiting.set(tenant, queue);
+    this.#running++;
+    start?.();
   }
 }

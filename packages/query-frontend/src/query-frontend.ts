@@ -17,7 +17,7 @@ import { decodeCursor, encodeCursor } from './cursor.ts';
 import { FairQueue } from './fair-queue.ts';
 
 export interface QueryFrontendOptions {
-  querier: Pick<Querier, 'query'>;
+  querier: Pick<Querier, 'query' | 'search'>;
   clock: Clock;
   /** Queries evaluated at the same time; more wait for their turn. */
   maxRunning: number;
@@ -37,6 +37,16 @@ export class QueryFrontend implements QueryEngine, Service {
     this.#queue = new FairQueue(options);
   }
 
+  /** Queries that are being evaluated. */
+  get running(): number {
+    return this.#queue.running;
+  }
+
+  /** Queries that wait for their turn. */
+  get waiting(): number {
+    return this.#queue.waiting;
+  }
+
   async start(): Promise<void> {}
 
   async stop(): Promise<void> {}
@@ -44,20 +54,22 @@ export class QueryFrontend implements QueryEngine, Service {
   async *search(tenant: string, options: SearchOptions): AsyncIterable<SearchPart> {
     const { query, startUnixNano, endUnixNano, limit, spansPerSpanset, signal } = options;
     const after = options.cursor === undefined ? undefined : decodeCursor(options.cursor);
-    const answer = await this.#run(
-      tenant,
-      { kind: 'search', request: { query, startUnixNano, endUnixNano, limit, spansPerSpanset, after } },
-      options,
-      signal,
-    );
-    const { traces, more } = answer.result;
-    const last = traces.at(-1);
-    yield {
-      traces,
-      stats: statsOf(answer),
-      cursor: more && last !== undefined ? encodeCursor(last) : undefined,
-      problems: answer.problems,
-    };
+    const request = { query, startUnixNano, endUnixNano, limit, spansPerSpanset, after };
+    const { querier } = this.#options;
+    let sent = 0;
+    for await (const answer of this.#running(tenant, signal, (both) =>
+      querier.search(tenant, request, options, both),
+    )) {
+      const { traces, more, unsettled } = answer.result;
+      const last = traces.at(-1);
+      yield {
+        traces: traces.slice(sent),
+        stats: statsOf(answer, unsettled),
+        cursor: more && last !== undefined ? encodeCursor(last) : undefined,
+        problems: answer.problems,
+      };
+      sent = traces.length;
+    }
   }
 
   async *metrics(tenant: string, options: MetricsOptions): AsyncIterable<MetricsPart> {
@@ -81,50 +93,60 @@ export class QueryFrontend implements QueryEngine, Service {
     return { values: answer.result.values, stats: statsOf(answer), problems: answer.problems };
   }
 
-  #run<Asked extends Question>(
+  async #run<Asked extends Exclude<Question, { kind: 'search' }>>(
     tenant: string,
     question: Asked,
     range: TimeRange,
     signal: AbortSignal,
   ): Promise<QuerierAnswer<ResultOf[Asked['kind']]>> {
-    return this.#queue.run(
-      tenant,
-      async () => {
-        const timeout = new AbortController();
-        const { clock, timeoutMs, querier } = this.#options;
-        const cancel = clock.after(timeoutMs, () =>
-          timeout.abort(
-            new VivaceError(
-              'deadline',
-              'query-timeout',
-              `the query took longer than ${timeoutMs / 1000} s: ask for less time, or with more conditions`,
-            ),
-          ),
-        );
-        try {
-          return await querier.query(tenant, question, range, AbortSignal.any([signal, timeout.signal]));
-        } finally {
-          cancel();
-        }
-      },
-      signal,
+    const { querier } = this.#options;
+    for await (const answer of this.#running(tenant, signal, async function* (both) {
+      yield await querier.query(tenant, question, range, both);
+    })) {
+      return answer;
+    }
+    throw new VivaceError('internal', 'query-answer', 'a query ended without an answer');
+  }
+
+  /** What a query yields, once it is its tenant's turn, and until its time is over. */
+  async *#running<Part>(
+    tenant: string,
+    signal: AbortSignal,
+    query: (signal: AbortSignal) => AsyncIterable<Part>,
+  ): AsyncGenerator<Part> {
+    const { clock, timeoutMs } = this.#options;
+    const leave = await this.#queue.enter(tenant, signal);
+    const timeout = new AbortController();
+    const cancel = clock.after(timeoutMs, () =>
+      timeout.abort(
+        new VivaceError(
+          'deadline',
+          'query-timeout',
+          `the query took longer than ${timeoutMs / 1000} s: ask for less time, or with more conditions`,
+        ),
+      ),
     );
+    try {
+      yield* query(AbortSignal.any([signal, timeout.signal]));
+    } finally {
+      cancel();
+      leave();
+    }
   }
 }
 
-function statsOf({
-  result,
-  inspectedBytes,
-  blocks,
-  blockBytes,
-}: QuerierAnswer<{ inspectedSpans: number; inspectedTraces: number }>): QueryStats {
+/** Of the jobs of a search that goes on one is left. */
+function statsOf(
+  { result, inspectedBytes, blocks, blockBytes }: QuerierAnswer<{ inspectedSpans: number; inspectedTraces: number }>,
+  unsettled = false,
+): QueryStats {
   return {
     inspectedTraces: result.inspectedTraces,
     inspectedSpans: result.inspectedSpans,
     inspectedBytes,
     totalBlocks: blocks,
     totalBlockBytes: blockBytes,
-    completedJobs: blocks + 1,
+    completedJobs: unsettled ? blocks : blocks + 1,
     totalJobs: blocks + 1,
   };
 }
