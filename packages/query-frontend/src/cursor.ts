@@ -6,13 +6,15 @@ export function encodeCursor({ startUnixNano, traceId }: TracePosition): string 
   return `${startUnixNano.toString(36)}-${bytesToHex(traceId)}`;
 }
 
+const MAX_UNIX_NANO = 2n ** 64n - 1n;
+
 /** Throws `invalid` for what is no cursor. */
 export function decodeCursor(text: string): TracePosition {
-  const [, start, id] = /^([0-9a-z]{1,13})-([0-9a-f]{32})$/.exec(text) ?? [];
-  if (start === undefined || id === undefined) {
+  const [, start, id] = /^(0|[1-9a-z][0-9a-z]{0,12})-([0-9a-f]{32})$/.exec(text) ?? [];
+  let startUnixNano = 0n;
+  for (const digit of start ?? '') startUnixNano = startUnixNano * 36n + BigInt(Number.parseInt(digit, 36));
+  if (id === undefined || startUnixNano > MAX_UNIX_NANO) {
     throw new VivaceError('invalid', 'cursor', 'the cursor is not one that a search gave: leave it out to begin anew');
   }
-  let startUnixNano = 0n;
-  for (const digit of start) startUnixNano = startUnixNano * 36n + BigInt(Number.parseInt(digit, 36));
   return { startUnixNano, traceId: Uint8Array.from(Buffer.from(id, 'hex')) };
 }
