@@ -1,1 +1,3 @@
+export { MeteredEngine } from './metered-engine.ts';
 export { QueryFrontend, type QueryFrontendOptions } from './query-frontend.ts';
+export { createQueryMetrics, type QueryKind, type QueryMetrics } from './query-metrics.ts';

@@ -17,7 +17,7 @@ import {
 import type { BlockEntry } from '@vivace/manifest';
 import { isLockFile, lockDirectory } from '@vivace/object-store';
 import { Querier } from '@vivace/querier';
-import { QueryFrontend } from '@vivace/query-frontend';
+import { createQueryMetrics, MeteredEngine, QueryFrontend } from '@vivace/query-frontend';
 import { createByteBudget, createGrpcReceiver, createHttpReceiver, createReceiverMetrics } from '@vivace/receivers';
 import { createMetrics, type Logger, type Metrics } from '@vivace/telemetry';
 import { openDiskLog } from '@vivace/wal';
@@ -148,7 +148,7 @@ export async function compose(
       ...apiTls(config.server.tls),
       tenancy: { enabled: config.multitenancy_enabled, multiTenantQueries: true },
       finder: querier,
-      engine: queryFrontend,
+      engine: new MeteredEngine(queryFrontend, { metrics: createQueryMetrics(metrics, queryFrontend), clock }),
       build: { version: VERSION, revision: '' },
       notReady: () => [],
       flush: (flushSignal) => ingester.flush(flushSignal),
