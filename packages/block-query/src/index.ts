@@ -18,7 +18,8 @@ export {
   type TracePosition,
   type UnreadBlocks,
 } from './search.ts';
-export { SourceFailure } from './select-traces.ts';
 export { blockSource, headSource, type Source } from './source.ts';
+export { SourceFailure } from './source-failure.ts';
+export { INTRINSIC_TAGS, knownValues } from './tags/intrinsics.ts';
 export { type TagValuesRequest, type TagValuesResult, tagValues } from './tags/tag-values.ts';
 export { type TagsRequest, type TagsResult, tags } from './tags/tags.ts';

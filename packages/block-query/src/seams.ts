@@ -1,4 +1,6 @@
+import { assert } from '@vivace/kernel';
 import type { Source } from './source.ts';
+import { atSource } from './source-failure.ts';
 
 /**
  * Finds the traces of which several sources have spans: seams (docs/query.md, "Whole traces"). Traces are told apart
@@ -22,7 +24,10 @@ export interface TracePart {
 const known = new Map<string, KeyTable>();
 const MAX_KNOWN = 4;
 
+/** Rejects with `SourceFailure` where the traces of a source cannot be listed. */
+/** Sources have ids of their own. */
 export async function findSeams(sources: readonly Source[], signal: AbortSignal): Promise<Seams> {
+  assert(new Set(sources.map(({ id }) => id)).size === sources.length, 'sources have ids of their own');
   const blocks = sources.filter(({ immutable }) => immutable);
   const key = blocks.map(({ id }) => id).join();
   let table = known.get(key);
@@ -38,10 +43,12 @@ export async function findSeams(sources: readonly Source[], signal: AbortSignal)
 async function tableOf(sources: readonly Source[], base: KeyTable | undefined, signal: AbortSignal): Promise<KeyTable> {
   const lists: KeyList[] = [];
   for (const source of sources) {
-    const batches = await source.batches(signal);
-    for (let batch = 0; batch < batches.length; batch++) {
-      lists.push({ source: source.id, batch, words: wordsOf(await source.traceKeys(batch, signal)) });
-    }
+    await atSource(source, signal, async () => {
+      const batches = await source.batches(signal);
+      for (let batch = 0; batch < batches.length; batch++) {
+        lists.push({ source: source.id, batch, words: wordsOf(await source.traceKeys(batch, signal)) });
+      }
+    });
   }
   return new KeyTable(lists, base);
 }

@@ -29,7 +29,7 @@ export interface TypedBytes {
 
 /** Opened batches of blocks by reader and run stay with whoever gives them; see `Batch` for what they keep. */
 export function blockSource(reader: BlockReader): Source {
-  let opened: Promise<Batch[]> | undefined;
+  let opened: Batch[] | undefined;
   let known: ValueSummary | undefined;
   const summary = async (signal: AbortSignal): Promise<ValueSummary> =>
     (known ??= await reader.readSummary({ signal }));
@@ -40,7 +40,7 @@ export function blockSource(reader: BlockReader): Source {
   return {
     id: reader.id,
     immutable: true,
-    batches: (signal) => (opened ??= open(signal)),
+    batches: async (signal) => (opened ??= await open(signal)),
     traceKeys: async (batch, signal) => {
       const run = batchesOf(await reader.index({ signal }))[batch];
       return (await reader.readTraceList(run?.first ?? 0, { signal })).ids;

@@ -1,6 +1,6 @@
 import { compareBytes, dataError } from '@vivace/kernel';
 import type { ColumnSet } from './column-set.ts';
-import { hashRange, sourceOf } from './source.ts';
+import { hashRange, type Source, sourceOf } from './source.ts';
 import { type EncodedSpans, encodeSpans } from './span-encoder.ts';
 
 /**
@@ -51,16 +51,32 @@ export function spanBytes(spans: EncodedSpans, index: number): Uint8Array {
 
 /** Sums hashes of the fields, because their order depends on where the span is stored; resource and scope count too. */
 function contentHash(spans: EncodedSpans, index: number, bytes: Uint8Array): number {
-  const source = sourceOf(bytes);
-  let sum = 0;
-  let at = 0;
-  while (at < bytes.length) {
-    const to = fieldEnd(bytes, at);
-    sum = (sum + hashRange(source, at, to, 0)) | 0;
-    at = to;
-  }
+  let sum = fieldSum(sourceOf(bytes), 0, bytes.length, true);
   sum = (sum + ownerHash(spans.resources[spans.resource[index] as number] as Uint8Array, 1)) | 0;
   return (sum + ownerHash(spans.scopes[spans.scope[index] as number] as Uint8Array, 2)) >>> 0;
+}
+
+/** Span.events and Span.links. */
+const EVENTS_TAG = (11 << 3) | 2;
+const LINKS_TAG = (13 << 3) | 2;
+
+/** Of the fields between `from` and `to`; the attributes of events and links are in any order, too. */
+function fieldSum(source: Source, from: number, to: number, ofSpan: boolean): number {
+  const { bytes } = source;
+  let sum = 0;
+  for (let at = from; at < to; ) {
+    const end = fieldEnd(bytes, at);
+    const tag = bytes[at] as number;
+    if (ofSpan && (tag === EVENTS_TAG || tag === LINKS_TAG)) {
+      let content = at + 1;
+      while ((bytes[content++] as number) > 127);
+      const inner = fieldSum(source, content, end, false);
+      // Mixed, so that it matters which event has a field.
+      sum = (sum + Math.imul(inner ^ (inner >>> 15) ^ tag, 0x9e3779b1)) | 0;
+    } else sum = (sum + hashRange(source, at, end, 0)) | 0;
+    at = end;
+  }
+  return sum;
 }
 
 /** A resource may be as long as a request, and that of a hundred thousand spans. */

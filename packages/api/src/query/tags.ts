@@ -1,10 +1,10 @@
+import { INTRINSIC_TAGS, knownValues } from '@vivace/block-query';
 import type { TagScope, TagsAnswer, TagValuesAnswer } from '../query-engine.ts';
-import { INTRINSIC_TAGS, knownValues } from './intrinsic-tags.ts';
 import { NOTHING_READ } from './nothing-read.ts';
 import { boundedLimit, cutAt, type TagsRequest, type TagValuesRequest } from './tag-request.ts';
 import type { BoundEngine } from './tenants-engine.ts';
 
-const INTRINSICS: { name: TagScope; tags: string[] } = { name: 'intrinsic', tags: INTRINSIC_TAGS };
+const INTRINSICS: { name: TagScope; tags: string[] } = { name: 'intrinsic', tags: [...INTRINSIC_TAGS] };
 
 /** An answer, and why it is cut where that was not asked for. */
 export type Listed<T> = T & { cut?: string | undefined };
