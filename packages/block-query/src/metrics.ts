@@ -80,7 +80,7 @@ export async function metrics(
     chosen = exemplars?.chosen() ?? [];
   }
   series = byLabels(series);
-  for (const second of query.secondStages) series = applySecondStage(second, series);
+  for (const second of query.secondStages) series = applySecondStage(second, series, budget);
   const { maxSeries } = request;
   const shown = maxSeries === 0 ? series : series.slice(0, maxSeries);
   return {

@@ -14,6 +14,9 @@ import type { RawSeries } from './raw-series.ts';
 
 const SLOTS = MAX_EXPONENT + 1;
 
+/** What the labels of a series take, roughly, which it shares with others but for one. */
+const SERIES_BYTES = 200;
+
 /** `histogram_over_time()` and `quantile_over_time()`: spans by group, bucket and interval. */
 export class BucketMetric implements Metric {
   readonly #groups: Groups;
@@ -114,6 +117,8 @@ export class BucketMetric implements Metric {
 
   series(): RawSeries[] {
     const quantiles = this.#quantiles;
+    const count = quantiles === undefined ? this.#counters.rows : this.#groups.labels.length * quantiles.length;
+    this.#budget.take(SERIES_BYTES * count);
     return this.#groups.labels.flatMap((labels, group): RawSeries[] => {
       const buckets = this.#bucketsOf(group);
       if (quantiles === undefined) {

@@ -15,8 +15,13 @@ export const MAX_EXPONENT = 64;
 
 export function exponentOf(value: Value): number {
   if ((value.type !== 'int' && value.type !== 'duration') || value.value < 2n) return 0;
-  return (value.value - 1n).toString(2).length;
+  const less = Number(value.value) - 1;
+  // Beyond, the number one below a power of two may be that power as a double.
+  if (less >= Number.MAX_SAFE_INTEGER) return (value.value - 1n).toString(2).length;
+  return less < TWO_32 ? 32 - Math.clz32(less) : 64 - Math.clz32(Math.floor(less / TWO_32));
 }
+
+const TWO_32 = 4294967296;
 
 /** Whether the values of a field are durations, which series give in seconds. */
 export function isDuration(field: Field): boolean {

@@ -59,6 +59,23 @@ export function classesOf(source: BatchRows, field: Field, marks: Int32Array): C
   }
 }
 
+/** The classes that are in use, one for each value. */
+export function compactClasses({ codes, size, valueOf }: Classes, marks: Int32Array): Classes {
+  const met = new MetValues(0);
+  const table = new Int32Array(size + 1).fill(UNKNOWN);
+  table[0] = -1;
+  const compact = new Int32Array(marks.length);
+  for (let row = 0; row < marks.length; row++) {
+    if ((marks[row] as number) < 0) continue;
+    const at = (codes[row] as number) + 1;
+    if (table[at] === UNKNOWN) table[at] = met.classOf(valueOf(at - 1));
+    compact[row] = table[at] as number;
+  }
+  return { codes: compact, size: met.size, valueOf: (code) => met.valueOf(code) };
+}
+
+const UNKNOWN = -2;
+
 function scopeClasses({ batch }: BatchRows, valueOf: (code: number) => Value): Classes {
   return { codes: batch.scope(), size: batch.scopes().length, valueOf };
 }
@@ -221,12 +238,19 @@ function valueClasses(source: BatchRows, field: Field, marks: Int32Array): Class
       while (at < to && (marks[order === undefined ? at : (order[at] as number)] as number) < 0) at++;
       if (at === to) continue;
       const rows = traceRowsOf(source, trace);
+      const one = isOfTrace(field) ? met.classOf(rows.value(0, field)) : undefined;
       for (let i = 0; i < rows.count; i++) {
-        if ((marks[rows.row(i)] as number) >= 0) codes[rows.row(i)] = met.classOf(rows.value(i, field));
+        const row = rows.row(i);
+        if ((marks[row] as number) >= 0) codes[row] = one ?? met.classOf(rows.value(i, field));
       }
     }
   }
   return { codes, size: met.size, valueOf: (code) => met.valueOf(code) };
+}
+
+/** Whether all spans of a trace have the same value. */
+function isOfTrace({ kind, name }: Field): boolean {
+  return kind === 'intrinsic' && name.startsWith('trace:');
 }
 
 function isDense({ rows, count }: CodedColumn, batchRows: number): boolean {

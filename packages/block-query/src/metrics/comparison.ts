@@ -4,15 +4,15 @@ import type { Label } from '../answer.ts';
 import type { Needs } from '../batch.ts';
 import type { BatchRows } from '../batch-rows.ts';
 import { holdsOf } from '../evaluate.ts';
-import { atSource } from '../find-spans.ts';
 import { noNeeds } from '../needs.ts';
 import type { Source } from '../source.ts';
+import { atSource } from '../source-failure.ts';
 import { scanRows } from '../span-scan.ts';
 import type { TraceRows } from '../trace-rows.ts';
 import { NIL, type Value, valueKey } from '../value.ts';
 import type { Budget } from './budget.ts';
 import { classesOf } from './classes.ts';
-import { type ComparedField, comparedFields, comparedValues } from './compared-fields.ts';
+import { type ComparedField, ComparedFields, comparedValues } from './compared-fields.ts';
 import type { SpanCounter } from './count-spans.ts';
 import { type Intervals, intervalOf, markIntervals } from './intervals.ts';
 import { compareValues } from './labels.ts';
@@ -55,6 +55,7 @@ export class Comparison implements SpanCounter {
   readonly #maxValues: number;
   readonly #batches: { source: BatchRows; marks: Int16Array }[] = [];
   readonly #spans: { trace: TraceRows; span: number; mark: number }[] = [];
+  readonly #fields = new ComparedFields();
   readonly #attributes = new Map<string, Attribute>();
   /** By mark. */
   readonly #totals: Uint32Array;
@@ -87,7 +88,7 @@ export class Comparison implements SpanCounter {
       this.#totals[mark] = (this.#totals[mark] as number) + 1;
     }
     this.#batches.push({ source, marks });
-    for (const compared of comparedFields(source, intervals)) {
+    for (const compared of this.#fields.ofRows(source, intervals)) {
       const { codes, size, valueOf } = classesOf(source, compared.field, intervals);
       const counts = new Uint32Array(size + 1);
       for (let row = 0; row < marks.length; row++) {
@@ -115,9 +116,7 @@ export class Comparison implements SpanCounter {
     this.#budget.take(SPAN_BYTES);
     this.#spans.push({ trace, span, mark });
     const source = trace.source(span);
-    const only = new Int32Array(source.batch.rows).fill(-1);
-    only[trace.row(span)] = 0;
-    for (const compared of comparedFields(source, only)) {
+    for (const compared of this.#fields.ofRow(source, trace.row(span))) {
       this.#count(compared, trace.value(span, compared.field), 1);
     }
   }

@@ -8,8 +8,9 @@ import { findSpans } from '../find-spans.ts';
 import { type Filter, factNeeds, joinNeeds, needsOf, noNeeds } from '../needs.ts';
 import { runPipeline } from '../run-pipeline.ts';
 import type { RunOptions } from '../search.ts';
-import { type SelectedBatch, SourceFailure, selectTraces } from '../select-traces.ts';
+import { type SelectedBatch, selectTraces } from '../select-traces.ts';
 import type { Source } from '../source.ts';
+import { SourceFailure } from '../source-failure.ts';
 import type { TraceRows } from '../trace-rows.ts';
 import { type Intervals, intervalOf, markIntervals } from './intervals.ts';
 

@@ -4,13 +4,16 @@ import type { Label } from '../answer.ts';
 import type { BatchRows } from '../batch-rows.ts';
 import type { TraceRows } from '../trace-rows.ts';
 import { NIL, type Value } from '../value.ts';
-import { type Classes, classesOf } from './classes.ts';
+import type { Budget } from './budget.ts';
+import { type Classes, classesOf, compactClasses } from './classes.ts';
 import { distinctElements, labelsKey } from './labels.ts';
 
 // Hot path: once a row. Benchmark: metrics.bench.ts.
 
 /** Of one query, before `topk()` and the limit of series. */
 export const MAX_GROUPS = 20_000;
+
+const GROUP_BYTES = 300;
 
 /** Groups of one span: each element of an array counts. Two labels of a thousand elements are a million. */
 const MAX_GROUPS_OF_SPAN = 1000;
@@ -21,11 +24,13 @@ export class Groups {
   readonly labels: Label[][] = [];
   readonly #known = new Map<string, number>();
   readonly #name: string | undefined;
+  readonly #budget: Budget;
 
   /** @param name The label of the only group, where there is no `by`. */
-  constructor(by: readonly Field[], name: string | undefined) {
+  constructor(by: readonly Field[], name: string | undefined, budget: Budget) {
     this.by = by;
     this.#name = name;
+    this.#budget = budget;
   }
 
   /** Groups of a span with these values of `by`. Throws `limited` where there are too many. */
@@ -57,6 +62,8 @@ export class Groups {
     if (number === undefined) {
       number = this.labels.length;
       if (number >= MAX_GROUPS) throw tooManySeries();
+      // Its labels, and their text again as the key.
+      this.#budget.take(GROUP_BYTES + 4 * key.length);
       this.#known.set(key, number);
       this.labels.push(labels);
     }
@@ -117,16 +124,25 @@ interface Tuples {
 function tuplesOf(by: readonly Field[], source: BatchRows, marks: Int32Array): Tuples {
   let tuples: Tuples | undefined;
   for (const field of by) {
-    const classes = classesOf(source, field, marks);
-    if (tuples === undefined) tuples = { ...classes, valuesOf: (code) => [valueOf(classes, code)] };
-    else tuples = paired(tuples, classes, marks);
+    let classes = classesOf(source, field, marks);
+    // Dictionaries of blocks have entries that no row has, and values that are there several times.
+    if (by.length > 1 && classes.size > MANY_CLASSES) classes = compactClasses(classes, marks);
+    tuples = tuples === undefined ? singles(classes) : paired(tuples, classes, marks);
   }
   return tuples ?? { codes: new Int32Array(source.batch.rows), size: 1, valuesOf: () => [] };
+}
+
+function singles(classes: Classes): Tuples {
+  const { codes, size } = classes;
+  return { codes, size, valuesOf: (code) => [valueOf(classes, code)] };
 }
 
 function valueOf(classes: Classes, code: number): Value {
   return code < 0 ? NIL : classes.valueOf(code);
 }
+
+/** More are looked through before they are paired. */
+const MANY_CLASSES = 300;
 
 /** Pairs of fewer classes are numbered in a table. */
 const MAX_TABLE_PAIRS = 1 << 20;

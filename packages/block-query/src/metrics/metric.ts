@@ -35,15 +35,21 @@ export function metricOf(stage: GroupedStage, intervals: Intervals, budget: Budg
   switch (stage.function) {
     case 'rate':
     case 'count_over_time':
-      return new CountMetric(new Groups(stage.by, stage.function), intervals, budget, stage.function);
+      return new CountMetric(new Groups(stage.by, stage.function, budget), intervals, budget, stage.function);
     case 'histogram_over_time':
-      return new BucketMetric(new Groups(stage.by, undefined), stage.field, undefined, intervals, budget);
+      return new BucketMetric(new Groups(stage.by, undefined, budget), stage.field, undefined, intervals, budget);
     case 'quantile_over_time':
-      return new BucketMetric(new Groups(stage.by, undefined), stage.field, stage.quantiles, intervals, budget);
+      return new BucketMetric(new Groups(stage.by, undefined, budget), stage.field, stage.quantiles, intervals, budget);
     case 'min_over_time':
     case 'max_over_time':
     case 'avg_over_time':
     case 'sum_over_time':
-      return new NumberMetric(new Groups(stage.by, stage.function), stage.field, stage.function, intervals, budget);
+      return new NumberMetric(
+        new Groups(stage.by, stage.function, budget),
+        stage.field,
+        stage.function,
+        intervals,
+        budget,
+      );
   }
 }

@@ -28,12 +28,21 @@ export function numberOfValue(value: Value): NumberParts {
   switch (value.type) {
     case 'int':
     case 'duration':
-      return { type: INTEGER, high: Number(value.value >> 32n), low: Number(value.value & 0xffffffffn) };
+      return integerParts(value.value);
     case 'float':
       return { type: Number.isNaN(value.value) ? NO_NUMBER : FLOAT, high: value.value, low: 0 };
     default:
       return { type: NO_NUMBER, high: 0, low: 0 };
   }
+}
+
+function integerParts(value: bigint): NumberParts {
+  const number = Number(value);
+  if (!Number.isSafeInteger(number)) {
+    return { type: INTEGER, high: Number(value >> 32n), low: Number(value & 0xffffffffn) };
+  }
+  const high = Math.floor(number / 4294967296);
+  return { type: INTEGER, high, low: number - high * 4294967296 };
 }
 
 /** Of rows that are marked. */

@@ -1,10 +1,16 @@
 import type { SecondStage, Static } from '@vivace/traceql';
 import { compareFlags, positiveOperator, verdict } from '../value.ts';
+import type { Budget } from './budget.ts';
 import type { RawSeries, Samples } from './raw-series.ts';
 
 /** What comes after the metric, over all series, in order of their labels. Those left without samples are dropped. */
-export function applySecondStage(stage: SecondStage, series: readonly RawSeries[]): RawSeries[] {
-  const read = series.map(({ labels, read }) => ({ labels, samples: read() }));
+export function applySecondStage(stage: SecondStage, series: readonly RawSeries[], budget: Budget): RawSeries[] {
+  const read = series.map(({ labels, read }) => {
+    const samples = read();
+    // Of each interval a value, whether it is there, and whether it stays.
+    budget.take(10 * samples.values.length);
+    return { labels, samples };
+  });
   const all = read.map(({ samples }) => samples);
   const kept = stage.kind === 'metrics-filter' ? filtered(stage, all) : ranked(stage, all);
   return read.flatMap(({ labels, samples: { values } }, i) => {
