@@ -34,6 +34,11 @@ export class BatchRows {
   readonly batch: Batch;
   readonly #fragments = new Map<CodedColumn, Map<number, FragmentMessage>>();
   #traceOfRow: Int32Array | undefined;
+  // Asked for once a span: looking a column up costs more than reading it.
+  #start: Uint32Array | undefined;
+  #end: Uint32Array | undefined;
+  #resource: Int32Array | undefined;
+  readonly #attributes = new Map<string, CodedColumn[]>();
   #firstEvents: Int32Array | undefined;
 
   constructor(batch: Batch) {
@@ -71,16 +76,19 @@ export class BatchRows {
 
   /** Resource attribute `service.name` where it is a string, else "". */
   service(row: number): string {
-    const value = this.resource(this.batch.resource()[row] as number).get('service.name');
+    this.#resource ??= this.batch.resource();
+    const value = this.resource(this.#resource[row] as number).get('service.name');
     return value?.type === 'string' ? value.value : '';
   }
 
   startOf(row: number): bigint {
-    return time(this.batch.start(), row);
+    this.#start ??= this.batch.start();
+    return time(this.#start, row);
   }
 
   endOf(row: number): bigint {
-    return time(this.batch.end(), row);
+    this.#end ??= this.batch.end();
+    return time(this.#end, row);
   }
 
   durationOf(row: number): bigint {
@@ -195,8 +203,9 @@ export class BatchRows {
   }
 
   #attribute(row: number, key: string): Value {
-    const { batch } = this;
-    return this.#columnsValue(batch.attributes(key), row, this.#fragmentOf('span', batch.overflow(), row), key);
+    let columns = this.#attributes.get(key);
+    if (columns === undefined) this.#attributes.set(key, (columns = this.batch.attributes(key)));
+    return this.#columnsValue(columns, row, this.#fragmentOf('span', this.batch.overflow(), row), key);
   }
 
   #columnsValue(
