@@ -5,8 +5,9 @@ import { fieldsIn } from './conjunction.ts';
 import { type Filter, factNeeds, joinNeeds, needsOf } from './needs.ts';
 import { mayHold } from './prune.ts';
 import { findSeams, type TracePart } from './seams.ts';
-import { mergeSeamed, SourceFailure } from './select-traces.ts';
+import { mergeSeamed } from './select-traces.ts';
 import type { Source } from './source.ts';
+import { atSource } from './source-failure.ts';
 import { selectRows } from './span-scan.ts';
 import type { TraceRows } from './trace-rows.ts';
 
@@ -78,15 +79,6 @@ export async function findSpans(
   const partNeeds = joinNeeds(factNeeds(), scanNeeds);
   result.merged = await mergeSeamed(sources, seams, seamed, opened, partNeeds, { fields, signal });
   return result;
-}
-
-/** What fails is the source's failure, but for the end of the query. */
-export async function atSource<T>({ id }: Source, signal: AbortSignal, run: () => Promise<T>): Promise<T> {
-  try {
-    return await run();
-  } catch (error) {
-    throw signal.aborted ? error : new SourceFailure(id, error);
-  }
 }
 
 /** Takes the marks from all rows of seamed traces, and gives those traces of which a row had one and may fulfil the filter. */

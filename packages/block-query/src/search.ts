@@ -8,9 +8,10 @@ import { type Candidate, CandidateQueue } from './candidate-queue.ts';
 import { traceRowsOf } from './column-flags.ts';
 import { factNeeds, fieldsOfQuery, joinNeeds, needsOf, noNeeds } from './needs.ts';
 import { runPipeline } from './run-pipeline.ts';
-import { type SelectedBatch, SourceFailure, selectTraces } from './select-traces.ts';
+import { type SelectedBatch, selectTraces } from './select-traces.ts';
 import { answerSpan, type ShownField, shownFields } from './shown-fields.ts';
 import type { Source } from './source.ts';
+import { SourceFailure } from './source-failure.ts';
 import type { TraceRows } from './trace-rows.ts';
 
 export interface SearchRequest {

@@ -11,18 +11,9 @@ import { maskOf, type RowList } from './row-list.ts';
 import type { Hits } from './run-pipeline.ts';
 import { findSeams, type Seams, type TracePart } from './seams.ts';
 import type { Source } from './source.ts';
+import { SourceFailure } from './source-failure.ts';
 import { selectRows } from './span-scan.ts';
 import type { TraceRows } from './trace-rows.ts';
-
-/** What went wrong with one source: the answer can be had without it. */
-export class SourceFailure extends Error {
-  readonly source: string;
-
-  constructor(source: string, cause: unknown) {
-    super(`${source} cannot be read`, { cause });
-    this.source = source;
-  }
-}
 
 export interface SelectOptions {
   pipeline: Pipeline;

@@ -34,7 +34,7 @@ const { value } = fc.letrec<{ value: AnswerValue }>((tie) => ({
   value: fc.oneof(
     { maxDepth: 3 },
     ...scalar,
-    fc.record({ type: fc.constant('array'), values: fc.array(tie('value'), { maxLength: 4 }) }) as never,
+    fc.array(tie('value'), { maxLength: 4 }).map((values): AnswerValue => ({ type: 'array', values })),
   ),
 }));
 const attributes = fc.array(fc.record({ key: text, value }), { maxLength: 4 });

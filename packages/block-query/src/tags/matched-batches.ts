@@ -6,8 +6,8 @@ import { mayHold } from '../prune.ts';
 import { everyRow, maskOf, type RowList } from '../row-list.ts';
 import { findSeams } from '../seams.ts';
 import type { RunOptions } from '../search.ts';
-import { SourceFailure } from '../select-traces.ts';
 import type { Source } from '../source.ts';
+import { SourceFailure } from '../source-failure.ts';
 import { selectRows } from '../span-scan.ts';
 import { RowSet } from './row-set.ts';
 

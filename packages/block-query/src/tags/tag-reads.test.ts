@@ -3,8 +3,8 @@ import { blockOrder, buildSet, type StoredBlock, storeBlock, type TestSpan } fro
 import { parse, parseField } from '@vivace/traceql';
 import { describe, expect, test } from 'vitest';
 import type { Filter } from '../needs.ts';
-import { SourceFailure } from '../select-traces.ts';
 import { blockSource, headSource, type Source } from '../source.ts';
+import { SourceFailure } from '../source-failure.ts';
 import { INTRINSIC_TAGS } from './intrinsics.ts';
 import { tagValues } from './tag-values.ts';
 import { tags } from './tags.ts';
