@@ -1,7 +1,7 @@
 import { VivaceError } from '@vivace/kernel';
 
 /** What the sums and counts of one query may take, its series included. */
-export const MAX_METRIC_BYTES = 96 * 1024 * 1024;
+const MAX_METRIC_BYTES = 96 * 1024 * 1024;
 
 /** Bytes that one query has taken. */
 export class Budget {

@@ -21,7 +21,7 @@ import { noSamples, type RawSeries } from './raw-series.ts';
 export type CompareStage = Extract<MetricsStage, { function: 'compare' }>;
 
 /** An attribute with more values is not compared, but said to have too many. */
-export const MAX_VALUES = 10_000;
+const MAX_VALUES = 10_000;
 const MAX_ATTRIBUTES = 2000;
 /** What a value that is known takes besides its text, roughly. */
 const VALUE_BYTES = 200;

@@ -11,7 +11,7 @@ import { distinctElements, labelsKey } from './labels.ts';
 // Hot path: once a row. Benchmark: metrics.bench.ts.
 
 /** Of one query, before `topk()` and the limit of series. */
-export const MAX_GROUPS = 20_000;
+const MAX_GROUPS = 20_000;
 
 const GROUP_BYTES = 300;
 
@@ -84,7 +84,7 @@ function tooManySeries(): VivaceError {
 }
 
 /** What stands in `RowGroups.table` instead of one group. */
-export const NOT_ONE_GROUP = -1;
+const NOT_ONE_GROUP = -1;
 
 /** Groups of the rows of a batch. */
 export interface RowGroups {

@@ -11,7 +11,7 @@ export interface Intervals {
 }
 
 /** More are a programmer's error: the API allows no more. */
-export const MAX_INTERVALS = 11_000;
+const MAX_INTERVALS = 11_000;
 
 export function intervalsOf(start: bigint, end: bigint, step: bigint): Intervals {
   assert(step > 0n && end > start && (end - start) % step === 0n, 'a range is a whole number of steps');
