@@ -24,6 +24,13 @@ export interface DatasetOptions {
   uniqueKeys: boolean;
   /** Spans of one huge trace amid the others, 0 for none. They are not counted in `spans`. */
   giantTraceSpans: number;
+  /** Keep what is true of every span, to judge queries by. */
+  facts: boolean;
+}
+
+/** Nanoseconds since 1970 that no pod's clock is before: a clock may be behind, and all times stay positive. */
+export function originNs({ startMs, clockSkewMs }: DatasetOptions): bigint {
+  return BigInt(Math.floor(startMs - clockSkewMs)) * 1_000_000n;
 }
 
 export const MILLION = 1_000_000;
@@ -42,6 +49,7 @@ export const SHOP: Omit<DatasetOptions, 'startMs'> = {
   clockSkewMs: 0,
   uniqueKeys: false,
   giantTraceSpans: 0,
+  facts: false,
 };
 
 /** Named datasets: the plain shop, and one for each hard part. */
@@ -54,5 +62,6 @@ export const SCENARIOS: Record<string, Partial<DatasetOptions>> = {
   'clock-skew': { clockSkewMs: 60_000 },
   'unique-keys': { uniqueKeys: true },
   'million-span-trace': { giantTraceSpans: MILLION },
+  interplay: { spans: 3 * MILLION },
   hard: { keys: 500, tenants: 200, lateTraces: 10, resends: 10, clockSkewMs: 60_000, uniqueKeys: true },
 };

@@ -1,7 +1,8 @@
 import { fraction, seededRandom } from '@vivace/kernel';
 import { Batcher, type ExportRequest } from './batcher.ts';
-import type { DatasetOptions } from './dataset-options.ts';
+import { type DatasetOptions, originNs } from './dataset-options.ts';
 import { createShop } from './shop.ts';
+import { SpanFacts } from './span-facts.ts';
 import { TraceWriter } from './traces.ts';
 import { createTruth, type Truth } from './truth.ts';
 
@@ -30,6 +31,12 @@ export function createDataset(options: DatasetOptions): Dataset {
 function* generate(options: DatasetOptions, truth: Truth): Generator<DatasetRequest> {
   const random = seededRandom(options.seed);
   const shop = createShop(random, options.clockSkewMs);
+  if (options.facts) {
+    truth.facts = new SpanFacts(
+      originNs(options),
+      shop.services.map(({ name }) => name),
+    );
+  }
   const batcher = new Batcher(shop, options.requestSpans);
   const traces = new TraceWriter(shop, options, random, batcher, truth);
   // Resends draw from numbers of their own, so that they leave the spans as they are.

@@ -3,11 +3,14 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { isKind, systemClock, systemRandom } from '@vivace/kernel';
 import { storeDataset } from './dataset-file.ts';
+import { runInterplay } from './interplay.ts';
+import { interplayFigures } from './interplay-report.ts';
 import { machineFacts } from './machine.ts';
 import { type BenchOptions, HELP, parseOptions } from './options.ts';
 import { createProgress } from './progress.ts';
+import { queryFigures, queryRows } from './query-report.ts';
 import { figures, renderJson, renderTable } from './report.ts';
-import { type RunResult, runOnce } from './run.ts';
+import { runOnce } from './run.ts';
 
 /** The bench as a program: 0 when everything was right, 1 when an answer was wrong, 2 for a usage error. */
 async function main(argv: readonly string[], signal: AbortSignal): Promise<number> {
@@ -52,24 +55,45 @@ async function runAll(options: BenchOptions, workDir: string, signal: AbortSigna
     },
   );
   progress.end();
-  const runs: RunResult[] = [];
+  const context = { options, dataset, workDir, clock: systemClock, random: systemRandom, progress, signal };
+  const machine = machineFacts();
+  const { truth } = dataset;
+  let wrong: boolean;
   try {
-    for (let run = 0; run < options.runs; run++) {
-      const context = { options, dataset, workDir, clock: systemClock, random: systemRandom, progress, signal };
-      const result = await runOnce(context);
-      runs.push(result);
-      for (const complaint of result.complaints) process.stderr.write(`run ${run + 1}: ${complaint}\n`);
+    if (options.scenario === 'interplay') {
+      const runs = await repeat(options, () => runInterplay(context));
+      const all = interplayFigures(runs);
+      wrong = runs.some(({ complaints }) => complaints.length > 0);
+      await print(options, {
+        table: renderTable(all, machine, options, truth),
+        json: renderJson(all, machine, options, truth, runs),
+      });
+    } else {
+      const runs = await repeat(options, () => runOnce(context));
+      const all = figures(runs);
+      wrong = runs.some(({ complaints }) => complaints.length > 0);
+      await print(options, {
+        table: renderTable(all, machine, options, truth, queryRows(runs)),
+        json: renderJson([...all, ...queryFigures(runs)], machine, options, truth, runs),
+      });
     }
   } finally {
     await dataset.close();
   }
-  const machine = machineFacts();
-  const all = figures(runs);
-  await print(options, {
-    table: renderTable(all, machine, options, dataset.truth),
-    json: renderJson(all, machine, options, dataset.truth, runs),
-  });
-  return runs.every((run) => run.complaints.length === 0) ? 0 : 1;
+  return wrong ? 1 : 0;
+}
+
+async function repeat<Result extends { complaints: readonly string[] }>(
+  { runs }: BenchOptions,
+  once: () => Promise<Result>,
+): Promise<Result[]> {
+  const results: Result[] = [];
+  for (let run = 0; run < runs; run++) {
+    const result = await once();
+    results.push(result);
+    for (const complaint of result.complaints) process.stderr.write(`run ${run + 1}: ${complaint}\n`);
+  }
+  return results;
 }
 
 async function print(options: BenchOptions, { table, json }: { table: string; json: string }): Promise<void> {

@@ -6,6 +6,9 @@ export interface Operation {
   scope: number;
   kind: number;
   name: Uint8Array;
+  /** The name, and the attributes that are always the same, as the truth about queries needs them. */
+  label: string;
+  attributes: ReadonlyMap<string, Value>;
   fixed: Uint8Array;
   /** Beginning of the one text attribute that differs each time (url, cache key, message id). */
   prefix: Uint8Array;
@@ -24,7 +27,7 @@ export interface Publication {
   consume: Operation;
 }
 
-const KIND = { internal: 1, server: 2, client: 3, producer: 4, consumer: 5 } as const;
+export const KIND = { internal: 1, server: 2, client: 3, producer: 4, consumer: 5 } as const;
 export const SCOPES = 5;
 export const PODS = 3;
 export const SCOPE = { http: 0, rpc: 1, database: 2, cache: 3, messaging: 4 } as const;
@@ -41,6 +44,8 @@ function operation(
     scope,
     kind,
     name: text(0x2a, name),
+    label: name,
+    attributes: new Map(attributes),
     fixed: Uint8Array.from(attributes.flatMap(([key, value]) => [...attribute(ATTRIBUTE_TAG.span, key, value)])),
     prefix: utf8Encode(prefix),
     write,

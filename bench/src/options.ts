@@ -16,6 +16,11 @@ export interface BenchOptions {
   /** Traces compared field by field, absent ids asked, traces whose spans are counted. */
   samples: number;
   count: number;
+  /** Queries of each kind, 0 for none; and servers started for the first question of each metrics query. */
+  queries: number;
+  fresh: number;
+  /** Clients that scan at the same time in the scenario interplay. */
+  scans: number;
   settleMs: number;
   json: string | undefined;
   /** A server that runs already. */
@@ -54,6 +59,9 @@ the measurement
   --runs N              figures are medians of the runs (default 3, with --url 1)
   --samples N           traces looked up and compared field by field, and absent ids asked (default 200)
   --count N             traces whose spans are only counted (default 1000)
+  --queries N           asked of each kind in the query suite; 0 leaves it out (default 40)
+  --fresh N             servers started to ask each metrics query first of all (default 3, with --url 0)
+  --scans N             clients that scan while the scenario interplay loads (default 2)
   --settle SECONDS      processor time and memory count until so long after the flush (default 10)
   --json FILE           write all figures of all runs; - is standard output
   --work-dir DIR        where data is made and stored (default the system's temporary directory)
@@ -85,6 +93,9 @@ const FLAGS = {
   runs: { type: 'string' },
   samples: { type: 'string', default: '200' },
   count: { type: 'string', default: '1000' },
+  queries: { type: 'string', default: '40' },
+  fresh: { type: 'string' },
+  scans: { type: 'string', default: '2' },
   settle: { type: 'string', default: '10' },
   json: { type: 'string' },
   'work-dir': { type: 'string' },
@@ -106,6 +117,7 @@ export function parseOptions(argv: readonly string[], freshSeed: number): BenchO
   if ((command !== 'run' && command !== 'micro' && command !== 'help') || positionals.length > 1) {
     throw usage(`no such command: ${positionals.join(' ')}; write micro, or only options`);
   }
+  if (values.scenario === 'interplay' && values.tenants !== undefined) throw usage('interplay has one tenant');
   if (!Object.hasOwn(SCENARIOS, values.scenario)) {
     throw usage(`no such scenario: ${values.scenario}; write one of ${Object.keys(SCENARIOS).join(', ')}`);
   }
@@ -116,13 +128,16 @@ export function parseOptions(argv: readonly string[], freshSeed: number): BenchO
   return {
     command,
     scenario: values.scenario,
-    dataset: dataset(values, command === 'micro' ? { spans: MICRO_SPANS } : {}, freshSeed),
+    dataset: dataset(values, command === 'micro' ? { spans: MICRO_SPANS, facts: false } : {}, freshSeed),
     runs: runs(values),
     connections: number('connections', values.connections, 1, 1000),
     rate: number('rate', values.rate, 0, 1e9),
     encoding,
     samples: number('samples', values.samples, 0, 1000),
     count: number('count', values.count, 0, 1e9),
+    queries: number('queries', values.queries, 0, 1000),
+    fresh: fresh(values),
+    scans: number('scans', values.scans, 1, 100),
     settleMs: number('settle', values.settle, 0, 3600) * 1000,
     json: values.json,
     target: target(values),
@@ -148,6 +163,13 @@ function runs(values: Values): number {
   return 1;
 }
 
+/** Only a server that the bench started can be started again. */
+function fresh(values: Values): number {
+  if (values.url === undefined) return number('fresh', values.fresh ?? '3', 0, 100);
+  if (values.fresh !== undefined && values.fresh !== '0') throw usage('--fresh is not for a server that runs already');
+  return 0;
+}
+
 function dataset(
   values: Values,
   defaults: Partial<DatasetOptions>,
@@ -166,6 +188,7 @@ function dataset(
   set('late-traces', 'lateTraces', 0, 100);
   set('resends', 'resends', 0, 100);
   set('clock-skew', 'clockSkewMs', 0, 86_400_000);
+  options.facts = values.queries !== '0' && values.scenario !== 'interplay' && defaults.facts !== false;
   if (values['unique-keys'] === true) options.uniqueKeys = true;
   if (values['million-span-trace'] === true) options.giantTraceSpans = MILLION;
   return options;

@@ -2,6 +2,7 @@ import type { Machine } from './machine.ts';
 import type { BenchOptions } from './options.ts';
 import type { RunResult } from './run.ts';
 import { median } from './statistics.ts';
+import { alignColumns, format } from './table.ts';
 import type { Truth } from './truth.ts';
 
 /** One line of the table: a figure of every run, and how to print it. */
@@ -49,9 +50,19 @@ export function figures(runs: readonly RunResult[]): Figure[] {
     ),
     figure('blocks', '', 0, ({ blocks }) => blocks?.blocks),
     figure('ack to readable under load, p50', 'ms', 1, (run) => run.freshLoaded.latency.p50Ms),
+    figure('ack to readable under load, p95', 'ms', 1, (run) => run.freshLoaded.latency.p95Ms),
     figure('ack to readable under load, max', 'ms', 1, (run) => run.freshLoaded.latency.maxMs),
     figure('ack to readable at rest, p50', 'ms', 1, (run) => run.freshIdle.latency.p50Ms),
+    figure('ack to readable at rest, p95', 'ms', 1, (run) => run.freshIdle.latency.p95Ms),
     figure('ack to readable at rest, max', 'ms', 1, (run) => run.freshIdle.latency.maxMs),
+    ...(['searchLoaded', 'searchIdle'] as const).flatMap((which) => {
+      const name = `ack to searchable ${which === 'searchLoaded' ? 'under load' : 'at rest'}`;
+      return [
+        figure(`${name}, p50`, 'ms', 1, (run) => run[which].latency.p50Ms),
+        figure(`${name}, p95`, 'ms', 1, (run) => run[which].latency.p95Ms),
+        figure(`${name}, max`, 'ms', 1, (run) => run[which].latency.maxMs),
+      ];
+    }),
     figure('restart until ready', 'ms', 0, (run) => run.restartMs),
     ...(['cold', 'warm', 'absent'] as const).flatMap((pass) => [
       figure(`by id ${pass}, p50`, 'ms', 2, (run) => run[pass]?.latency.p50Ms),
@@ -81,7 +92,13 @@ function scaled(bytes: number | undefined): number | undefined {
 }
 
 /** The table that a person reads: the median and every run; figures that no run has are left out. */
-export function renderTable(all: readonly Figure[], machine: Machine, options: BenchOptions, truth: Truth): string {
+export function renderTable(
+  all: readonly Figure[],
+  machine: Machine,
+  options: BenchOptions,
+  truth: Truth,
+  queries: readonly string[][] = [],
+): string {
   const rows = [
     [
       '',
@@ -98,28 +115,14 @@ export function renderTable(all: readonly Figure[], machine: Machine, options: B
         ...(values.length === 1 ? [] : values.map((value) => format(value, digits))),
       ]),
   ];
-  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
-  const lines = rows.map((row) =>
-    row
-      .map((cell, column) => {
-        const left = column === 0 || column === 2;
-        return left ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0);
-      })
-      .join('  ')
-      .trimEnd(),
-  );
   return [
     `${machine.cpu}, ${machine.cores} cores, ${Math.round(machine.memoryBytes / 1e9)} GB, ${machine.system}, Node ${machine.node}`,
     `${options.scenario}: ${truth.spans} spans in ${truth.traces} traces, ${(truth.bytes / truth.spans).toFixed(0)} bytes a span on the wire, seed ${options.dataset.seed}, ${options.connections} connections`,
     '',
-    ...lines,
+    ...alignColumns(rows),
+    ...(queries.length === 0 ? [] : ['', ...alignColumns(queries, new Set([0]))]),
     '',
   ].join('\n');
-}
-
-function format(value: number, digits: number): string {
-  if (Number.isNaN(value)) return '–';
-  return value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 
 /** Everything, for machines. Figures not measured are null. */
@@ -128,7 +131,7 @@ export function renderJson(
   machine: Machine,
   options: BenchOptions,
   truth: Truth,
-  runs: readonly RunResult[],
+  runs: readonly unknown[],
 ): string {
   const { spans, traces, lateTraces, bytes } = truth;
   const medians = all.map(({ name, unit, values }) => ({

@@ -1,14 +1,16 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { type Clock, type Random, seededRandom } from '@vivace/kernel';
+import type { GroupResult } from './ask.ts';
 import { countTraces, type LookupOptions, type Lookups, lookUpAbsent, lookUpGiant, lookUpTraces } from './by-id.ts';
 import { type StoredDataset, sentText } from './dataset-file.ts';
-import { type Freshness, probeFreshness } from './freshness.ts';
+import { type Freshness, type FreshnessOptions, probeFreshness } from './freshness.ts';
 import { bodyText, call } from './http.ts';
 import { type LoadResult, load } from './load.ts';
 import type { BenchOptions } from './options.ts';
 import { processTreesReadable, type TreeWatch, watchTree } from './process-tree.ts';
 import type { Progress } from './progress.ts';
+import { runQueries } from './query-suite.ts';
 import { type OwnServer, type Server, startServer } from './server.ts';
 import { measureBlocks, measureStored, type Stored, type StoredBlocks } from './stored.ts';
 
@@ -39,6 +41,11 @@ export interface RunResult {
   blocks: StoredBlocks | undefined;
   freshLoaded: Freshness;
   freshIdle: Freshness;
+  /** As the two before, asked by TraceQL. */
+  searchLoaded: Freshness;
+  searchIdle: Freshness;
+  /** One a group of questions; empty where none were asked. */
+  queries: GroupResult[];
   restartMs: number | undefined;
   cold: Lookups | undefined;
   warm: Lookups;
@@ -62,12 +69,12 @@ export async function runOnce(context: RunContext): Promise<RunResult> {
   const dataDir = await mkdtemp(path.join(context.workDir, 'data-'));
   let server: OwnServer | undefined = await startServer({ dataDir, tenants, clock, signal });
   const running = { ...context, signal: AbortSignal.any([signal, server.died]) };
-  const restart = async () => {
+  const restart = async <Stopped>(whileStopped: () => Promise<Stopped>) => {
     await server?.stop();
     server = undefined;
-    const blocks = await measureBlocks(dataDir, context);
+    const stopped = await whileStopped();
     server = await startServer({ dataDir, tenants, clock, signal });
-    return { server, blocks };
+    return { server, stopped };
   };
   try {
     return await measure(running, server, dataDir, restart);
@@ -82,21 +89,25 @@ export async function runOnce(context: RunContext): Promise<RunResult> {
   }
 }
 
+/** Stops the server, does something meanwhile, and starts it again. */
+type Restart = <Stopped>(whileStopped: () => Promise<Stopped>) => Promise<{ server: OwnServer; stopped: Stopped }>;
+
 async function measure(
   context: RunContext,
   server: Server,
   dataDir: string | undefined,
-  restart?: () => Promise<{ server: OwnServer; blocks: StoredBlocks }>,
+  restart?: Restart,
 ): Promise<RunResult> {
   const { options, dataset, clock, signal, progress } = context;
   const watch = server.pid !== undefined && processTreesReadable() ? watchTree(server.pid, clock) : undefined;
-  const { loads, freshLoaded, flushMs } = await loadAll(context, server);
+  const { loads, freshLoaded, searchLoaded, flushMs } = await loadAll(context, server);
   progress.begin('settling', 1);
   await clock.sleep(options.settleMs, signal);
   progress.end();
   const usage = (watch as TreeWatch | undefined)?.stop();
   const stored = dataDir === undefined ? undefined : await measureStored(dataDir);
-  const { server: restarted, blocks } = (await restart?.()) ?? {};
+  const blocksOf = () => measureBlocks(dataDir as string, context);
+  const { server: restarted, stopped: blocks } = (await restart?.(blocksOf)) ?? {};
   const now = restarted ?? server;
   const nowSignal = restarted === undefined ? signal : AbortSignal.any([signal, restarted.died]);
   const lookups: LookupOptions = {
@@ -107,9 +118,12 @@ async function measure(
     sentText: (traceId, spanId) => sentText(dataset, traceId, spanId),
   };
   const reads = await lookUpAll(context, lookups, restarted !== undefined);
+  const again = restart && (async () => (await restart(async () => undefined)).server);
+  const { results: queries, server: last } = await runQueries({ ...context, signal: nowSignal }, now, again);
   // Last: what the probes send must not be in the way of what is measured before.
-  const idle = freshnessOptions({ ...context, signal: nowSignal }, now);
-  const freshIdle = await probeFreshness(idle, (probes) => probes >= IDLE_PROBES);
+  const enough = (probes: number) => probes >= IDLE_PROBES;
+  const freshIdle = await probeFreshness(freshnessOptions(context, last, 'id'), enough);
+  const searchIdle = await probeFreshness(freshnessOptions(context, last, 'query'), enough);
   const acceptedSpans = loads.reduce((sum, result) => sum + result.acceptedSpans, 0);
   const loadMs = loads.reduce((sum, result) => sum + result.elapsedMs, 0);
   const result: RunResult = {
@@ -125,6 +139,9 @@ async function measure(
     blocks,
     freshLoaded,
     freshIdle,
+    searchLoaded,
+    searchIdle,
+    queries,
     restartMs: restarted?.startMs,
     ...reads,
     complaints: [],
@@ -137,11 +154,14 @@ async function measure(
 async function loadAll(
   context: RunContext,
   server: Server,
-): Promise<{ loads: LoadResult[]; freshLoaded: Freshness; flushMs: number }> {
+): Promise<{ loads: LoadResult[]; freshLoaded: Freshness; searchLoaded: Freshness; flushMs: number }> {
   const { options, dataset, clock, random, signal, progress } = context;
   let loading = true;
-  const probing = probeFreshness(freshnessOptions(context, server), () => !loading);
-  // Failures of the probe are reported when it is awaited; until then the load must not fall over them.
+  const probing = Promise.all([
+    probeFreshness(freshnessOptions(context, server, 'id'), () => !loading),
+    probeFreshness(freshnessOptions(context, server, 'query'), () => !loading),
+  ]);
+  // Failures of the probes are reported when they are awaited; until then the load must not fall over them.
   probing.catch(() => {});
   const loads: LoadResult[] = [];
   let flushMs = 0;
@@ -174,10 +194,11 @@ async function loadAll(
   } finally {
     loading = false;
   }
-  return { loads, freshLoaded: await probing, flushMs };
+  const [freshLoaded, searchLoaded] = await probing;
+  return { loads, freshLoaded, searchLoaded, flushMs };
 }
 
-async function flush(api: URL, signal: AbortSignal): Promise<number> {
+export async function flush(api: URL, signal: AbortSignal): Promise<number> {
   const answer = await call(new URL('/flush', api), { method: 'POST', signal });
   if (answer.status < 200 || answer.status > 299) {
     throw new Error(`POST /flush was answered ${answer.status}: ${bodyText(answer)}`);
@@ -206,8 +227,12 @@ async function lookUpAll(
   return { cold, warm, v2, absent, counted, giant: found };
 }
 
-function freshnessOptions({ options, clock, random, signal }: RunContext, { api, otlp }: Server) {
-  return { api, otlp, tenants: options.dataset.tenants > 1, clock, random, signal };
+function freshnessOptions(
+  { options, clock, random, signal }: RunContext,
+  { api, otlp }: Server,
+  by: 'id' | 'query',
+): FreshnessOptions {
+  return { api, otlp, tenants: options.dataset.tenants > 1, clock, random, signal, by };
 }
 
 /** `count` of the values, spread over all of them. */
@@ -234,5 +259,10 @@ function complaints(result: RunResult): string[] {
   if (giant?.complaint !== undefined) found.push(`the giant trace: ${giant.complaint}`);
   const lost = result.freshLoaded.lost + result.freshIdle.lost;
   if (lost > 0) found.push(`${lost} acknowledged probes were not readable within 10 s`);
+  const notFound = result.searchLoaded.lost + result.searchIdle.lost;
+  if (notFound > 0) found.push(`${notFound} acknowledged probes were not found by a search within 10 s`);
+  for (const { name, asked, right, complaints: wrong } of result.queries) {
+    if (right < asked) found.push(`${name}: ${right} of ${asked} right`, ...wrong);
+  }
   return found;
 }

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import path from 'node:path';
 import type { Clock } from '@vivace/kernel';
 import { call } from './http.ts';
+import { processTreesReadable, readTree } from './process-tree.ts';
 
 /** A server to be measured. */
 export interface Server {
@@ -11,6 +12,11 @@ export interface Server {
   otlp: URL;
   /** Root of its process tree, if it is known. */
   pid: number | undefined;
+}
+
+/** User and system time of its process tree so far; undefined where that cannot be read. */
+export function cpuSeconds({ pid }: Server): number | undefined {
+  return pid === undefined || !processTreesReadable() ? undefined : readTree(pid)?.cpuSeconds;
 }
 
 export interface OwnServer extends Server {

@@ -2,15 +2,24 @@
  * One span after another as OTLP bytes. Hot path: `npm run bench -- micro` shows its speed; ids and times are
  * pairs of 32-bit halves, constant parts were encoded by the shop.
  */
-import { bytesToHex, type Random } from '@vivace/kernel';
-import { ATTRIBUTE_TAG, attribute, attributeKey, text, writeInteger } from './attributes.ts';
+import { bytesToHex, type Random, utf8Encode } from '@vivace/kernel';
+import {
+  ATTRIBUTE_TAG,
+  attribute,
+  attributeKey,
+  text,
+  writeIdentified,
+  writeInteger,
+  writeNumbered,
+} from './attributes.ts';
 import type { Batcher } from './batcher.ts';
 import { ByteWriter } from './byte-writer.ts';
 import { canonicalSpans, contentHash } from './canonical.ts';
-import type { DatasetOptions } from './dataset-options.ts';
+import { type DatasetOptions, originNs } from './dataset-options.ts';
 import { longTail } from './long-tail.ts';
 import type { Operation } from './operations.ts';
 import type { Pod, Service, Shop } from './shop.ts';
+import type { SpanFacts } from './span-facts.ts';
 import type { SampledTrace } from './truth.ts';
 
 /** Where a span hangs and whose it is. A parent of zeros is none. */
@@ -28,6 +37,12 @@ const CACHE_MISS = Uint8Array.from([
   ...attribute(ATTRIBUTE_TAG.event, 'cache.tier', 'shared'),
   ...attribute(ATTRIBUTE_TAG.event, 'cache.max_age_s', 30),
 ]);
+const KEY = {
+  httpStatus: attributeKey('http.response.status_code'),
+  full: attributeKey('url.full'),
+  order: attributeKey('order.id'),
+};
+const ORDER = utf8Encode('ord-');
 const LINK_REASON = attribute(ATTRIBUTE_TAG.link, 'link.reason', 'same batch');
 
 export class SpanWriter {
@@ -36,6 +51,7 @@ export class SpanWriter {
   readonly #random: Random;
   readonly #batcher: Batcher;
   readonly #tail: ((writer: ByteWriter) => void) | undefined;
+  readonly #facts: SpanFacts | undefined;
   readonly #baseHigh: number;
   readonly #baseLow: number;
   readonly #traceId = new Uint8Array(16);
@@ -47,24 +63,27 @@ export class SpanWriter {
   #sampled: SampledTrace | undefined;
   #spans = 0;
   #late = false;
+  #orderHigh = 0;
+  #orderLow = 0;
   // Of the open span.
   #start = 0;
   #scope = 0;
   #uniqueKeys = 0;
 
-  constructor(shop: Shop, options: DatasetOptions, random: Random, batcher: Batcher) {
+  constructor(shop: Shop, options: DatasetOptions, random: Random, batcher: Batcher, facts: SpanFacts | undefined) {
+    this.#facts = facts;
     this.#shop = shop;
     this.#options = options;
     this.#random = random;
     this.#batcher = batcher;
     this.#tail = options.keys > 0 ? longTail(random, options.keys) : undefined;
-    // A pod's clock may be behind: counting from the earliest keeps all times positive.
-    const base = BigInt(Math.floor(options.startMs - options.clockSkewMs)) * 1_000_000n;
+    const base = originNs(options);
     this.#baseHigh = Number(base >> 32n);
     this.#baseLow = Number(base & 0xffffffffn);
   }
 
-  beginTrace(tenant: number, sampled: boolean): void {
+  /** Draws the id of the trace that begins next: first of all its numbers. */
+  newTraceId(): void {
     for (let at = 0; at < 16; at += 4) {
       const part = this.#random.u32();
       this.#traceId[at] = part >>> 24;
@@ -72,6 +91,12 @@ export class SpanWriter {
       this.#traceId[at + 2] = part >>> 8;
       this.#traceId[at + 3] = part;
     }
+  }
+
+  beginTrace(tenant: number, sampled: boolean, orderHigh: number, orderLow: number): void {
+    this.#facts?.beginTrace(orderHigh, orderLow);
+    this.#orderHigh = orderHigh;
+    this.#orderLow = orderLow;
     this.#tenant = tenant;
     this.#spans = 0;
     this.#late = false;
@@ -90,6 +115,7 @@ export class SpanWriter {
 
   endTrace(): { late: boolean; sampled: SampledTrace | undefined } {
     if (this.#sampled !== undefined) this.#sampled.late = this.#late;
+    this.#facts?.endTrace();
     return { late: this.#late, sampled: this.#sampled };
   }
 
@@ -119,6 +145,7 @@ export class SpanWriter {
     writer.byte(0x41);
     this.#time(writer, endNs + shiftNs);
     writer.put(operation.fixed);
+    this.#facts?.add(place, operation, [high, low], startNs + shiftNs, endNs - startNs);
     if (this.#sampled !== undefined) {
       this.#spanId.reset();
       this.#spanId.id64(high, low);
@@ -131,6 +158,24 @@ export class SpanWriter {
     const what = this.#shop.failures[failure] as Shop['failures'][number];
     this.#event(writer, place, atNs, what.event[place.service] as Uint8Array);
     writer.put(what.status);
+    if (this.#facts !== undefined) this.#facts.failed[this.#facts.count - 1] = 1;
+  }
+
+  httpStatus(writer: ByteWriter, status: number): void {
+    writeInteger(writer, ATTRIBUTE_TAG.span, KEY.httpStatus, status);
+    if (this.#facts !== undefined) this.#facts.httpStatus[this.#facts.count - 1] = status;
+  }
+
+  /** `url.full`: what all have in front, and a number. */
+  url(writer: ByteWriter, prefix: Uint8Array, number: number): void {
+    writeNumbered(writer, ATTRIBUTE_TAG.span, KEY.full, prefix, number);
+    if (this.#facts !== undefined) this.#facts.url[this.#facts.count - 1] = number + 1;
+  }
+
+  /** The id of the trace's order. */
+  order(writer: ByteWriter): void {
+    writeIdentified(writer, ATTRIBUTE_TAG.span, KEY.order, ORDER, this.#orderHigh, this.#orderLow);
+    if (this.#facts !== undefined) this.#facts.ordered[this.#facts.count - 1] = 1;
   }
 
   cacheMiss(writer: ByteWriter, place: Place, atNs: number): void {

@@ -16,8 +16,6 @@ import { addTrace, type Truth } from './truth.ts';
 const SPAN = ATTRIBUTE_TAG.span;
 const KEY = {
   path: attributeKey('url.path'),
-  full: attributeKey('url.full'),
-  httpStatus: attributeKey('http.response.status_code'),
   bodySize: attributeKey('http.response.body.size'),
   rpcStatus: attributeKey('rpc.grpc.status_code'),
   rows: attributeKey('db.response.returned_rows'),
@@ -25,13 +23,11 @@ const KEY = {
   messageId: attributeKey('messaging.message.id'),
   offset: attributeKey('messaging.kafka.offset'),
   customer: attributeKey('customer.id'),
-  order: attributeKey('order.id'),
   thread: attributeKey('thread.id'),
   threadName: attributeKey('thread.name'),
 };
 const PREFIX = {
   customer: utf8Encode('cust-'),
-  order: utf8Encode('ord-'),
   message: utf8Encode('msg-'),
   worker: utf8Encode('worker-'),
 };
@@ -56,7 +52,6 @@ export class TraceWriter {
   #budget = 0;
   /** Which failure is still to happen, -1 for none. */
   #failure = -1;
-  #order = 0;
   #customer = 0;
   #splits = false;
 
@@ -65,7 +60,7 @@ export class TraceWriter {
     this.#random = random;
     this.#batcher = batcher;
     this.#truth = truth;
-    this.#spans = new SpanWriter(shop, options, random, batcher);
+    this.#spans = new SpanWriter(shop, options, random, batcher, truth.facts);
     this.#latePercent = options.lateTraces;
     this.#pickTenant = options.tenants > 1 ? zipf(random, options.tenants) : () => 0;
   }
@@ -106,10 +101,11 @@ export class TraceWriter {
   }
 
   #begin(tenant: number, sampled: boolean): void {
-    this.#spans.beginTrace(tenant, sampled);
     this.#tenant = tenant;
-    this.#order = this.#random.u32();
+    this.#spans.newTraceId();
+    const order = this.#random.u32();
     this.#customer = this.#random.u32() % 50_000;
+    this.#spans.beginTrace(tenant, sampled, order, this.#customer);
   }
 
   #end(): void {
@@ -179,8 +175,8 @@ export class TraceWriter {
     const operation = overHttp ? call.overHttp : call.overRpc;
     const writer = this.#spans.open(place, operation, high, low, startNs, endNs);
     if (overHttp) {
-      writeNumbered(writer, SPAN, KEY.full, operation.prefix, random.u32() % 1_000_000);
-      writeInteger(writer, SPAN, KEY.httpStatus, 200);
+      this.#spans.url(writer, operation.prefix, random.u32() % 1_000_000);
+      this.#spans.httpStatus(writer, 200);
     } else {
       writeInteger(writer, SPAN, KEY.rpcStatus, 0);
     }
@@ -249,7 +245,7 @@ export class TraceWriter {
       writer.put((caller.pods[place.pod] as Pod).clientAddress);
       writeNumbered(writer, SPAN, KEY.path, operation.prefix, random.u32() % 1_000_000);
       const success = operation.write ? 201 : 200;
-      writeInteger(writer, SPAN, KEY.httpStatus, fails ? 500 + (random.u32() % 5) : success);
+      this.#spans.httpStatus(writer, fails ? 500 + (random.u32() % 5) : success);
       writeInteger(writer, SPAN, KEY.bodySize, Math.floor(this.#around(2200, 1)));
       if (depth < 2) writer.put(this.#shop.userAgents[random.u32() % this.#shop.userAgents.length] as Uint8Array);
     } else if (operation.scope === SCOPE.rpc) {
@@ -258,7 +254,7 @@ export class TraceWriter {
     }
     writeInteger(writer, SPAN, KEY.thread, random.u32() % 200);
     if (depth === 0) writeNumbered(writer, SPAN, KEY.customer, PREFIX.customer, this.#customer);
-    if (service.knowsOrder) writeIdentified(writer, SPAN, KEY.order, PREFIX.order, this.#order, this.#customer);
+    if (service.knowsOrder) this.#spans.order(writer);
   }
 
   /** The high half of a span id; never zero, which would say that there is none. */

@@ -1,4 +1,5 @@
 import { bytesToHex } from '@vivace/kernel';
+import type { SpanFacts } from './span-facts.ts';
 
 /**
  * What was sent, so that answers can be judged: every trace's id and number of spans, and of an even sample of
@@ -16,6 +17,8 @@ export interface Truth {
   ids: Uint8Array;
   counts: Uint32Array;
   tenants: Uint16Array;
+  /** What queries are judged by; undefined where none are asked. */
+  facts: SpanFacts | undefined;
 }
 
 export interface SampledTrace {
@@ -38,6 +41,7 @@ export function createTruth(): Truth {
     ids: new Uint8Array(16 * 1024),
     counts: new Uint32Array(1024),
     tenants: new Uint16Array(1024),
+    facts: undefined,
   };
 }
 

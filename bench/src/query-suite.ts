@@ -1,0 +1,59 @@
+import { askFresh, askGroups, type GroupResult, roundsOf } from './ask.ts';
+import { metricsQuestions } from './metrics-questions.ts';
+import type { QuestionGroup } from './question.ts';
+import type { RunContext } from './run.ts';
+import { searchQuestions } from './search-questions.ts';
+import type { Server } from './server.ts';
+import { tagQuestions } from './tag-questions.ts';
+import { askedTraces } from './trace-tests.ts';
+import type { Truth } from './truth.ts';
+
+const suites = new WeakMap<Truth, { groups: QuestionGroup[]; newestMs: number }>();
+
+/** The questions about a dataset, worked out once: every run asks the same. */
+function suiteOf(truth: Truth): { groups: QuestionGroup[]; newestMs: number } | undefined {
+  const { facts } = truth;
+  if (facts === undefined) return undefined;
+  let suite = suites.get(truth);
+  if (suite === undefined) {
+    const traces = askedTraces(truth, facts);
+    const groups = [...searchQuestions(traces), ...tagQuestions(traces), ...metricsQuestions(traces)];
+    suites.set(truth, (suite = { groups, newestMs: traces.endMs }));
+  }
+  return suite;
+}
+
+/**
+ * Asks the whole suite, then each metrics query as the first of servers that have just started, where `restart` is
+ * given. Resolves with the server that runs at the end.
+ */
+export async function runQueries(
+  { options, dataset, clock, progress, signal }: RunContext,
+  server: Server,
+  restart: (() => Promise<Server>) | undefined,
+): Promise<{ results: GroupResult[]; server: Server }> {
+  const suite = suiteOf(dataset.truth);
+  if (suite === undefined) return { results: [], server };
+  const { groups, newestMs } = suite;
+  // Metrics have no interval of the future, and clocks of the data may be ahead.
+  await clock.sleep(Math.max(0, newestMs - clock.nowMs()), signal);
+  const asking = {
+    tenants: options.dataset.tenants > 1,
+    signal,
+    onProgress: (asked: number) => progress.add(asked),
+  };
+  const askedOf = (group: QuestionGroup) => group.questions.length * (1 + roundsOf(group, options.queries));
+  progress.begin(
+    'queries',
+    groups.reduce((sum, group) => sum + askedOf(group), 0),
+  );
+  const results = await askGroups(server, groups, options.queries, asking);
+  let last = server;
+  if (restart !== undefined) {
+    progress.begin('first queries', groups.filter(({ fresh }) => fresh).length * options.fresh);
+    const start = async () => (last = await restart());
+    await askFresh(start, groups, options.fresh, results, asking);
+  }
+  progress.end();
+  return { results, server: last };
+}
