@@ -1,11 +1,13 @@
 import type { Field } from '@vivace/traceql';
-import type { Needs } from './batch.ts';
+import type { Batch, Needs } from './batch.ts';
 import { BatchRows } from './batch-rows.ts';
 import { fieldsIn } from './conjunction.ts';
+import type { Marks } from './metrics/intervals.ts';
 import { type Filter, factNeeds, joinNeeds, needsOf } from './needs.ts';
 import { mayHold } from './prune.ts';
+import { type RowList, without } from './row-list.ts';
 import { findSeams, type TracePart } from './seams.ts';
-import { mergeSeamed } from './select-traces.ts';
+import { mergeSeamed, rowsOf } from './select-traces.ts';
 import type { Source } from './source.ts';
 import { atSource } from './source-failure.ts';
 import { selectRows } from './span-scan.ts';
@@ -13,9 +15,11 @@ import type { TraceRows } from './trace-rows.ts';
 
 export interface FindOptions {
   filter: Filter;
-  /** Rows that are asked about have a mark that is not negative; undefined: none of the batch. It is written to. */
-  marksOf: (rows: BatchRows) => Int32Array | undefined;
-  /** What `marksOf` reads. */
+  /** False: no row of the batch is asked about. */
+  isAsked: (batch: Batch, source: Source) => boolean;
+  /** Of rows of a list that may fulfil the filter, those that are asked about: they are marked. Undefined: none. */
+  marksOf: (batch: Batch, list: RowList) => Marks | undefined;
+  /** What both read. */
   markNeeds: Needs;
   /** What is read of the spans that are found. */
   needs: Needs;
@@ -41,8 +45,8 @@ export interface FoundSpans {
  */
 export async function findSpans(
   sources: readonly Source[],
-  { filter, marksOf, markNeeds, needs, fields, signal, breathe }: FindOptions,
-  use: (source: Source, rows: BatchRows, marks: Int32Array) => void,
+  { filter, isAsked, marksOf, markNeeds, needs, fields, signal, breathe }: FindOptions,
+  use: (source: Source, rows: BatchRows, marks: Marks) => void,
 ): Promise<FoundSpans> {
   const { expression } = filter;
   const scanNeeds = joinNeeds(markNeeds, needs, needsOf(expression === undefined ? [] : fieldsIn(expression)));
@@ -60,17 +64,19 @@ export async function findSpans(
       const rows = new BatchRows(batch);
       const marks = await atSource(source, signal, async () => {
         await batch.prepare(markNeeds, signal);
-        const asked = marksOf(rows);
-        if (asked === undefined) return undefined;
+        if (!isAsked(batch, source)) return undefined;
         await batch.prepare(scanNeeds, signal);
         const flags = seams.flags(source.id, place);
+        let within: RowList;
         if (flags !== undefined) {
           opened.set(`${source.id} ${place}`, rows);
-          for (const trace of takeSeamed(rows, filter, flags, asked)) {
+          const inParts = rowsOf(rows, flags);
+          for (const trace of askedTraces(rows, filter, marksOf(batch, inParts), inParts)) {
             seamed.push({ source: source.id, batch: place, trace });
           }
+          within = without(undefined, inParts, batch.rows);
         }
-        return hitsOf(rows, filter, asked);
+        return marksOf(batch, selectRows(rows, expression, 'exact', within));
       });
       if (marks !== undefined) use(source, rows, marks);
       await breathe();
@@ -81,39 +87,17 @@ export async function findSpans(
   return result;
 }
 
-/** Takes the marks from all rows of seamed traces, and gives those traces of which a row had one and may fulfil the filter. */
-function takeSeamed(rows: BatchRows, { expression }: Filter, flags: Uint8Array, marks: Int32Array): number[] {
-  const asked: number[] = [];
-  const first = rows.batch.traceFirst();
-  const order = rows.batch.order();
-  for (let trace = 0; trace < flags.length; trace++) {
-    if (flags[trace] === 0) continue;
-    for (let at = first[trace] as number; at < (first[trace + 1] as number); at++) {
-      const row = order === undefined ? at : (order[at] as number);
-      if ((marks[row] as number) >= 0) asked.push(row);
-      marks[row] = -1;
-    }
-  }
-  if (asked.length === 0) return [];
-  const within = Int32Array.from(asked).sort();
-  const traces = rows.traceOfRow();
+/** Of traces that lie in several sources those of which a row is asked about and may fulfil the filter. */
+function askedTraces(
+  rows: BatchRows,
+  { expression }: Filter,
+  marks: Marks | undefined,
+  inParts: Int32Array,
+): Set<number> {
   const found = new Set<number>();
-  for (const row of selectRows(rows, expression, 'possible', within) ?? within) found.add(traces[row] as number);
-  return [...found];
-}
-
-/** The marks of the rows that fulfil the filter; undefined where none is left. */
-function hitsOf(rows: BatchRows, { expression }: Filter, marks: Int32Array): Int32Array | undefined {
-  if (expression === undefined) return marks;
-  const list = selectRows(rows, expression, 'exact');
-  if (list === undefined) return marks;
-  const hits = new Int32Array(marks.length).fill(-1);
-  let found = false;
-  for (let i = 0; i < list.length; i++) {
-    const row = list[i] as number;
-    const mark = marks[row] as number;
-    hits[row] = mark;
-    if (mark >= 0) found = true;
-  }
-  return found ? hits : undefined;
+  if (marks === undefined) return found;
+  const asked = inParts.filter((row) => (marks.of[row] as number) >= 0);
+  const traces = rows.traceOfRow();
+  for (const row of selectRows(rows, expression, 'possible', asked) ?? asked) found.add(traces[row] as number);
+  return found;
 }

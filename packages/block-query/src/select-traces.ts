@@ -175,7 +175,7 @@ function distinct(ids: readonly Uint8Array[]): Uint8Array[] {
 }
 
 /** Rows of the traces that are flagged, ascending. */
-function rowsOf({ batch }: BatchRows, flags: Uint8Array): Int32Array {
+export function rowsOf({ batch }: BatchRows, flags: Uint8Array): Int32Array {
   const first = batch.traceFirst();
   const order = batch.order();
   const rows: number[] = [];

@@ -6,7 +6,7 @@ import { boundOf, exponentOf, exponentsOf, isDuration, MAX_EXPONENT } from './bu
 import type { Budget } from './budget.ts';
 import { Counters } from './counters.ts';
 import { type Groups, rowGroups } from './groups.ts';
-import type { Intervals } from './intervals.ts';
+import type { Intervals, Marks } from './intervals.ts';
 import type { Metric, Place } from './metric.ts';
 import type { RawSeries } from './raw-series.ts';
 
@@ -44,18 +44,20 @@ export class BucketMetric implements Metric {
     this.#counters = new Counters(intervals.count, budget);
   }
 
-  addRows(source: BatchRows, marks: Int32Array): void {
+  addRows(source: BatchRows, marks: Marks): void {
     const exponents = exponentsOf(source, this.#field, marks);
     const { codes, table, groupsOf } = rowGroups(this.#groups, source, marks);
     const { count } = this.#intervals;
     let { counts } = this.#counters;
     let slots = this.#slots;
-    for (let row = 0; row < marks.length; row++) {
-      const interval = marks[row] as number;
+    const length = marks.rows?.length ?? marks.of.length;
+    for (let i = 0; i < length; i++) {
+      const row = marks.rows === undefined ? i : (marks.rows[i] as number);
+      const interval = marks.of[row] as number;
       if (interval < 0) continue;
       const exponent = exponents[row] as number;
       if (exponent === 0) {
-        marks[row] = -1;
+        marks.of[row] = -1;
         continue;
       }
       const group = table[(codes[row] as number) + 1] as number;

@@ -1,7 +1,9 @@
 import type { Field } from '@vivace/traceql';
 import type { BatchRows } from '../batch-rows.ts';
+import type { RowList } from '../row-list.ts';
 import type { Value } from '../value.ts';
 import { classesOf } from './classes.ts';
+import type { Marks } from './intervals.ts';
 
 // Hot path: once a row. Benchmark: metrics.bench.ts.
 
@@ -35,17 +37,19 @@ export function boundOf(exponent: number, field: Field): number {
 }
 
 /** Row → exponent, of rows that are marked. */
-export function exponentsOf(source: BatchRows, field: Field, marks: Int32Array): Uint8Array {
-  const exponents = new Uint8Array(marks.length);
+export function exponentsOf(source: BatchRows, field: Field, marks: Marks): Uint8Array {
+  const exponents = new Uint8Array(marks.of.length);
   if (field.kind === 'intrinsic' && field.name === 'span:duration') {
-    durationExponents(source.batch.duration(), exponents);
+    durationExponents(source.batch.duration(), exponents, marks.rows);
     return exponents;
   }
   const { codes, size, valueOf } = classesOf(source, field, marks);
   const table = new Uint8Array(size + 1).fill(UNKNOWN);
   table[0] = 0;
-  for (let row = 0; row < marks.length; row++) {
-    if ((marks[row] as number) < 0) continue;
+  const length = marks.rows?.length ?? marks.of.length;
+  for (let i = 0; i < length; i++) {
+    const row = marks.rows === undefined ? i : (marks.rows[i] as number);
+    if ((marks.of[row] as number) < 0) continue;
     const code = codes[row] as number;
     let exponent = table[code + 1] as number;
     if (exponent === UNKNOWN) exponent = table[code + 1] = exponentOf(valueOf(code));
@@ -57,8 +61,10 @@ export function exponentsOf(source: BatchRows, field: Field, marks: Int32Array):
 const UNKNOWN = 255;
 
 /** In halves, because 2^k and the number after it may be one double: as many digits as the value less one has. */
-function durationExponents(durations: Uint32Array, exponents: Uint8Array): void {
-  for (let row = 0; row < exponents.length; row++) {
+function durationExponents(durations: Uint32Array, exponents: Uint8Array, list: RowList): void {
+  const length = list?.length ?? exponents.length;
+  for (let i = 0; i < length; i++) {
+    const row = list === undefined ? i : (list[i] as number);
     const low = durations[2 * row] as number;
     const high = durations[2 * row + 1] as number;
     if (high === 0) exponents[row] = low === 0 ? 0 : 32 - Math.clz32(low - 1);

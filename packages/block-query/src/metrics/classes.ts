@@ -5,6 +5,7 @@ import { traceRowsOf } from '../column-flags.ts';
 import { needsWholeTrace } from '../conjunction.ts';
 import { entryValue } from '../literal-test.ts';
 import { kindValue, NIL, statusValue, type Value, valueKey } from '../value.ts';
+import type { Marks } from './intervals.ts';
 
 // Hot path: once a row. Benchmark: metrics.bench.ts.
 
@@ -21,7 +22,7 @@ export interface Classes {
 }
 
 /** @param marks Rows that are wanted have one that is not negative. */
-export function classesOf(source: BatchRows, field: Field, marks: Int32Array): Classes {
+export function classesOf(source: BatchRows, field: Field, marks: Marks): Classes {
   const { batch } = source;
   if (field.kind === 'attribute') {
     switch (field.scope) {
@@ -60,13 +61,15 @@ export function classesOf(source: BatchRows, field: Field, marks: Int32Array): C
 }
 
 /** The classes that are in use, one for each value. */
-export function compactClasses({ codes, size, valueOf }: Classes, marks: Int32Array): Classes {
+export function compactClasses({ codes, size, valueOf }: Classes, marks: Marks): Classes {
   const met = new MetValues(0);
   const table = new Int32Array(size + 1).fill(UNKNOWN);
   table[0] = -1;
-  const compact = new Int32Array(marks.length);
-  for (let row = 0; row < marks.length; row++) {
-    if ((marks[row] as number) < 0) continue;
+  const compact = new Int32Array(marks.of.length);
+  const length = marks.rows?.length ?? marks.of.length;
+  for (let i = 0; i < length; i++) {
+    const row = marks.rows === undefined ? i : (marks.rows[i] as number);
+    if ((marks.of[row] as number) < 0) continue;
     const at = (codes[row] as number) + 1;
     if (table[at] === UNKNOWN) table[at] = met.classOf(valueOf(at - 1));
     compact[row] = table[at] as number;
@@ -111,7 +114,7 @@ class MetValues {
   }
 }
 
-function spanClasses(source: BatchRows, field: Field, marks: Int32Array): Classes {
+function spanClasses(source: BatchRows, field: Field, marks: Marks): Classes {
   const { batch } = source;
   const columns = batch.attributes(field.name).filter(({ count }) => count > 0);
   const overflow = batch.overflow();
@@ -133,7 +136,7 @@ function spanClasses(source: BatchRows, field: Field, marks: Int32Array): Classe
     if (source.fragment('span', overflow, code).attributes.has(field.name)) several.push(row);
   });
   const met = new MetValues(size);
-  for (const row of several) if ((marks[row] as number) >= 0) codes[row] = met.classOf(source.valueOf(row, field));
+  for (const row of several) if ((marks.of[row] as number) >= 0) codes[row] = met.classOf(source.valueOf(row, field));
   return {
     codes,
     size: met.size,
@@ -161,7 +164,7 @@ function placeCodes(column: CodedColumn, base: number, into: Int32Array, several
 }
 
 /** The first scope that has the key decides. */
-function anyClasses(source: BatchRows, field: Field, marks: Int32Array): Classes {
+function anyClasses(source: BatchRows, field: Field, marks: Marks): Classes {
   const { batch } = source;
   const own = spanClasses(source, field, marks);
   const codes = own.codes.slice(0, batch.rows);
@@ -173,8 +176,10 @@ function anyClasses(source: BatchRows, field: Field, marks: Int32Array): Classes
     batch.eventRows > 0 && (batch.eventAttributes(field.name).length > 0 || batch.eventOverflow().count > 0);
   const firstScope = own.size + ofResources.length;
   const met = new MetValues(firstScope + ofScopes.length);
-  for (let row = 0; row < codes.length; row++) {
-    if (codes[row] !== -1 || (marks[row] as number) < 0) continue;
+  const length = marks.rows?.length ?? marks.of.length;
+  for (let i = 0; i < length; i++) {
+    const row = marks.rows === undefined ? i : (marks.rows[i] as number);
+    if (codes[row] !== -1 || (marks.of[row] as number) < 0) continue;
     const resource = resources[row] as number;
     const scope = scopes[row] as number;
     if (ofResources[resource] !== undefined) codes[row] = own.size + resource;
@@ -198,7 +203,7 @@ function textClasses(
   field: Field,
   column: CodedColumn,
   member: 'name' | 'statusMessage',
-  marks: Int32Array,
+  marks: Marks,
 ): Classes {
   const { batch } = source;
   const { dictionary, type } = column;
@@ -221,13 +226,15 @@ function textClasses(
 }
 
 /** Of fields without a column: value by value. */
-function valueClasses(source: BatchRows, field: Field, marks: Int32Array): Classes {
+function valueClasses(source: BatchRows, field: Field, marks: Marks): Classes {
   const { batch } = source;
   const codes = new Int32Array(batch.rows).fill(-1);
   const met = new MetValues(0);
   if (!needsWholeTrace(field)) {
-    for (let row = 0; row < codes.length; row++) {
-      if ((marks[row] as number) >= 0) codes[row] = met.classOf(source.valueOf(row, field));
+    const length = marks.rows?.length ?? marks.of.length;
+    for (let i = 0; i < length; i++) {
+      const row = marks.rows === undefined ? i : (marks.rows[i] as number);
+      if ((marks.of[row] as number) >= 0) codes[row] = met.classOf(source.valueOf(row, field));
     }
   } else {
     const first = batch.traceFirst();
@@ -235,13 +242,13 @@ function valueClasses(source: BatchRows, field: Field, marks: Int32Array): Class
     for (let trace = 0; trace < batch.traceCount; trace++) {
       let at = first[trace] as number;
       const to = first[trace + 1] as number;
-      while (at < to && (marks[order === undefined ? at : (order[at] as number)] as number) < 0) at++;
+      while (at < to && (marks.of[order === undefined ? at : (order[at] as number)] as number) < 0) at++;
       if (at === to) continue;
       const rows = traceRowsOf(source, trace);
       const one = isOfTrace(field) ? met.classOf(rows.value(0, field)) : undefined;
       for (let i = 0; i < rows.count; i++) {
         const row = rows.row(i);
-        if ((marks[row] as number) >= 0) codes[row] = one ?? met.classOf(rows.value(i, field));
+        if ((marks.of[row] as number) >= 0) codes[row] = one ?? met.classOf(rows.value(i, field));
       }
     }
   }
@@ -261,11 +268,11 @@ function entryOf(type: CodedColumn['type'], dictionary: CodedColumn['dictionary'
   return code < 0 ? NIL : entryValue(type, dictionary, code);
 }
 
-function eachMarked(column: CodedColumn, marks: Int32Array, use: (row: number, code: number) => void): void {
+function eachMarked(column: CodedColumn, marks: Marks, use: (row: number, code: number) => void): void {
   const { rows, codes, count } = column;
   for (let i = 0; i < count; i++) {
     const code = codes[i] as number;
     const row = rows === undefined ? i : (rows[i] as number);
-    if (code >= 0 && (marks[row] as number) >= 0) use(row, code);
+    if (code >= 0 && (marks.of[row] as number) >= 0) use(row, code);
   }
 }

@@ -1,6 +1,7 @@
 import type { Field, Intrinsic } from '@vivace/traceql';
 import { type BatchRows, codeAt } from '../batch-rows.ts';
 import type { Value } from '../value.ts';
+import type { Marks } from './intervals.ts';
 import { distinctElements } from './labels.ts';
 
 /** What `compare()` compares spans by: their attributes, those of their resources, and the intrinsics with few values. */
@@ -30,18 +31,20 @@ export class ComparedFields {
   readonly #known = new Map<string, ComparedField>();
 
   /** Every field that a marked row of a batch may have a value of. */
-  ofRows(source: BatchRows, marks: Int32Array): ComparedField[] {
+  ofRows(source: BatchRows, marks: Marks): ComparedField[] {
     const { batch } = source;
     const keys = new Set(batch.attributeKeys);
     const { rows, codes, count } = batch.overflow();
     for (let i = 0; i < count; i++) {
       const row = rows === undefined ? i : (rows[i] as number);
-      if ((marks[row] as number) >= 0) addOverflowKeys(source, codes[i] as number, keys);
+      if ((marks.of[row] as number) >= 0) addOverflowKeys(source, codes[i] as number, keys);
     }
     const resources = new Set<number>();
     const resource = batch.resource();
-    for (let row = 0; row < marks.length; row++) {
-      if ((marks[row] as number) >= 0) resources.add(resource[row] as number);
+    const length = marks.rows?.length ?? marks.of.length;
+    for (let i = 0; i < length; i++) {
+      const row = marks.rows === undefined ? i : (marks.rows[i] as number);
+      if ((marks.of[row] as number) >= 0) resources.add(resource[row] as number);
     }
     return this.#fields(source, keys, resources);
   }

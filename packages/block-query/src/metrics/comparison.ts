@@ -14,7 +14,7 @@ import type { Budget } from './budget.ts';
 import { classesOf } from './classes.ts';
 import { type ComparedField, ComparedFields, comparedValues } from './compared-fields.ts';
 import type { SpanCounter } from './count-spans.ts';
-import { type Intervals, intervalOf, markIntervals } from './intervals.ts';
+import { type Intervals, intervalOf, type Marks, markIntervals } from './intervals.ts';
 import { compareValues } from './labels.ts';
 import { noSamples, type RawSeries } from './raw-series.ts';
 
@@ -68,21 +68,21 @@ export class Comparison implements SpanCounter {
     this.#totals = new Uint32Array(1 + 2 * intervals.count);
   }
 
-  addRows(source: BatchRows, intervals: Int32Array): void {
+  addRows(source: BatchRows, intervals: Marks): void {
     const { selection, start, end } = this.#stage;
     const { batch } = source;
     const selected = scanRows(source, selection.expression, 'exact');
     const within =
       start === undefined || end === undefined || start >= end
         ? undefined
-        : markIntervals(batch, { start, step: end - start, count: 1 });
+        : markIntervals(batch, { start, step: end - start, count: 1 }, undefined);
     const isBounded = start !== undefined && end !== undefined;
     this.#budget.take(2 * batch.rows);
     const marks = new Int16Array(batch.rows);
     for (let row = 0; row < marks.length; row++) {
-      const interval = intervals[row] as number;
+      const interval = intervals.of[row] as number;
       if (interval < 0) continue;
-      const isTimely = !isBounded || within?.[row] === 0;
+      const isTimely = !isBounded || within?.of[row] === 0;
       const mark = 1 + 2 * interval + (isTimely && selected[row] === 1 ? 1 : 0);
       marks[row] = mark;
       this.#totals[mark] = (this.#totals[mark] as number) + 1;
@@ -189,7 +189,7 @@ export class Comparison implements SpanCounter {
   ): void {
     const places = new Map(top.map(({ value }, i) => [valueKey(value), i]));
     for (const { source, marks } of this.#batches) {
-      const wanted = Int32Array.from(marks, (mark) => mark - 1);
+      const wanted: Marks = { of: Int32Array.from(marks, (mark) => mark - 1), rows: undefined };
       const { codes, valueOf } = classesOf(source, compared.field, wanted);
       const known: (ClassCounts | undefined)[] = [];
       for (let row = 0; row < marks.length; row++) {

@@ -4,7 +4,7 @@ import type { TraceRows } from '../trace-rows.ts';
 import type { Budget } from './budget.ts';
 import { Counters } from './counters.ts';
 import { type Groups, rowGroups } from './groups.ts';
-import type { Intervals } from './intervals.ts';
+import type { Intervals, Marks } from './intervals.ts';
 import type { Metric, Place } from './metric.ts';
 import type { RawSeries } from './raw-series.ts';
 
@@ -24,12 +24,14 @@ export class CountMetric implements Metric {
     this.#divisor = name === 'rate' ? Number(intervals.step) / 1e9 : 1;
   }
 
-  addRows(source: BatchRows, marks: Int32Array): void {
+  addRows(source: BatchRows, marks: Marks): void {
     const { codes, table, groupsOf } = rowGroups(this.#groups, source, marks);
     const { count } = this.#intervals;
     let { counts } = this.#counters;
-    for (let row = 0; row < marks.length; row++) {
-      const interval = marks[row] as number;
+    const length = marks.rows?.length ?? marks.of.length;
+    for (let i = 0; i < length; i++) {
+      const row = marks.rows === undefined ? i : (marks.rows[i] as number);
+      const interval = marks.of[row] as number;
       if (interval < 0) continue;
       const group = table[(codes[row] as number) + 1] as number;
       if (group >= 0) {

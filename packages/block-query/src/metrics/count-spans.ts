@@ -12,12 +12,12 @@ import { type SelectedBatch, selectTraces } from '../select-traces.ts';
 import type { Source } from '../source.ts';
 import { SourceFailure } from '../source-failure.ts';
 import type { TraceRows } from '../trace-rows.ts';
-import { type Intervals, intervalOf, markIntervals } from './intervals.ts';
+import { type Intervals, intervalOf, type Marks, markIntervals, mayBeMarked } from './intervals.ts';
 
 /** Takes the spans that a pipeline leaves. Throws only `limited`, and what reading of the spans throws. */
 export interface SpanCounter {
   /** Rows that are marked with an interval; those that do not count lose their mark. */
-  addRows(source: BatchRows, marks: Int32Array): void;
+  addRows(source: BatchRows, marks: Marks): void;
   addSpan(trace: TraceRows, span: number, interval: number): void;
 }
 
@@ -63,7 +63,8 @@ async function countFiltered(
     sources,
     {
       filter,
-      marksOf: ({ batch }) => markIntervals(batch, intervals),
+      isAsked: (batch, { immutable }) => mayBeMarked(batch, intervals, immutable),
+      marksOf: (batch, list) => markIntervals(batch, intervals, list),
       markNeeds: startNeeds(),
       needs,
       fields,
@@ -98,16 +99,16 @@ async function countTraces(
     const { rows, source } = selected;
     const asked = await marksIn(selected, allNeeds, intervals, signal);
     if (asked === undefined) continue;
-    const marks = new Int32Array(rows.batch.rows).fill(-1);
+    const marks: Marks = { of: new Int32Array(rows.batch.rows).fill(-1), rows: undefined };
     for (const [i, number] of selected.traces.entries()) {
       if (i % BREATHE_EVERY === BREATHE_EVERY - 1) {
         await breathe();
         signal.throwIfAborted();
       }
       const trace = traceRowsOf(rows, number);
-      if (!trace.rows.some((row) => (asked[row] as number) >= 0)) continue;
+      if (!trace.rows.some((row) => (asked.of[row] as number) >= 0)) continue;
       // A span is in one set at most.
-      for (const span of leftOf(trace)) marks[trace.row(span)] = asked[trace.row(span)] as number;
+      for (const span of leftOf(trace)) marks.of[trace.row(span)] = asked.of[trace.row(span)] as number;
     }
     counting(source, () => counter.addRows(rows, marks));
   }
@@ -125,10 +126,10 @@ async function marksIn(
   needs: Needs,
   intervals: Intervals,
   signal: AbortSignal,
-): Promise<Int32Array | undefined> {
+): Promise<Marks | undefined> {
   try {
     await batch.prepare(startNeeds(), signal);
-    const marks = markIntervals(batch, intervals);
+    const marks = markIntervals(batch, intervals, undefined);
     if (marks !== undefined) await batch.prepare(needs, signal);
     return marks;
   } catch (error) {

@@ -4,7 +4,7 @@ import type { Exemplar, Label } from '../answer.ts';
 import type { BatchRows } from '../batch-rows.ts';
 import { traceRowsOf } from '../column-flags.ts';
 import type { TraceRows } from '../trace-rows.ts';
-import type { Intervals } from './intervals.ts';
+import type { Intervals, Marks } from './intervals.ts';
 import type { Metric, Place } from './metric.ts';
 
 /** An exemplar and where it belongs. */
@@ -53,12 +53,12 @@ export class Exemplars {
   }
 
   /** Looks at rows that count: those that are marked. */
-  addRows(source: BatchRows, marks: Int32Array): void {
+  addRows(source: BatchRows, marks: Marks): void {
     const newest = new NewestRows(source, this.#slotOf, this.#slots);
     newest.addAll(marks);
     for (const row of newest.rows()) {
       const trace = traceRowsOf(source, newest.traceOf(row));
-      this.addSpan(trace, trace.rows.indexOf(row), marks[row] as number);
+      this.addSpan(trace, trace.rows.indexOf(row), marks.of[row] as number);
     }
   }
 
@@ -154,12 +154,14 @@ class NewestRows {
     return low;
   }
 
-  addAll(marks: Int32Array): void {
+  addAll(marks: Marks): void {
     const start = this.#start;
     const boundLow = this.#boundLow;
     const boundHigh = this.#boundHigh;
-    for (let row = 0; row < marks.length; row++) {
-      const interval = marks[row] as number;
+    const length = marks.rows?.length ?? marks.of.length;
+    for (let i = 0; i < length; i++) {
+      const row = marks.rows === undefined ? i : (marks.rows[i] as number);
+      const interval = marks.of[row] as number;
       if (interval < 0) continue;
       const high = start[2 * row + 1] as number;
       const least = boundHigh[interval] as number;

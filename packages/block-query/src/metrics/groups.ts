@@ -6,6 +6,7 @@ import type { TraceRows } from '../trace-rows.ts';
 import { NIL, type Value } from '../value.ts';
 import type { Budget } from './budget.ts';
 import { type Classes, classesOf, compactClasses } from './classes.ts';
+import type { Marks } from './intervals.ts';
 import { distinctElements, labelsKey } from './labels.ts';
 
 // Hot path: once a row. Benchmark: metrics.bench.ts.
@@ -95,7 +96,7 @@ export interface RowGroups {
   groupsOf: (code: number) => readonly number[];
 }
 
-export function rowGroups(groups: Groups, source: BatchRows, marks: Int32Array): RowGroups {
+export function rowGroups(groups: Groups, source: BatchRows, marks: Marks): RowGroups {
   const { codes, size, valuesOf } = tuplesOf(groups.by, source, marks);
   const table = new Int32Array(size + 1).fill(NOT_ONE_GROUP);
   const several = new Map<number, readonly number[]>();
@@ -121,7 +122,7 @@ interface Tuples {
   valuesOf: (code: number) => Value[];
 }
 
-function tuplesOf(by: readonly Field[], source: BatchRows, marks: Int32Array): Tuples {
+function tuplesOf(by: readonly Field[], source: BatchRows, marks: Marks): Tuples {
   let tuples: Tuples | undefined;
   for (const field of by) {
     let classes = classesOf(source, field, marks);
@@ -147,8 +148,8 @@ const MANY_CLASSES = 300;
 /** Pairs of fewer classes are numbered in a table. */
 const MAX_TABLE_PAIRS = 1 << 20;
 
-function paired(left: Tuples, right: Classes, marks: Int32Array): Tuples {
-  const codes = new Int32Array(marks.length).fill(-1);
+function paired(left: Tuples, right: Classes, marks: Marks): Tuples {
+  const codes = new Int32Array(marks.of.length).fill(-1);
   const width = right.size + 1;
   const pairs = (left.size + 1) * width;
   const lefts: number[] = [];
@@ -162,8 +163,10 @@ function paired(left: Tuples, right: Classes, marks: Int32Array): Tuples {
   const b = right.codes;
   if (pairs <= MAX_TABLE_PAIRS) {
     const table = new Int32Array(pairs).fill(-1);
-    for (let row = 0; row < marks.length; row++) {
-      if ((marks[row] as number) < 0) continue;
+    const length = marks.rows?.length ?? marks.of.length;
+    for (let i = 0; i < length; i++) {
+      const row = marks.rows === undefined ? i : (marks.rows[i] as number);
+      if ((marks.of[row] as number) < 0) continue;
       const pair = ((a[row] as number) + 1) * width + (b[row] as number) + 1;
       let code = table[pair] as number;
       if (code < 0) code = table[pair] = enter(a[row] as number, b[row] as number);
@@ -171,8 +174,10 @@ function paired(left: Tuples, right: Classes, marks: Int32Array): Tuples {
     }
   } else {
     const known = new Map<number, number>();
-    for (let row = 0; row < marks.length; row++) {
-      if ((marks[row] as number) < 0) continue;
+    const length = marks.rows?.length ?? marks.of.length;
+    for (let i = 0; i < length; i++) {
+      const row = marks.rows === undefined ? i : (marks.rows[i] as number);
+      if ((marks.of[row] as number) < 0) continue;
       const pair = ((a[row] as number) + 1) * width + (b[row] as number) + 1;
       let code = known.get(pair);
       if (code === undefined) known.set(pair, (code = enter(a[row] as number, b[row] as number)));

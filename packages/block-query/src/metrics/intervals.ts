@@ -1,5 +1,6 @@
 import { assert } from '@vivace/kernel';
 import type { Batch } from '../batch.ts';
+import type { RowList } from '../row-list.ts';
 
 // Hot path: once a row. Benchmark: metrics.bench.ts.
 
@@ -32,15 +33,60 @@ export function endOfInterval({ start, step }: Intervals, interval: number): num
   return Number((start + step * BigInt(interval + 1)) / 1_000_000n);
 }
 
-/** Row → its interval; -1 of rows that are dead or in none. Undefined where all are. */
-export function markIntervals(batch: Batch, intervals: Intervals): Int32Array | undefined {
-  const marks = new Int32Array(batch.rows);
-  const found = isShort(intervals) ? markShort(batch, intervals, marks) : markLong(batch, intervals, marks);
+/** Rows that count, and where. */
+export interface Marks {
+  /** Row → its interval; negative: it does not count. */
+  of: Int32Array;
+  /** Rows among which are all that count; undefined where they are many. */
+  rows: RowList;
+}
+
+/** The rows of a list that are alive and start in an interval. Undefined where none does. */
+export function markIntervals(batch: Batch, intervals: Intervals, list: RowList): Marks | undefined {
+  const of = new Int32Array(batch.rows);
+  if (list !== undefined) of.fill(-1);
+  const found = isShort(intervals) ? markShort(batch, intervals, of, list) : markLong(batch, intervals, of, list);
+  if (!found) return undefined;
+  const marks = { of, rows: list };
   const order = batch.order();
-  if (!found || order === undefined || order.length === batch.rows) return found ? marks : undefined;
+  if (order === undefined || order.length === batch.rows) return marks;
   const live = new Int32Array(batch.rows).fill(-1);
-  for (let at = 0; at < order.length; at++) live[order[at] as number] = marks[order[at] as number] as number;
-  return live;
+  for (let at = 0; at < order.length; at++) live[order[at] as number] = of[order[at] as number] as number;
+  return { of: live, rows: list };
+}
+
+/** Whether a span of a batch may start in an interval. */
+export function mayBeMarked(batch: Batch, { start: from, step, count }: Intervals, immutable: boolean): boolean {
+  const start = batch.start();
+  let bounds = knownBounds.get(start);
+  if (bounds === undefined) {
+    bounds = boundsOf(start, batch.rows);
+    if (immutable) knownBounds.set(start, bounds);
+  }
+  return bounds.latest > from && bounds.earliest <= from + step * BigInt(count);
+}
+
+interface Bounds {
+  earliest: bigint;
+  latest: bigint;
+}
+
+/** Of columns of blocks, as long as they are kept. */
+const knownBounds = new WeakMap<Uint32Array, Bounds>();
+
+function boundsOf(start: Uint32Array, rows: number): Bounds {
+  let least = 0;
+  let most = 0;
+  for (let row = 1; row < rows; row++) {
+    const high = start[2 * row + 1] as number;
+    const low = start[2 * row] as number;
+    const difference = high - (start[2 * least + 1] as number) || low - (start[2 * least] as number);
+    if (difference < 0) least = row;
+    else if ((high - (start[2 * most + 1] as number) || low - (start[2 * most] as number)) > 0) most = row;
+  }
+  const timeOf = (row: number) =>
+    rows === 0 ? 0n : (BigInt(start[2 * row + 1] as number) << 32n) | BigInt(start[2 * row] as number);
+  return { earliest: timeOf(least), latest: timeOf(most) };
 }
 
 /** Whether offsets into the range are numbers that a double holds: up to 104 days. */
@@ -52,7 +98,7 @@ function isShort({ step, count }: Intervals): boolean {
  * Offsets within the range are exact and below 2^53, so that the floor of their quotient is exact too; those outside
  * may be rounded, but not into the range.
  */
-function markShort(batch: Batch, { start: from, step, count }: Intervals, marks: Int32Array): boolean {
+function markShort(batch: Batch, { start: from, step, count }: Intervals, marks: Int32Array, list: RowList): boolean {
   const start = batch.start();
   const base = from + 1n;
   const baseLow = Number(base & 0xffffffffn);
@@ -60,7 +106,9 @@ function markShort(batch: Batch, { start: from, step, count }: Intervals, marks:
   const width = Number(step);
   const range = width * count;
   let found = false;
-  for (let row = 0; row < marks.length; row++) {
+  const length = list?.length ?? marks.length;
+  for (let i = 0; i < length; i++) {
+    const row = list === undefined ? i : (list[i] as number);
     const offset = ((start[2 * row + 1] as number) - baseHigh) * 4294967296 + ((start[2 * row] as number) - baseLow);
     if (offset >= 0 && offset < range) {
       marks[row] = Math.floor(offset / width);
@@ -70,10 +118,12 @@ function markShort(batch: Batch, { start: from, step, count }: Intervals, marks:
   return found;
 }
 
-function markLong(batch: Batch, intervals: Intervals, marks: Int32Array): boolean {
+function markLong(batch: Batch, intervals: Intervals, marks: Int32Array, list: RowList): boolean {
   const start = batch.start();
   let found = false;
-  for (let row = 0; row < marks.length; row++) {
+  const length = list?.length ?? marks.length;
+  for (let i = 0; i < length; i++) {
+    const row = list === undefined ? i : (list[i] as number);
     const time = (BigInt(start[2 * row + 1] as number) << 32n) | BigInt(start[2 * row] as number);
     const interval = intervalOf(time, intervals);
     marks[row] = interval;

@@ -6,14 +6,14 @@ import { BucketMetric } from './bucket-metric.ts';
 import type { Budget } from './budget.ts';
 import { CountMetric } from './count-metric.ts';
 import { Groups } from './groups.ts';
-import type { Intervals } from './intervals.ts';
+import type { Intervals, Marks } from './intervals.ts';
 import { NumberMetric } from './number-metric.ts';
 import type { RawSeries } from './raw-series.ts';
 
 /** A metric while spans are counted; any order of them gives the same. */
 export interface Metric {
   /** Rows that are marked with an interval; those that do not count lose their mark. */
-  addRows(source: BatchRows, marks: Int32Array): void;
+  addRows(source: BatchRows, marks: Marks): void;
   /** False: the span does not count. */
   addSpan(trace: TraceRows, span: number, interval: number): boolean;
   /** Which series a span that counts belongs to: the first, where there are several. */

@@ -5,7 +5,7 @@ import type { TraceRows } from '../trace-rows.ts';
 import { isDuration } from './buckets.ts';
 import type { Budget } from './budget.ts';
 import { type Groups, rowGroups } from './groups.ts';
-import type { Intervals } from './intervals.ts';
+import type { Intervals, Marks } from './intervals.ts';
 import type { Metric, Place } from './metric.ts';
 import { ExtremeCells, type NumberCells, SumCells } from './number-cells.ts';
 import { FLOAT, NO_NUMBER, numberOfValue, numbersOf } from './numbers.ts';
@@ -40,17 +40,19 @@ export class NumberMetric implements Metric {
         : new SumCells(name === 'avg_over_time', budget);
   }
 
-  addRows(source: BatchRows, marks: Int32Array): void {
+  addRows(source: BatchRows, marks: Marks): void {
     const { types, high, low } = numbersOf(source, this.#field, marks);
     const { codes, table, groupsOf } = rowGroups(this.#groups, source, marks);
     const { count } = this.#intervals;
     const cells = this.#cells;
-    for (let row = 0; row < marks.length; row++) {
-      const interval = marks[row] as number;
+    const length = marks.rows?.length ?? marks.of.length;
+    for (let i = 0; i < length; i++) {
+      const row = marks.rows === undefined ? i : (marks.rows[i] as number);
+      const interval = marks.of[row] as number;
       if (interval < 0) continue;
       const type = types[row] as number;
       if (type === NO_NUMBER) {
-        marks[row] = -1;
+        marks.of[row] = -1;
         continue;
       }
       const group = table[(codes[row] as number) + 1] as number;

@@ -2,6 +2,7 @@ import type { Field } from '@vivace/traceql';
 import type { BatchRows } from '../batch-rows.ts';
 import type { Value } from '../value.ts';
 import { classesOf } from './classes.ts';
+import type { Marks } from './intervals.ts';
 
 // Hot path: once a row. Benchmark: metrics.bench.ts.
 
@@ -46,8 +47,8 @@ function integerParts(value: bigint): NumberParts {
 }
 
 /** Of rows that are marked. */
-export function numbersOf(source: BatchRows, field: Field, marks: Int32Array): NumberRows {
-  const rows = marks.length;
+export function numbersOf(source: BatchRows, field: Field, marks: Marks): NumberRows {
+  const rows = marks.of.length;
   const numbers = { types: new Uint8Array(rows), high: new Float64Array(rows), low: new Float64Array(rows) };
   if (field.kind === 'intrinsic' && field.name === 'span:duration') {
     readDurations(source.batch.duration(), numbers);
@@ -58,8 +59,10 @@ export function numbersOf(source: BatchRows, field: Field, marks: Int32Array): N
   types[0] = NO_NUMBER;
   const high = new Float64Array(size + 1);
   const low = new Float64Array(size + 1);
-  for (let row = 0; row < rows; row++) {
-    if ((marks[row] as number) < 0) continue;
+  const length = marks.rows?.length ?? marks.of.length;
+  for (let i = 0; i < length; i++) {
+    const row = marks.rows === undefined ? i : (marks.rows[i] as number);
+    if ((marks.of[row] as number) < 0) continue;
     const at = (codes[row] as number) + 1;
     if (types[at] === UNKNOWN) {
       const parts = numberOfValue(valueOf(at - 1));

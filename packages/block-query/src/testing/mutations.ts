@@ -59,12 +59,12 @@ export const MUTATIONS: Record<string, Mutation> = {
   },
   'spans of dead rows count': {
     file: 'metrics/intervals.ts',
-    from: 'if (!found || order === undefined || order.length === batch.rows)',
-    to: 'if (true)',
+    from: 'if (order === undefined || order.length === batch.rows) return marks;',
+    to: 'if (order === undefined || order !== undefined) return marks;',
   },
   'spans of traces that several sources have count in each': {
     file: 'find-spans.ts',
-    from: '      marks[row] = -1;\n',
+    from: 'within = without(undefined, inParts, batch.rows);',
     to: '',
   },
   'filters are not asked of traces that several sources have': {
