@@ -11,7 +11,7 @@ import { cpuSeconds, type Server, startServer } from './server.ts';
 import { type Latency, latency } from './statistics.ts';
 
 /** What scanning clients saw. */
-export interface Scans {
+interface Scans {
   answered: number;
   perSecond: number;
   latency: Latency;

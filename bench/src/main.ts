@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -31,6 +33,7 @@ async function main(argv: readonly string[], signal: AbortSignal): Promise<numbe
     await print(options, await runMicro(options));
     return 0;
   }
+  if (options.command === 'micro metrics') return runMetricsBench(options, signal);
   const workDir = await mkdtemp(path.join(options.workDir ?? tmpdir(), 'vivace-bench-'));
   try {
     return await runAll(options, workDir, signal);
@@ -83,13 +86,22 @@ async function runAll(options: BenchOptions, workDir: string, signal: AbortSigna
   return wrong ? 1 : 0;
 }
 
+const METRICS_BENCH = path.resolve(import.meta.dirname, '../../packages/block-query/src/metrics/metrics.bench.ts');
+
+/** A process of its own, so that nothing else has warmed it up; it prints its table itself. */
+async function runMetricsBench({ dataset }: BenchOptions, signal: AbortSignal): Promise<number> {
+  const child = spawn(process.execPath, [METRICS_BENCH, String(dataset.spans)], { stdio: 'inherit', signal });
+  const [code] = (await once(child, 'exit')) as [number | null];
+  return code ?? 1;
+}
+
 async function repeat<Result extends { complaints: readonly string[] }>(
   { runs }: BenchOptions,
-  once: () => Promise<Result>,
+  runOne: () => Promise<Result>,
 ): Promise<Result[]> {
   const results: Result[] = [];
   for (let run = 0; run < runs; run++) {
-    const result = await once();
+    const result = await runOne();
     results.push(result);
     for (const complaint of result.complaints) process.stderr.write(`run ${run + 1}: ${complaint}\n`);
   }

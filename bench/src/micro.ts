@@ -1,11 +1,13 @@
-import { createBlockCache, encodeBlock, layoutObjects, openBlock } from '@vivace/block';
+import { type BlockReader, createBlockCache, encodeBlock, layoutObjects, openBlock } from '@vivace/block';
 import { Columnizer, ColumnSet, type ColumnSetView, encodeSpans, mergeTrace, sortedRows } from '@vivace/columns';
 import { concatBytes, hexToBytes } from '@vivace/kernel';
 import { ProtoReader, WIRE_BYTES } from '@vivace/otlp';
 import { createDataset } from './dataset.ts';
 import type { DatasetOptions } from './dataset-options.ts';
 import { type Machine, machineFacts } from './machine.ts';
+import { measureQueries } from './micro-queries.ts';
 import type { BenchOptions } from './options.ts';
+import type { SpanFacts } from './span-facts.ts';
 import { median } from './statistics.ts';
 import type { Truth } from './truth.ts';
 
@@ -13,7 +15,7 @@ import type { Truth } from './truth.ts';
 interface MicroFigure {
   name: string;
   /** What is counted: spans for most, traces for lookups. */
-  unit: 'spans/s' | 'traces/s' | 'bytes/span';
+  unit: 'spans/s' | 'traces/s' | 'queries/s' | 'bytes/span';
   values: number[];
 }
 
@@ -42,7 +44,7 @@ type Note = (name: string, unit: MicroFigure['unit'], value: number) => void;
 
 /** Throws where a part gives a wrong number of spans: a figure of wrong work says nothing. */
 export async function measureParts(options: DatasetOptions, note: Note): Promise<void> {
-  const { truth, requests } = createDataset(options);
+  const { truth, requests } = createDataset({ ...options, facts: true });
   const timed = <T>(name: string, work: () => T): T => {
     const started = performance.now();
     const result = work();
@@ -59,20 +61,33 @@ export async function measureParts(options: DatasetOptions, note: Note): Promise
   const order = timed('cut: sort', () => sortedRows(set.view()));
   check('sort', truth, order.length);
   const encoded = timed('encode a block', () => encodeBlock(set.view(), order));
-  const { objects, sections } = layoutObjects(encoded);
-  const bytes = new Map(objects.map(({ name, parts }) => [name, concatBytes(parts)]));
-  note('block', 'bytes/span', [...bytes.values()].reduce((sum, { length }) => sum + length, 0) / truth.spans);
-  const block = () =>
-    openBlock({
-      place: { id: 'bench', sections },
-      cache: createBlockCache({ maxBytes: CACHE_BYTES }),
-      readRange: async (object, offset, length) => (bytes.get(object) as Uint8Array).subarray(offset, offset + length),
-    });
+  const stored = layoutObjects(encoded);
+  const bytes = stored.objects.flatMap(({ parts }) => parts).reduce((sum, { length }) => sum + length, 0);
+  note('block', 'bytes/span', bytes / truth.spans);
+  const block = () => openStored(stored);
   await measureReads(block, truth, note);
+  const split = [0, 1].map((half) => {
+    const part = columnise(bodies.filter((_, at) => at % 2 === half)).view();
+    return layoutObjects(encodeBlock(part, sortedRows(part)));
+  });
+  const blocks = { whole: block(), halves: () => split.map((half) => openStored(half)) };
+  await measureQueries(blocks, truth, truth.facts as SpanFacts, note);
+}
+
+let opened = 0;
+
+/** A reader with an id and a cache of its own over a block in memory. */
+function openStored({ objects, sections }: ReturnType<typeof layoutObjects>): BlockReader {
+  const bytes = new Map(objects.map(({ name, parts }) => [name, concatBytes(parts)]));
+  return openBlock({
+    place: { id: `bench-${opened++}`, sections },
+    cache: createBlockCache({ maxBytes: CACHE_BYTES }),
+    readRange: async (object, offset, length) => (bytes.get(object) as Uint8Array).subarray(offset, offset + length),
+  });
 }
 
 /** A whole block decoded, and traces by id from memory: the first of a fresh reader, and all with a warm cache. */
-async function measureReads(block: () => ReturnType<typeof openBlock>, truth: Truth, note: Note): Promise<void> {
+async function measureReads(block: () => BlockReader, truth: Truth, note: Note): Promise<void> {
   const whole = block();
   const started = performance.now();
   const { groups } = (await whole.index()).spans;

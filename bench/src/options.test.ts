@@ -19,7 +19,24 @@ describe('the options', () => {
     expect(options.target?.otlp.href).toBe('http://localhost:4318/v1/traces');
   });
 
+  it('are those of one of the other commands', () => {
+    expect(parseOptions(['micro', 'metrics'], 9)).toMatchObject({
+      command: 'micro metrics',
+      dataset: { spans: 200_000 },
+    });
+    const interplay = parseOptions(['--scenario', 'interplay'], 9);
+    expect(interplay).toMatchObject({ scans: 2, dataset: { spans: 3_000_000, facts: false } });
+  });
+
+  it('keep what is true of every span only for queries', () => {
+    expect(parseOptions([], 9)).toMatchObject({ queries: 40, fresh: 3, dataset: { facts: true } });
+    expect(parseOptions(['--queries', '0'], 9).dataset.facts).toBe(false);
+    expect(parseOptions(['--url', 'http://localhost:3200'], 9).fresh).toBe(0);
+  });
+
   it.each([
+    [['--scenario', 'interplay', '--tenants', '3'], /one tenant/],
+    [['--url', 'http://localhost', '--fresh', '2'], /not for a server/],
     [['--bogus'], /bogus/],
     [['--scenario', 'constructor'], /no such scenario/],
     [['--spans', '0'], /--spans must be a number/],

@@ -4,7 +4,7 @@ import { type DatasetOptions, MILLION, SCENARIOS, SHOP } from './dataset-options
 
 /** What `npm run bench` was asked for. */
 export interface BenchOptions {
-  command: 'run' | 'micro' | 'help';
+  command: 'run' | 'micro' | 'micro metrics' | 'help';
   scenario: string;
   /** Start times are filled in when the dataset is made. */
   dataset: Omit<DatasetOptions, 'startMs'>;
@@ -34,7 +34,9 @@ const MICRO_SPANS = 200_000;
 
 export const HELP = `usage: npm run bench -- [options]          load a server and measure it
        npm run bench -- micro [--spans N]  the parts alone, on 200000 spans: scan,
-                                           columnise, cut, encode, decode
+                                           columnise, cut, encode, decode, queries
+       npm run bench -- micro metrics [--spans N]
+                                           every kind of metrics query alone
 
 Starts Vivace on free ports with an empty data directory for every run, unless --url names one.
 
@@ -113,10 +115,7 @@ const FLAGS = {
  */
 export function parseOptions(argv: readonly string[], freshSeed: number): BenchOptions {
   const { values, positionals } = parse(argv);
-  const command = values.help ? 'help' : (positionals[0] ?? 'run');
-  if ((command !== 'run' && command !== 'micro' && command !== 'help') || positionals.length > 1) {
-    throw usage(`no such command: ${positionals.join(' ')}; write micro, or only options`);
-  }
+  const command = values.help ? 'help' : commandOf(positionals);
   if (values.scenario === 'interplay' && values.tenants !== undefined) throw usage('interplay has one tenant');
   if (!Object.hasOwn(SCENARIOS, values.scenario)) {
     throw usage(`no such scenario: ${values.scenario}; write one of ${Object.keys(SCENARIOS).join(', ')}`);
@@ -128,7 +127,7 @@ export function parseOptions(argv: readonly string[], freshSeed: number): BenchO
   return {
     command,
     scenario: values.scenario,
-    dataset: dataset(values, command === 'micro' ? { spans: MICRO_SPANS, facts: false } : {}, freshSeed),
+    dataset: dataset(values, command.startsWith('micro') ? { spans: MICRO_SPANS, facts: false } : {}, freshSeed),
     runs: runs(values),
     connections: number('connections', values.connections, 1, 1000),
     rate: number('rate', values.rate, 0, 1e9),
@@ -144,6 +143,12 @@ export function parseOptions(argv: readonly string[], freshSeed: number): BenchO
     workDir: values['work-dir'],
     keep: values.keep,
   };
+}
+
+function commandOf(positionals: readonly string[]): BenchOptions['command'] {
+  const command = positionals.length === 0 ? 'run' : positionals.join(' ');
+  if (command === 'run' || command === 'micro' || command === 'micro metrics' || command === 'help') return command;
+  throw usage(`no such command: ${command}; write micro, micro metrics, or only options`);
 }
 
 type Values = ReturnType<typeof parse>['values'];
