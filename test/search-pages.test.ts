@@ -9,6 +9,9 @@ import { flush, sendBytes } from './harness/traces-client.ts';
 
 const data = temporaryDirectory();
 const TRACES = 90;
+const GROUPS = 16;
+/** More than a search looks at first. */
+const BLOCKS = GROUPS - 2;
 const NOW_MS = Date.now();
 const shop = { tenant: 'shop' };
 let server: TestServer;
@@ -38,17 +41,19 @@ const ORDERED = [...numbers].sort((a, b) => startMs(b) - startMs(a) || (idOf(a) 
 beforeAll(async () => {
   server = await startServer({ dataDir: data.path, env: { VIVACE_MULTITENANCY_ENABLED: 'true' } });
   const send = (spans: PlainSpan[], tenant = 'shop') => sendBytes(server, encodePlainSpans(spans), { tenant });
-  // Every block has traces of all times, and every fourth trace a part somewhere else.
-  for (let block = 0; block < 4; block++) {
-    await send(
-      numbers
-        .filter((trace) => trace % 5 === block)
-        .flatMap((trace) => spansOf(trace).filter(({ span }) => trace % 4 !== 0 || Number(span) < 3)),
-    );
-    await flush(server);
+  // Blocks of consecutive times, the newest two groups in the head. Every fourth trace has its later spans in the group
+  // after the next, so that a search that has read the newest blocks does not know yet what is whole.
+  const groups = Array.from({ length: GROUPS + 2 }, (): PlainSpan[] => []);
+  for (const trace of numbers) {
+    const group = GROUPS - 1 - Math.floor((trace * GROUPS) / TRACES);
+    for (const span of spansOf(trace)) {
+      groups[group + (trace % 4 === 0 && Number(span.span) >= 3 ? 2 : 0)]?.push(span);
+    }
   }
-  await send(numbers.flatMap((trace) => spansOf(trace).filter(({ span }) => trace % 4 === 0 && Number(span) >= 3)));
-  await send(numbers.filter((trace) => trace % 5 === 4).flatMap(spansOf));
+  for (const [group, spans] of groups.entries()) {
+    await send(spans);
+    if (group < BLOCKS) await flush(server);
+  }
   await send(
     [{ trace: 'ff01', span: '1', service: 'games', startMs: NOW_MS - 3000, attributes: { level: 7 } }],
     'games',

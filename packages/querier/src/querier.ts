@@ -157,6 +157,7 @@ export class Querier implements TraceFinder, Service {
     const heads = await this.#heads(tenant, signal);
     let snapshot = await this.#snapshot(tenant, heads, range, signal, 1);
     let plan = 1;
+    let inspectedBytes = 0;
     for (let read = FIRST_BLOCKS; ; read *= MORE_BLOCKS) {
       const { entries } = snapshot;
       const question = { kind: 'search', request } as const;
@@ -168,13 +169,14 @@ export class Querier implements TraceFinder, Service {
         question,
       };
       const answer = await this.#workers.query(job, signal);
+      inspectedBytes += answer.inspectedBytes;
       if (answer.missing.length > 0 && plan < MAX_PLANS && read === FIRST_BLOCKS) {
         plan++;
         read = FIRST_BLOCKS / MORE_BLOCKS;
         snapshot = await this.#snapshot(tenant, heads, range, signal, plan);
         continue;
       }
-      yield this.#answer(tenant, snapshot, answer);
+      yield { ...this.#answer(tenant, snapshot, answer), inspectedBytes };
       if (read >= entries.length || !answer.result.unsettled) return;
     }
   }
