@@ -46,10 +46,11 @@ export function exponentsOf(source: BatchRows, field: Field, marks: Marks): Uint
   const { codes, size, valueOf } = classesOf(source, field, marks);
   const table = new Uint8Array(size + 1).fill(UNKNOWN);
   table[0] = 0;
-  const length = marks.rows?.length ?? marks.of.length;
+  const { of, rows: list } = marks;
+  const length = list?.length ?? of.length;
   for (let i = 0; i < length; i++) {
-    const row = marks.rows === undefined ? i : (marks.rows[i] as number);
-    if ((marks.of[row] as number) < 0) continue;
+    const row = list === undefined ? i : (list[i] as number);
+    if ((of[row] as number) < 0) continue;
     const code = codes[row] as number;
     let exponent = table[code + 1] as number;
     if (exponent === UNKNOWN) exponent = table[code + 1] = exponentOf(valueOf(code));

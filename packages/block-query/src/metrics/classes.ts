@@ -66,10 +66,11 @@ export function compactClasses({ codes, size, valueOf }: Classes, marks: Marks):
   const table = new Int32Array(size + 1).fill(UNKNOWN);
   table[0] = -1;
   const compact = new Int32Array(marks.of.length);
-  const length = marks.rows?.length ?? marks.of.length;
+  const { of, rows: list } = marks;
+  const length = list?.length ?? of.length;
   for (let i = 0; i < length; i++) {
-    const row = marks.rows === undefined ? i : (marks.rows[i] as number);
-    if ((marks.of[row] as number) < 0) continue;
+    const row = list === undefined ? i : (list[i] as number);
+    if ((of[row] as number) < 0) continue;
     const at = (codes[row] as number) + 1;
     if (table[at] === UNKNOWN) table[at] = met.classOf(valueOf(at - 1));
     compact[row] = table[at] as number;
@@ -176,10 +177,11 @@ function anyClasses(source: BatchRows, field: Field, marks: Marks): Classes {
     batch.eventRows > 0 && (batch.eventAttributes(field.name).length > 0 || batch.eventOverflow().count > 0);
   const firstScope = own.size + ofResources.length;
   const met = new MetValues(firstScope + ofScopes.length);
-  const length = marks.rows?.length ?? marks.of.length;
+  const { of, rows: list } = marks;
+  const length = list?.length ?? of.length;
   for (let i = 0; i < length; i++) {
-    const row = marks.rows === undefined ? i : (marks.rows[i] as number);
-    if (codes[row] !== -1 || (marks.of[row] as number) < 0) continue;
+    const row = list === undefined ? i : (list[i] as number);
+    if (codes[row] !== -1 || (of[row] as number) < 0) continue;
     const resource = resources[row] as number;
     const scope = scopes[row] as number;
     if (ofResources[resource] !== undefined) codes[row] = own.size + resource;
@@ -231,10 +233,11 @@ function valueClasses(source: BatchRows, field: Field, marks: Marks): Classes {
   const codes = new Int32Array(batch.rows).fill(-1);
   const met = new MetValues(0);
   if (!needsWholeTrace(field)) {
-    const length = marks.rows?.length ?? marks.of.length;
+    const { of, rows: list } = marks;
+    const length = list?.length ?? of.length;
     for (let i = 0; i < length; i++) {
-      const row = marks.rows === undefined ? i : (marks.rows[i] as number);
-      if ((marks.of[row] as number) >= 0) codes[row] = met.classOf(source.valueOf(row, field));
+      const row = list === undefined ? i : (list[i] as number);
+      if ((of[row] as number) >= 0) codes[row] = met.classOf(source.valueOf(row, field));
     }
   } else {
     const first = batch.traceFirst();

@@ -41,10 +41,11 @@ export class ComparedFields {
     }
     const resources = new Set<number>();
     const resource = batch.resource();
-    const length = marks.rows?.length ?? marks.of.length;
+    const { of, rows: list } = marks;
+    const length = list?.length ?? of.length;
     for (let i = 0; i < length; i++) {
-      const row = marks.rows === undefined ? i : (marks.rows[i] as number);
-      if ((marks.of[row] as number) >= 0) resources.add(resource[row] as number);
+      const row = list === undefined ? i : (list[i] as number);
+      if ((of[row] as number) >= 0) resources.add(resource[row] as number);
     }
     return this.#fields(source, keys, resources);
   }

@@ -158,10 +158,11 @@ class NewestRows {
     const start = this.#start;
     const boundLow = this.#boundLow;
     const boundHigh = this.#boundHigh;
-    const length = marks.rows?.length ?? marks.of.length;
+    const { of, rows: list } = marks;
+    const length = list?.length ?? of.length;
     for (let i = 0; i < length; i++) {
-      const row = marks.rows === undefined ? i : (marks.rows[i] as number);
-      const interval = marks.of[row] as number;
+      const row = list === undefined ? i : (list[i] as number);
+      const interval = of[row] as number;
       if (interval < 0) continue;
       const high = start[2 * row + 1] as number;
       const least = boundHigh[interval] as number;

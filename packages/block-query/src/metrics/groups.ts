@@ -163,10 +163,11 @@ function paired(left: Tuples, right: Classes, marks: Marks): Tuples {
   const b = right.codes;
   if (pairs <= MAX_TABLE_PAIRS) {
     const table = new Int32Array(pairs).fill(-1);
-    const length = marks.rows?.length ?? marks.of.length;
+    const { of, rows: list } = marks;
+    const length = list?.length ?? of.length;
     for (let i = 0; i < length; i++) {
-      const row = marks.rows === undefined ? i : (marks.rows[i] as number);
-      if ((marks.of[row] as number) < 0) continue;
+      const row = list === undefined ? i : (list[i] as number);
+      if ((of[row] as number) < 0) continue;
       const pair = ((a[row] as number) + 1) * width + (b[row] as number) + 1;
       let code = table[pair] as number;
       if (code < 0) code = table[pair] = enter(a[row] as number, b[row] as number);
@@ -174,10 +175,11 @@ function paired(left: Tuples, right: Classes, marks: Marks): Tuples {
     }
   } else {
     const known = new Map<number, number>();
-    const length = marks.rows?.length ?? marks.of.length;
+    const { of, rows: list } = marks;
+    const length = list?.length ?? of.length;
     for (let i = 0; i < length; i++) {
-      const row = marks.rows === undefined ? i : (marks.rows[i] as number);
-      if ((marks.of[row] as number) < 0) continue;
+      const row = list === undefined ? i : (list[i] as number);
+      if ((of[row] as number) < 0) continue;
       const pair = ((a[row] as number) + 1) * width + (b[row] as number) + 1;
       let code = known.get(pair);
       if (code === undefined) known.set(pair, (code = enter(a[row] as number, b[row] as number)));

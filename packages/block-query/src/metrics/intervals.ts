@@ -104,6 +104,7 @@ function markShort(batch: Batch, { start: from, step, count }: Intervals, marks:
   const baseLow = Number(base & 0xffffffffn);
   const baseHigh = Number(base >> 32n);
   const width = Number(step);
+  const inverse = 1 / width;
   const range = width * count;
   let found = false;
   const length = list?.length ?? marks.length;
@@ -111,7 +112,12 @@ function markShort(batch: Batch, { start: from, step, count }: Intervals, marks:
     const row = list === undefined ? i : (list[i] as number);
     const offset = ((start[2 * row + 1] as number) - baseHigh) * 4294967296 + ((start[2 * row] as number) - baseLow);
     if (offset >= 0 && offset < range) {
-      marks[row] = Math.floor(offset / width);
+      // A division takes twice the time of all the rest; what the product is off by one is put right.
+      let interval = (offset * inverse) | 0;
+      const rest = offset - interval * width;
+      if (rest < 0) interval--;
+      else if (rest >= width) interval++;
+      marks[row] = interval;
       found = true;
     } else marks[row] = -1;
   }

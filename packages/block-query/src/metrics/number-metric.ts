@@ -45,14 +45,15 @@ export class NumberMetric implements Metric {
     const { codes, table, groupsOf } = rowGroups(this.#groups, source, marks);
     const { count } = this.#intervals;
     const cells = this.#cells;
-    const length = marks.rows?.length ?? marks.of.length;
+    const { of, rows: list } = marks;
+    const length = list?.length ?? of.length;
     for (let i = 0; i < length; i++) {
-      const row = marks.rows === undefined ? i : (marks.rows[i] as number);
-      const interval = marks.of[row] as number;
+      const row = list === undefined ? i : (list[i] as number);
+      const interval = of[row] as number;
       if (interval < 0) continue;
       const type = types[row] as number;
       if (type === NO_NUMBER) {
-        marks.of[row] = -1;
+        of[row] = -1;
         continue;
       }
       const group = table[(codes[row] as number) + 1] as number;

@@ -59,10 +59,11 @@ export function numbersOf(source: BatchRows, field: Field, marks: Marks): Number
   types[0] = NO_NUMBER;
   const high = new Float64Array(size + 1);
   const low = new Float64Array(size + 1);
-  const length = marks.rows?.length ?? marks.of.length;
+  const { of, rows: list } = marks;
+  const length = list?.length ?? of.length;
   for (let i = 0; i < length; i++) {
-    const row = marks.rows === undefined ? i : (marks.rows[i] as number);
-    if ((marks.of[row] as number) < 0) continue;
+    const row = list === undefined ? i : (list[i] as number);
+    if ((of[row] as number) < 0) continue;
     const at = (codes[row] as number) + 1;
     if (types[at] === UNKNOWN) {
       const parts = numberOfValue(valueOf(at - 1));
