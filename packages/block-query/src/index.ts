@@ -10,6 +10,7 @@ export type {
   TraceMatch,
 } from './answer.ts';
 export { type MetricsRequest, type MetricsResult, metrics } from './metrics.ts';
+export type { Question, ResultOf } from './question.ts';
 export {
   type RunOptions,
   type SearchRequest,

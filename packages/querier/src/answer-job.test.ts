@@ -1,6 +1,6 @@
 import { createBlockCache, encodeBlock, layoutObjects } from '@vivace/block';
 import { blockOrder, buildSet, type TestSpan } from '@vivace/block/testing';
-import type { MetricsResult, SearchResult, TagsResult, TagValuesResult } from '@vivace/block-query';
+import type { MetricsResult, Question, SearchResult, TagsResult, TagValuesResult } from '@vivace/block-query';
 import { seededRandom, systemClock, uuidV7, VivaceError } from '@vivace/kernel';
 import { type BlockEntry, blockKey } from '@vivace/manifest';
 import { createMemoryStore, type ObjectStore } from '@vivace/object-store';
@@ -8,7 +8,7 @@ import { parse, parseField } from '@vivace/traceql';
 import { describe, expect, test } from 'vitest';
 import { answerJob } from './answer-job.ts';
 import { createBlockReads } from './block-reads.ts';
-import type { QueryJob, Question } from './query-job.ts';
+import type { QueryJob } from './query-job.ts';
 
 // Jobs over real blocks in a store: what cannot be read of one is left out of the answer, and told.
 

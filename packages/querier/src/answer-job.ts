@@ -2,6 +2,8 @@ import {
   blockSource,
   headSource,
   metrics,
+  type Question,
+  type ResultOf,
   type RunOptions,
   type Source,
   SourceFailure,
@@ -12,7 +14,7 @@ import {
 } from '@vivace/block-query';
 import { isKind, toVivaceError, VivaceError } from '@vivace/kernel';
 import type { BlockReads } from './block-reads.ts';
-import type { JobAnswer, QueryJob, Question, ResultOf } from './query-job.ts';
+import type { JobAnswer, QueryJob } from './query-job.ts';
 
 /** Runs a job in a query thread. A block that cannot be read is told in the answer, which is then without it. */
 export async function answerJob(

@@ -1,2 +1,1 @@
 export { type HeadSource, Querier, type QuerierAnswer, type QuerierOptions, type QueryRange } from './querier.ts';
-export type { Question, ResultOf } from './query-job.ts';

@@ -1,12 +1,12 @@
 import type { FindTraceOptions, TraceAnswer, TraceFinder } from '@vivace/api';
-import type { SearchRequest, SearchResult } from '@vivace/block-query';
+import type { Question, ResultOf, SearchRequest, SearchResult } from '@vivace/block-query';
 import type { ColumnSetView, EncodedSpans } from '@vivace/columns';
 import { type Clock, orAborted, type Random, type Service, VivaceError } from '@vivace/kernel';
 import { type BlockEntry, blockKey, type Manifest, type SnapshotOptions } from '@vivace/manifest';
 import type { ByteRange, ObjectStore } from '@vivace/object-store';
 import type { Logger } from '@vivace/telemetry';
 import { ProblemLog } from './problem-log.ts';
-import type { JobAnswer, Question, ResultOf } from './query-job.ts';
+import type { JobAnswer } from './query-job.ts';
 import { createSearchWorkers, type SearchWorkers } from './search-workers.ts';
 import { withPatience } from './store-patience.ts';
 import type { NewBlock, TraceFound, TraceSearch } from './trace-search.ts';

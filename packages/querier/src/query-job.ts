@@ -1,13 +1,4 @@
-import type {
-  MetricsRequest,
-  MetricsResult,
-  SearchRequest,
-  SearchResult,
-  TagsRequest,
-  TagsResult,
-  TagValuesRequest,
-  TagValuesResult,
-} from '@vivace/block-query';
+import type { Question } from '@vivace/block-query';
 import type { ColumnSetView } from '@vivace/columns';
 import type { BlockEntry } from '@vivace/manifest';
 
@@ -21,20 +12,6 @@ export interface QueryJob {
   unread: readonly BlockEntry[];
   heads: readonly { id: string; view: ColumnSetView }[];
   question: Question;
-}
-
-export type Question =
-  | { kind: 'search'; request: SearchRequest }
-  | { kind: 'metrics'; request: MetricsRequest }
-  | { kind: 'tags'; request: TagsRequest }
-  | { kind: 'tagValues'; request: TagValuesRequest };
-
-/** What each kind of question is answered with. */
-export interface ResultOf {
-  search: SearchResult;
-  metrics: MetricsResult;
-  tags: TagsResult;
-  tagValues: TagValuesResult;
 }
 
 export interface JobAnswer<Result> {

@@ -1,7 +1,8 @@
+import type { Question, ResultOf } from '@vivace/block-query';
 import { orAborted, startWorker, Transferred, type VivaceError, type WorkerClient } from '@vivace/kernel';
 import type { ByteRange } from '@vivace/object-store';
 import { unpackAnswer } from './packed-answer.ts';
-import type { JobAnswer, QueryJob, Question, ResultOf } from './query-job.ts';
+import type { JobAnswer, QueryJob } from './query-job.ts';
 import type { NewBlock, ReadRequest, TraceFound, TraceSearch } from './trace-search.ts';
 
 /** Threads that open blocks and decode pages. They ask back for the bytes that they need. */

@@ -10,14 +10,14 @@ import type {
   TagValuesOptions,
   TimeRange,
 } from '@vivace/api';
-import type { QueryStats } from '@vivace/block-query';
+import type { QueryStats, Question, ResultOf } from '@vivace/block-query';
 import { type Clock, type Service, VivaceError } from '@vivace/kernel';
-import type { Querier, QuerierAnswer, Question, ResultOf } from '@vivace/querier';
 import { decodeCursor, encodeCursor } from './cursor.ts';
 import { FairQueue } from './fair-queue.ts';
+import type { QueryAnswer, Querying } from './querying.ts';
 
 export interface QueryFrontendOptions {
-  querier: Pick<Querier, 'query' | 'search'>;
+  querier: Querying;
   clock: Clock;
   /** Queries evaluated at the same time; more wait for their turn. */
   maxRunning: number;
@@ -98,7 +98,7 @@ export class QueryFrontend implements QueryEngine, Service {
     question: Asked,
     range: TimeRange,
     signal: AbortSignal,
-  ): Promise<QuerierAnswer<ResultOf[Asked['kind']]>> {
+  ): Promise<QueryAnswer<ResultOf[Asked['kind']]>> {
     const { querier } = this.#options;
     for await (const answer of this.#running(tenant, signal, async function* (both) {
       yield await querier.query(tenant, question, range, both);
@@ -137,7 +137,7 @@ export class QueryFrontend implements QueryEngine, Service {
 
 /** Of the jobs of a search that goes on one is left. */
 function statsOf(
-  { result, inspectedBytes, blocks, blockBytes }: QuerierAnswer<{ inspectedSpans: number; inspectedTraces: number }>,
+  { result, inspectedBytes, blocks, blockBytes }: QueryAnswer<{ inspectedSpans: number; inspectedTraces: number }>,
   unsettled = false,
 ): QueryStats {
   return {
