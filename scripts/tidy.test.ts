@@ -23,7 +23,7 @@ const sources = [...packages, ...beside]
       imports: importsOf(readText(file)),
     })),
   );
-const isTest = (file: string) => /\.test\.ts$|\/testing(\/|\.ts$)/.test(file);
+const isTest = (file: string) => /\.(test|bench)\.ts$|\/testing(\/|\.ts$)/.test(file);
 
 /** Rows of the table in docs/architecture.md, the highest first. */
 const layers = [...readText('docs/architecture.md').matchAll(/^\| \w+ \| ([a-z, -]+) \| /gm)]

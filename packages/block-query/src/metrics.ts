@@ -7,7 +7,7 @@ import { Comparison, comparisonNeeds } from './metrics/comparison.ts';
 import { countSpans, type Inspected, type SpanCounter } from './metrics/count-spans.ts';
 import { Exemplars, type PlacedExemplar } from './metrics/exemplars.ts';
 import { intervalsOf } from './metrics/intervals.ts';
-import { metricOf } from './metrics/metric.ts';
+import { metricOf } from './metrics/metric-of.ts';
 import { byLabels, type RawSeries } from './metrics/raw-series.ts';
 import { applySecondStage } from './metrics/second-stages.ts';
 import { fieldsOfQuery, joinNeeds, needsOf } from './needs.ts';
