@@ -1,4 +1,4 @@
-import { listAt, pathOf, type Question, type QuestionGroup } from './question.ts';
+import { listAt, type Question, type QuestionGroup } from './question.ts';
 import type { SpanFacts } from './span-facts.ts';
 import { type SpanTest, spanTests } from './span-tests.ts';
 import type { AskedTraces } from './trace-tests.ts';
@@ -12,21 +12,41 @@ interface SeriesAnswer {
   samples?: { timestampMs: string; value?: number }[];
 }
 
-/** Metrics over the whole dataset, with what each must count. */
-export function metricsQuestions(traces: AskedTraces): QuestionGroup[] {
+/**
+ * Metrics over the dataset up to `nowMs`, with what each must count: metrics have no intervals of the future, where a
+ * clock that is ahead or a trace that goes on and on may have spans.
+ */
+export function metricsQuestions(all: AskedTraces, nowMs: number): QuestionGroup[] {
+  const traces = upTo(all, nowMs);
   const { facts } = traces;
-  const { all, failed } = spanTests(facts);
+  const tests = spanTests(facts);
   const serviceOf = (row: number) => facts.services[facts.service[row] as number] as string;
   const group = (name: string, question: Question): QuestionGroup => ({ name, questions: [question], fresh: true });
   return [
-    group('metrics rate', rate(traces, '{ } | rate() by (resource.service.name)', all, serviceOf)),
+    group('metrics rate', rate(traces, '{ } | rate() by (resource.service.name)', tests.all, serviceOf)),
     group(
       'metrics error rate',
-      rate(traces, '{ status = error } | rate() by (resource.service.name)', failed, serviceOf),
+      rate(traces, '{ status = error } | rate() by (resource.service.name)', tests.failed, serviceOf),
     ),
     group('metrics quantile', quantiles(traces)),
     group('metrics histogram', histogram(traces)),
   ];
+}
+
+/** Spans that start in whole intervals of the past; `endMs` is the end of the last of these. */
+function upTo(traces: AskedTraces, nowMs: number): AskedTraces {
+  const stepMs = STEP_S * 1000;
+  const endMs = Math.min(Math.ceil(traces.endMs / stepMs), Math.floor(nowMs / stepMs)) * stepMs;
+  const { originNs, start } = traces.facts;
+  const endNs = (endMs - Number(originNs / 1_000_000n)) * 1e6;
+  return {
+    ...traces,
+    endMs,
+    eachRow: (visit) =>
+      traces.eachRow((row) => {
+        if ((start[row] as number) <= endNs) visit(row);
+      }),
+  };
 }
 
 /** Series by one label, whose values times the step are the spans. */
@@ -131,8 +151,11 @@ function wrongQuantile(
   return counted === rows.length ? undefined : `of ${counted} spans instead of ${rows.length}`;
 }
 
-function metricsPath(traces: AskedTraces, query: string, round: number): string {
-  return pathOf('/api/metrics/query_range', traces, { q: query, step: `${STEP_S}s` }, round * STEP_S);
+/** The end is that of an interval and stays where it is: later ones may have spans that were not counted. */
+function metricsPath({ startMs, endMs }: AskedTraces, query: string, round: number): string {
+  const start = Math.floor(startMs / 1000) - (1 + round) * STEP_S;
+  const parameters = { q: query, step: `${STEP_S}s`, start: String(start), end: String(endMs / 1000) };
+  return `/api/metrics/query_range?${new URLSearchParams(parameters).toString()}`;
 }
 
 function sumOf({ samples = [] }: SeriesAnswer): number {

@@ -8,19 +8,19 @@ import { tagQuestions } from './tag-questions.ts';
 import { askedTraces } from './trace-tests.ts';
 import type { Truth } from './truth.ts';
 
-const suites = new WeakMap<Truth, { groups: QuestionGroup[]; newestMs: number }>();
+const suites = new WeakMap<Truth, QuestionGroup[]>();
 
-/** The questions about a dataset, worked out once: every run asks the same. */
-function suiteOf(truth: Truth): { groups: QuestionGroup[]; newestMs: number } | undefined {
+/** The questions about a dataset, worked out once: every run asks the same. None without facts. */
+function suiteOf(truth: Truth, nowMs: number): QuestionGroup[] {
   const { facts } = truth;
-  if (facts === undefined) return undefined;
-  let suite = suites.get(truth);
-  if (suite === undefined) {
+  if (facts === undefined) return [];
+  let groups = suites.get(truth);
+  if (groups === undefined) {
     const traces = askedTraces(truth, facts);
-    const groups = [...searchQuestions(traces), ...tagQuestions(traces), ...metricsQuestions(traces)];
-    suites.set(truth, (suite = { groups, newestMs: traces.endMs }));
+    groups = [...searchQuestions(traces), ...tagQuestions(traces), ...metricsQuestions(traces, nowMs)];
+    suites.set(truth, groups);
   }
-  return suite;
+  return groups;
 }
 
 /**
@@ -32,11 +32,8 @@ export async function runQueries(
   server: Server,
   restart: (() => Promise<Server>) | undefined,
 ): Promise<{ results: GroupResult[]; server: Server }> {
-  const suite = suiteOf(dataset.truth);
-  if (suite === undefined) return { results: [], server };
-  const { groups, newestMs } = suite;
-  // Metrics have no interval of the future, and clocks of the data may be ahead.
-  await clock.sleep(Math.max(0, newestMs - clock.nowMs()), signal);
+  const groups = suiteOf(dataset.truth, clock.nowMs());
+  if (groups.length === 0) return { results: [], server };
   const asking = {
     tenants: options.dataset.tenants > 1,
     signal,

@@ -53,7 +53,7 @@ describe('what is true of the spans', () => {
 });
 
 describe('the suite', () => {
-  const groups = [...searchQuestions(traces), ...tagQuestions(traces), ...metricsQuestions(traces)];
+  const groups = [...searchQuestions(traces), ...tagQuestions(traces), ...metricsQuestions(traces, 1_800_000_000_000)];
 
   it.each(groups.map(({ name, questions }) => [name, questions] as const))(
     'finds an empty answer wrong unless nothing is there to be found: %s',
@@ -74,6 +74,16 @@ describe('the suite', () => {
     expect(question?.wrong(answer(first.slice(1)))).toMatch(/19 traces instead of 20/);
     expect(question?.wrong(answer(first.toReversed()))).toMatch(/the first wrong is 0/);
     expect(question?.wrong(answer(wanted.slice(0, 21)))).toMatch(/21 traces/);
+  });
+
+  it('asks metrics of the past only, and counts what started in it', () => {
+    const early = metricsQuestions(traces, 1_763_700_025_000)[0]?.questions[0] as Question;
+    const whole = metricsQuestions(traces, 1_800_000_000_000)[0]?.questions[0] as Question;
+    expect(early.path(0)).toMatch(/end=1763700020$/);
+    expect(early.path(3)).toMatch(/end=1763700020$/);
+    const count = (question: Question) => Number(/instead of (\d+)/.exec(question.wrong({}) ?? '')?.[1]);
+    expect(count(early)).toBeGreaterThan(0);
+    expect(count(early)).toBeLessThan(count(whole));
   });
 
   it('counts every span of a rate', () => {
