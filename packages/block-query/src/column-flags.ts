@@ -220,7 +220,7 @@ function addByTrace(source: BatchRows, field: Field, test: LiteralTest, flags: U
 }
 
 /** Calls back for each trace of a batch that has all of its spans there. */
-export function eachTrace(source: BatchRows, use: (trace: TraceRows, number: number) => void): void {
+function eachTrace(source: BatchRows, use: (trace: TraceRows, number: number) => void): void {
   const { batch } = source;
   for (let trace = 0; trace < batch.traceCount; trace++) {
     const rows = traceRowsOf(source, trace);

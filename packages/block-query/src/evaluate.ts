@@ -147,7 +147,7 @@ export function isId(expression: FieldExpression): boolean {
 }
 
 /** Ids of any length in the order of the numbers that they are. */
-export function normalId(value: Value): Value {
+function normalId(value: Value): Value {
   if (value.type === 'array') return { type: 'array', values: value.values.map(normalId) };
   if (value.type !== 'string') return value;
   return { type: 'string', value: value.value.toLowerCase().replace(/^0+/, '').padStart(32, '0') };

@@ -127,7 +127,7 @@ function scalarEntries(
   return flags;
 }
 
-export function entryText({ bytes, offsets }: DictionaryView, code: number): string {
+function entryText({ bytes, offsets }: DictionaryView, code: number): string {
   return utf8Decode(bytes.subarray(offsets[code], offsets[code + 1]));
 }
 

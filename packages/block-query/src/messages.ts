@@ -159,7 +159,7 @@ function signed(low: number, high: number): bigint {
 }
 
 /** A value as JSON text; what JSON has no number for is a string. */
-export function valueJson(value: Value): string {
+function valueJson(value: Value): string {
   switch (value.type) {
     case 'nil':
       return 'null';

@@ -22,7 +22,7 @@ export async function mayHold(
 }
 
 /** Every value that is equal to a literal, as a column has it; none where they are not that few. */
-export function equalValues(literal: Static): TypedBytes[] {
+function equalValues(literal: Static): TypedBytes[] {
   switch (literal.type) {
     case 'string':
       return literal.value.includes('\uFFFD') ? [] : [{ type: 'string', bytes: utf8Encode(literal.value) }];

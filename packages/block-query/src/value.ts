@@ -52,7 +52,7 @@ export function positiveOperator(operator: ComparisonOperator): ComparisonOperat
   return operator === '!~' ? '=~' : operator;
 }
 
-export function isNegative(operator: ComparisonOperator): boolean {
+function isNegative(operator: ComparisonOperator): boolean {
   return operator === '!=' || operator === '!~';
 }
 
@@ -102,7 +102,7 @@ function ordered<T extends number | bigint>(operator: ComparisonOperator, a: T, 
 }
 
 /** Of two numbers or two bigints. */
-export function holds(operator: ComparisonOperator, a: number | bigint, b: number | bigint): boolean {
+function holds(operator: ComparisonOperator, a: number | bigint, b: number | bigint): boolean {
   switch (operator) {
     case '=':
       return a === b;
@@ -120,7 +120,7 @@ export function holds(operator: ComparisonOperator, a: number | bigint, b: numbe
 }
 
 /** By the bytes of UTF-8. */
-export function compareText(a: string, b: string): number {
+function compareText(a: string, b: string): number {
   if (a === b) return 0;
   return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }
