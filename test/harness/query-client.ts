@@ -90,7 +90,7 @@ export async function queryRange(
   return decodeRangeStrictly((await ask200(server, '/api/metrics/query_range', { q, ...parameters }, options)).text);
 }
 
-export async function queryInstant(
+async function queryInstant(
   server: TestServer,
   q: string,
   parameters: Parameters = {},

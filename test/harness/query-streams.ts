@@ -11,7 +11,7 @@ const CALLS = {
   SearchTagValuesV2: ['SearchTagValuesRequest', 'SearchTagValuesV2Response'],
 } as const;
 
-export interface Streamed {
+interface Streamed {
   messages: Record<string, unknown>[];
   trailers: Record<string, unknown>;
 }
