@@ -8,9 +8,15 @@ import { TARGETS } from './targets.ts';
 // nobody has tried, for as long as one likes.
 const seed = Number(process.env.VIVACE_TEST_SEED ?? 1);
 
-describe('three seconds of hostile bytes', () => {
+/** What anybody may send who may ask queries is tried for longer. */
+const SECONDS: ReadonlyMap<string, number> = new Map([
+  ['traceql', 15],
+  ['queries', 15],
+]);
+
+describe('some seconds of hostile bytes', () => {
   test.each([...TARGETS.keys()])('find no fault in %s', async (target) => {
-    const { inputs, failures } = await fuzz({ target, seed, seconds: 3 });
+    const { inputs, failures } = await fuzz({ target, seed, seconds: SECONDS.get(target) ?? 3 });
     expect(failures.map(described)).toEqual([]);
     expect(inputs).toBeGreaterThan(10);
   });

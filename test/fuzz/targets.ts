@@ -5,6 +5,7 @@ import { indexTarget } from './targets/index.ts';
 import { jsonAnswersTarget } from './targets/json-answers.ts';
 import { otlpJsonTarget } from './targets/otlp-json.ts';
 import { otlpProtoTarget } from './targets/otlp-proto.ts';
+import { queriesTarget } from './targets/queries.ts';
 import { rootTarget } from './targets/root.ts';
 import { segmentsTarget } from './targets/segments.ts';
 import { traceqlTarget } from './targets/traceql.ts';
@@ -20,4 +21,5 @@ export const TARGETS: ReadonlyMap<string, CreateTarget> = new Map<string, Create
   ['root', rootTarget],
   ['encodings', encodingsTarget],
   ['traceql', traceqlTarget],
+  ['queries', queriesTarget],
 ]);

@@ -13,6 +13,7 @@ import {
   readScope,
   type ScopeMessage,
 } from './messages.ts';
+import { readFrom } from './source-failure.ts';
 import { kindValue, NIL, statusValue, type Value } from './value.ts';
 
 /** `eventKind` of rows of the event table. */
@@ -65,13 +66,13 @@ export class BatchRows {
   resource(code: number): Attributes {
     const messages = this.batch.resources();
     const read = listOf(resourcesRead, messages);
-    return (read[code] ??= readResource(messages[code] as Uint8Array));
+    return (read[code] ??= this.#read(() => readResource(messages[code] as Uint8Array)));
   }
 
   scope(code: number): ScopeMessage {
     const messages = this.batch.scopes();
     const read = listOf(scopesRead, messages);
-    return (read[code] ??= readScope(messages[code] as Uint8Array));
+    return (read[code] ??= this.#read(() => readScope(messages[code] as Uint8Array)));
   }
 
   /** Resource attribute `service.name` where it is a string, else "". */
@@ -190,10 +191,14 @@ export class BatchRows {
     let fragment = known.get(key);
     if (fragment === undefined) {
       const { bytes, offsets } = column.dictionary;
-      fragment = readFragment(kind, bytes.subarray(offsets[code], offsets[code + 1]));
+      fragment = this.#read(() => readFragment(kind, bytes.subarray(offsets[code], offsets[code + 1])));
       known.set(key, fragment);
     }
     return fragment;
+  }
+
+  #read<T>(read: () => T): T {
+    return readFrom(this.batch.source, read);
   }
 
   #fragmentOf(kind: FragmentKind, column: CodedColumn, row: number): FragmentMessage | undefined {

@@ -9,6 +9,8 @@ import type { AttributeType, DictionaryView } from '@vivace/columns';
 export interface Batch {
   /** The same for the same rows for ever: key of what is cached of them. */
   readonly id: string;
+  /** Id of the source. */
+  readonly source: string;
   readonly rows: number;
   readonly traceCount: number;
 

@@ -19,6 +19,7 @@ export function headBatch(id: string, view: ColumnSetView): Batch {
   const eventAttributes = byKey(events.attributes);
   return {
     id,
+    source: id,
     rows: view.spanCount,
     traceCount: view.traceCount,
     eventRows: events.count,

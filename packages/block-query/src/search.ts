@@ -11,7 +11,7 @@ import { runPipeline } from './run-pipeline.ts';
 import { type SelectedBatch, selectTraces } from './select-traces.ts';
 import { answerSpan, type ShownField, shownFields } from './shown-fields.ts';
 import type { Source } from './source.ts';
-import { SourceFailure } from './source-failure.ts';
+import { failureOf } from './source-failure.ts';
 import type { TraceRows } from './trace-rows.ts';
 
 export interface SearchRequest {
@@ -119,7 +119,7 @@ async function isListed(traceId: Uint8Array, { readers }: UnreadBlocks, signal: 
     try {
       if (await reader.listsTrace(traceId, { signal })) return true;
     } catch (error) {
-      throw signal.aborted ? error : new SourceFailure(reader.id, error);
+      throw signal.aborted ? error : failureOf(reader.id, error);
     }
   }
   return false;
@@ -139,7 +139,7 @@ async function prepareOnce(
   try {
     await rows.batch.prepare(needs, signal);
   } catch (error) {
-    throw signal.aborted ? error : new SourceFailure(source.id, error);
+    throw signal.aborted ? error : failureOf(source.id, error);
   }
   ready.add(rows);
 }

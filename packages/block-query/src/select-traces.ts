@@ -11,7 +11,7 @@ import { maskOf, type RowList } from './row-list.ts';
 import type { Hits } from './run-pipeline.ts';
 import { findSeams, type Seams, type TracePart } from './seams.ts';
 import type { Source } from './source.ts';
-import { SourceFailure } from './source-failure.ts';
+import { failureOf } from './source-failure.ts';
 import { selectRows } from './span-scan.ts';
 import type { TraceRows } from './trace-rows.ts';
 
@@ -92,7 +92,7 @@ export async function selectTraces(sources: readonly Source[], options: SelectOp
         await breathe();
       }
     } catch (error) {
-      throw signal.aborted ? error : new SourceFailure(source.id, error);
+      throw signal.aborted ? error : failureOf(source.id, error);
     }
   }
   selection.merged = await mergeSeamed(
@@ -157,7 +157,7 @@ export async function mergeSeamed(
         const id = batch.traceIds().slice(16 * place.trace, 16 * place.trace + 16);
         parts.push({ id, part: { rows, trace: place.trace, encode: () => from.encodeTrace(id, signal) } });
       } catch (error) {
-        throw signal.aborted ? error : new SourceFailure(from.id, error);
+        throw signal.aborted ? error : failureOf(from.id, error);
       }
     }
     // Eight bytes in common do not make one trace.

@@ -10,7 +10,7 @@ import { runPipeline } from '../run-pipeline.ts';
 import type { RunOptions } from '../search.ts';
 import { type SelectedBatch, selectTraces } from '../select-traces.ts';
 import type { Source } from '../source.ts';
-import { SourceFailure } from '../source-failure.ts';
+import { failureOf } from '../source-failure.ts';
 import type { TraceRows } from '../trace-rows.ts';
 import { type Intervals, intervalOf, type Marks, markIntervals, mayBeMarked } from './intervals.ts';
 
@@ -133,7 +133,7 @@ async function marksIn(
     if (marks !== undefined) await batch.prepare(needs, signal);
     return marks;
   } catch (error) {
-    throw signal.aborted ? error : new SourceFailure(source.id, error);
+    throw signal.aborted ? error : failureOf(source.id, error);
   }
 }
 
@@ -148,7 +148,7 @@ function counting(source: Source, count: () => void): void {
   try {
     count();
   } catch (error) {
-    throw isKind(error, 'limited') ? error : new SourceFailure(source.id, error);
+    throw isKind(error, 'limited') ? error : failureOf(source.id, error);
   }
 }
 

@@ -7,7 +7,7 @@ import { everyRow, maskOf, type RowList } from '../row-list.ts';
 import { findSeams } from '../seams.ts';
 import type { RunOptions } from '../search.ts';
 import type { Source } from '../source.ts';
-import { SourceFailure } from '../source-failure.ts';
+import { failureOf } from '../source-failure.ts';
 import { selectRows } from '../span-scan.ts';
 import { RowSet } from './row-set.ts';
 
@@ -77,7 +77,7 @@ export async function eachMatchedBatch(
         await breathe();
       }
     } catch (error) {
-      throw signal.aborted ? error : new SourceFailure(source.id, error);
+      throw signal.aborted ? error : failureOf(source.id, error);
     }
   }
   return inspected;
