@@ -1,6 +1,4 @@
 import { isKind } from '@vivace/kernel';
-import type { Source } from './source.ts';
-
 /** What went wrong with one source: the answer can be had without it. */
 export class SourceFailure extends Error {
   readonly source: string;
@@ -17,7 +15,11 @@ export function failureOf(source: string, error: unknown): SourceFailure {
 }
 
 /** What fails is the source's failure, but for the end of the query. */
-export async function atSource<T>({ id }: Pick<Source, 'id'>, signal: AbortSignal, run: () => Promise<T>): Promise<T> {
+export async function atSource<T>(
+  { id }: { readonly id: string },
+  signal: AbortSignal,
+  run: () => Promise<T>,
+): Promise<T> {
   try {
     return await run();
   } catch (error) {
