@@ -6,7 +6,8 @@ import type { StoredDataset } from './dataset-file.ts';
 import { keepAlive } from './http.ts';
 import { type LoadResult, load } from './load.ts';
 import { listAt, pathOf, type Question, type Range } from './question.ts';
-import { flush, type RunContext } from './run.ts';
+import { flush } from './run.ts';
+import type { RunContext } from './run-context.ts';
 import { cpuSeconds, type Server, startServer } from './server.ts';
 import { type Latency, latency } from './statistics.ts';
 

@@ -1,7 +1,7 @@
 import { askFresh, askGroups, type GroupResult, roundsOf } from './ask.ts';
 import { metricsQuestions } from './metrics-questions.ts';
 import type { QuestionGroup } from './question.ts';
-import type { RunContext } from './run.ts';
+import type { RunContext } from './run-context.ts';
 import { searchQuestions } from './search-questions.ts';
 import type { Server } from './server.ts';
 import { tagQuestions } from './tag-questions.ts';

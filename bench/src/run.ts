@@ -1,29 +1,17 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { type Clock, type Random, seededRandom } from '@vivace/kernel';
+import { seededRandom } from '@vivace/kernel';
 import type { GroupResult } from './ask.ts';
 import { countTraces, type LookupOptions, type Lookups, lookUpAbsent, lookUpGiant, lookUpTraces } from './by-id.ts';
-import { type StoredDataset, sentText } from './dataset-file.ts';
+import { sentText } from './dataset-file.ts';
 import { type Freshness, type FreshnessOptions, probeFreshness } from './freshness.ts';
 import { bodyText, call } from './http.ts';
 import { type LoadResult, load } from './load.ts';
-import type { BenchOptions } from './options.ts';
 import { processTreesReadable, type TreeWatch, watchTree } from './process-tree.ts';
-import type { Progress } from './progress.ts';
 import { runQueries } from './query-suite.ts';
+import type { RunContext } from './run-context.ts';
 import { type OwnServer, type Server, startServer } from './server.ts';
 import { measureBlocks, measureStored, type Stored, type StoredBlocks } from './stored.ts';
-
-export interface RunContext {
-  options: BenchOptions;
-  dataset: StoredDataset;
-  /** An empty directory for this run's server. */
-  workDir: string;
-  clock: Clock;
-  random: Random;
-  progress: Progress;
-  signal: AbortSignal;
-}
 
 /** Everything one run found; what could not be measured is undefined. */
 export interface RunResult {
