@@ -64,6 +64,8 @@ export interface TagsOptions extends TimeRange {
 export interface TagsAnswer {
   /** Names sorted; scopes without names are left out. */
   scopes: { name: TagScope; tags: string[] }[];
+  /** There are more than the engine lists, whatever the limit. */
+  truncated?: boolean;
   stats: QueryStats;
   problems: string[];
 }
@@ -79,6 +81,8 @@ export interface TagValuesOptions extends TimeRange {
 export interface TagValuesAnswer {
   /** Distinct, arrays as their elements; sorted by type, then value. */
   values: AnswerValue[];
+  /** There are more than the engine lists, whatever the limit. */
+  truncated?: boolean;
   stats: QueryStats;
   problems: string[];
 }

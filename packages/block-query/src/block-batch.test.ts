@@ -19,12 +19,13 @@ import {
   type TestSpan,
 } from '@vivace/block/testing';
 import { Columnizer, ColumnSet, type ColumnSetView } from '@vivace/columns';
-import { seededRandom, utf8Encode } from '@vivace/kernel';
+import { isKind, seededRandom, utf8Encode } from '@vivace/kernel';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Batch } from './batch.ts';
 import { blockBatch } from './block-batch.ts';
 import { headBatch } from './head-batch.ts';
+import { SourceFailure } from './source-failure.ts';
 import { allNeeds, batchSpans } from './testing/batch-spans.ts';
 import { randomTraces } from './testing/random-traces.ts';
 
@@ -249,7 +250,8 @@ describe('a damaged block', () => {
       for (const batch of found) await batch.prepare(needs, signal);
       expect(batchSpans(found, needs)).toEqual(expected);
     } catch (error) {
-      if ((error as { kind?: string }).kind !== 'data') throw error;
+      const cause = error instanceof SourceFailure ? error.cause : error;
+      if (!isKind(cause, 'data')) throw error;
       return true;
     }
     return false;

@@ -10,8 +10,8 @@ import type {
   TagValuesOptions,
   TimeRange,
 } from '@vivace/api';
-import type { QueryStats, Question, ResultOf } from '@vivace/block-query';
-import { type Clock, type Service, VivaceError } from '@vivace/kernel';
+import type { QueryStats, Question, ResultOf, TraceMatch } from '@vivace/block-query';
+import { type Clock, compareBytes, type Service, VivaceError } from '@vivace/kernel';
 import { decodeCursor, encodeCursor } from './cursor.ts';
 import { FairQueue } from './fair-queue.ts';
 import type { QueryAnswer, Querying } from './querying.ts';
@@ -56,19 +56,20 @@ export class QueryFrontend implements QueryEngine, Service {
     const after = options.cursor === undefined ? undefined : decodeCursor(options.cursor);
     const request = { query, startUnixNano, endUnixNano, limit, spansPerSpanset, after };
     const { querier } = this.#options;
-    let sent = 0;
+    let sent: TraceMatch | undefined;
     for await (const answer of this.#running(tenant, signal, (both) =>
       querier.search(tenant, request, options, both),
     )) {
       const { traces, more, unsettled } = answer.result;
       const last = traces.at(-1);
       yield {
-        traces: traces.slice(sent),
+        // By their order, not their number: a block that fails between two stages takes its traces away.
+        traces: traces.filter((trace) => sent === undefined || comesAfter(trace, sent)),
         stats: statsOf(answer, unsettled),
         cursor: more && last !== undefined ? encodeCursor(last) : undefined,
         problems: answer.problems,
       };
-      sent = traces.length;
+      sent = last ?? sent;
     }
   }
 
@@ -82,7 +83,8 @@ export class QueryFrontend implements QueryEngine, Service {
 
   async tags(tenant: string, { scope, filter, limit, signal, ...range }: TagsOptions): Promise<TagsAnswer> {
     const answer = await this.#run(tenant, { kind: 'tags', request: { scope, filter, limit } }, range, signal);
-    return { scopes: answer.result.scopes, stats: statsOf(answer), problems: answer.problems };
+    const { scopes, truncated } = answer.result;
+    return { scopes, truncated, stats: statsOf(answer), problems: answer.problems };
   }
 
   async tagValues(
@@ -90,7 +92,8 @@ export class QueryFrontend implements QueryEngine, Service {
     { field, filter, limit, signal, ...range }: TagValuesOptions,
   ): Promise<TagValuesAnswer> {
     const answer = await this.#run(tenant, { kind: 'tagValues', request: { field, filter, limit } }, range, signal);
-    return { values: answer.result.values, stats: statsOf(answer), problems: answer.problems };
+    const { values, truncated } = answer.result;
+    return { values, truncated, stats: statsOf(answer), problems: answer.problems };
   }
 
   async #run<Asked extends Exclude<Question, { kind: 'search' }>>(
@@ -133,6 +136,12 @@ export class QueryFrontend implements QueryEngine, Service {
       leave();
     }
   }
+}
+
+/** In the order of answers: newest start first, then by id. */
+function comesAfter(trace: TraceMatch, other: TraceMatch): boolean {
+  if (trace.startUnixNano !== other.startUnixNano) return trace.startUnixNano < other.startUnixNano;
+  return compareBytes(trace.traceId, other.traceId) > 0;
 }
 
 /** Of the jobs of a search that goes on one is left. */

@@ -100,7 +100,8 @@ export function boundedLimit(limit: number): number {
 }
 
 /** What to say of an answer of `count` that may have been cut although nobody asked for it; undefined: nothing. */
-export function cutAt(limit: number, count: number): string | undefined {
+export function cutAt(limit: number, count: number, truncated = false): string | undefined {
+  if (truncated) return 'not everything fits into the list: set a filter';
   const asked = limit > 0 && limit <= MAX_TAGS;
   return asked || count < MAX_TAGS ? undefined : `only the first ${MAX_TAGS} are listed: set a filter`;
 }

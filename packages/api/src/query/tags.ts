@@ -24,7 +24,7 @@ export async function findTags(
     signal,
   });
   const stored = answer.scopes.filter(({ name, tags }) => name !== 'intrinsic' && tags.length > 0);
-  const cut = cutAt(request.limit, Math.max(0, ...stored.map(({ tags }) => tags.length)));
+  const cut = cutAt(request.limit, Math.max(0, ...stored.map(({ tags }) => tags.length)), answer.truncated);
   return { ...answer, scopes: scope === 'all' ? [...stored, INTRINSICS] : stored, cut };
 }
 
@@ -43,5 +43,5 @@ export async function findTagValues(
   const known = knownValues(request.field);
   if (known !== undefined) return { values: known, stats: NOTHING_READ, problems: [] };
   const answer = await engine.tagValues({ ...request, limit: boundedLimit(request.limit), signal });
-  return { ...answer, cut: cutAt(request.limit, answer.values.length) };
+  return { ...answer, cut: cutAt(request.limit, answer.values.length, answer.truncated) };
 }

@@ -44,13 +44,25 @@ export function engineFor(engine: QueryEngine, tenants: readonly string[]): Boun
     metrics: (options) => metricsOfTenants(engine, tenants, options),
     tags: async (options) => {
       const answers = await Promise.all(tenants.map((tenant) => engine.tags(tenant, options)));
-      return { ...rest(tenants, answers), scopes: mergeTagScopes(answers, options.limit) };
+      return {
+        ...rest(tenants, answers),
+        scopes: mergeTagScopes(answers, options.limit),
+        truncated: isTruncated(answers),
+      };
     },
     tagValues: async (options) => {
       const answers = await Promise.all(tenants.map((tenant) => engine.tagValues(tenant, options)));
-      return { ...rest(tenants, answers), values: mergeTagValues(answers, options.limit) };
+      return {
+        ...rest(tenants, answers),
+        values: mergeTagValues(answers, options.limit),
+        truncated: isTruncated(answers),
+      };
     },
   };
+}
+
+function isTruncated(answers: readonly { truncated?: boolean }[]): boolean {
+  return answers.some(({ truncated }) => truncated === true);
 }
 
 async function* searchTenants(
