@@ -7,6 +7,7 @@ import { findTrace } from './find-trace.ts';
 import { packAnswer } from './packed-answer.ts';
 import type { JobAnswer, QueryJob } from './query-job.ts';
 import type { NewBlock, TraceSearch } from './trace-search.ts';
+import { warmUp } from './warm-up.ts';
 
 // A query thread: opens blocks, decodes pages, joins traces and evaluates queries. Bytes come from the thread that
 // started it.
@@ -23,11 +24,20 @@ const running = new Map<number, AbortController>();
 const call = serveWorker(
   new Map<string, (argument: never) => unknown>([
     ['find', (search: TraceSearch) => findTrace(search, reads)],
-    ['keep', ({ tenant, entry, sections }: NewBlock) => reads.open(tenant, entry, () => undefined).keep(sections)],
+    ['keep', keep],
     ['query', query],
     ['cancel', (number: number) => running.get(number)?.abort(new VivaceError('canceled', 'query', 'nobody waits'))],
   ]),
 );
+
+let isWarm = false;
+
+function keep({ tenant, entry, sections }: NewBlock): void {
+  reads.open(tenant, entry, () => undefined).keep(sections);
+  if (isWarm) return;
+  isWarm = true;
+  void warmUp(tenant, entry, reads).catch(() => undefined);
+}
 
 async function query(job: QueryJob): Promise<JobAnswer<unknown>> {
   const abort = new AbortController();
