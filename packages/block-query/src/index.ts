@@ -12,6 +12,7 @@ export type {
 export { type MetricsRequest, type MetricsResult, metrics } from './metrics.ts';
 export type { Question, ResultOf } from './question.ts';
 export {
+  comesAfter,
   type RunOptions,
   type SearchRequest,
   type SearchResult,

@@ -2,7 +2,6 @@ import type { BlockReader } from '@vivace/block';
 import { compareBytes } from '@vivace/kernel';
 import type { Query } from '@vivace/traceql';
 import type { TraceMatch } from './answer.ts';
-import type { Needs } from './batch.ts';
 import type { BatchRows } from './batch-rows.ts';
 import { type Candidate, CandidateQueue } from './candidate-queue.ts';
 import { traceRowsOf } from './column-flags.ts';
@@ -11,7 +10,7 @@ import { runPipeline } from './run-pipeline.ts';
 import { type SelectedBatch, selectTraces } from './select-traces.ts';
 import { answerSpan, type ShownField, shownFields } from './shown-fields.ts';
 import type { Source } from './source.ts';
-import { failureOf } from './source-failure.ts';
+import { atSource } from './source-failure.ts';
 import type { TraceRows } from './trace-rows.ts';
 
 export interface SearchRequest {
@@ -75,7 +74,9 @@ export async function search(
   const shown = shownFields(query);
   const starts = noNeeds();
   starts.fields.add('start').add('traceIds');
-  for (const { rows, source } of selection.batches) await prepareOnce(new Set(), rows, starts, source, signal);
+  for (const { rows, source } of selection.batches) {
+    await atSource(source, signal, () => rows.batch.prepare(starts, signal));
+  }
   const queue = new CandidateQueue(selection.batches, selection.merged);
   const result: SearchResult = {
     traces: [],
@@ -88,7 +89,8 @@ export async function search(
   const rowsOf = async ({ trace, batch, merged }: Candidate): Promise<TraceRows> => {
     if (merged !== undefined) return merged;
     const { rows, source } = batch as SelectedBatch;
-    await prepareOnce(ready, rows, needs, source, signal);
+    if (!ready.has(rows)) await atSource(source, signal, () => rows.batch.prepare(needs, signal));
+    ready.add(rows);
     return traceRowsOf(rows, trace);
   };
   let sinceBreath = 0;
@@ -100,7 +102,8 @@ export async function search(
     if (unread !== undefined && startUnixNano <= unread.maxEndUnixNano) break;
     if (request.endUnixNano !== undefined && startUnixNano > request.endUnixNano) continue;
     if (request.startUnixNano !== undefined && trace.end() < request.startUnixNano) continue;
-    if (request.after !== undefined && !isAfter(trace, request.after)) continue;
+    const { after } = request;
+    if (after !== undefined && !comesAfter({ startUnixNano, traceId: trace.traceId() }, after)) continue;
     const match = matchOf(trace, query, selection.hits, shown, request.spansPerSpanset);
     if (match === undefined) continue;
     if (unread !== undefined && (await isListed(trace.traceId(), unread, signal))) break;
@@ -116,11 +119,7 @@ export async function search(
 
 async function isListed(traceId: Uint8Array, { readers }: UnreadBlocks, signal: AbortSignal): Promise<boolean> {
   for (const reader of readers) {
-    try {
-      if (await reader.listsTrace(traceId, { signal })) return true;
-    } catch (error) {
-      throw signal.aborted ? error : failureOf(reader.id, error);
-    }
+    if (await atSource(reader, signal, () => reader.listsTrace(traceId, { signal }))) return true;
   }
   return false;
 }
@@ -128,25 +127,10 @@ async function isListed(traceId: Uint8Array, { readers }: UnreadBlocks, signal: 
 /** Traces looked at between two breaths. */
 const BREATHE_EVERY = 500;
 
-async function prepareOnce(
-  ready: Set<BatchRows>,
-  rows: BatchRows,
-  needs: Needs,
-  source: Source,
-  signal: AbortSignal,
-): Promise<void> {
-  if (ready.has(rows)) return;
-  try {
-    await rows.batch.prepare(needs, signal);
-  } catch (error) {
-    throw signal.aborted ? error : failureOf(source.id, error);
-  }
-  ready.add(rows);
-}
-
-function isAfter(trace: TraceRows, { startUnixNano, traceId }: TracePosition): boolean {
-  const start = trace.start();
-  return start < startUnixNano || (start === startUnixNano && compareBytes(trace.traceId(), traceId) > 0);
+/** Whether a trace comes later in the order of answers. */
+export function comesAfter(trace: TracePosition, other: TracePosition): boolean {
+  if (trace.startUnixNano !== other.startUnixNano) return trace.startUnixNano < other.startUnixNano;
+  return compareBytes(trace.traceId, other.traceId) > 0;
 }
 
 function matchOf(

@@ -11,7 +11,7 @@ import { maskOf, type RowList } from './row-list.ts';
 import type { Hits } from './run-pipeline.ts';
 import { findSeams, type Seams, type TracePart } from './seams.ts';
 import type { Source } from './source.ts';
-import { failureOf } from './source-failure.ts';
+import { atSource } from './source-failure.ts';
 import { selectRows } from './span-scan.ts';
 import type { TraceRows } from './trace-rows.ts';
 
@@ -57,7 +57,7 @@ export async function selectTraces(sources: readonly Source[], options: SelectOp
   const opened = new Map<string, BatchRows>();
   const seamed: TracePart[] = [];
   for (const source of sources) {
-    try {
+    await atSource(source, signal, async () => {
       const possible = new Map<Filter, boolean>();
       for (const filter of filters) possible.set(filter, await mayHold(source, filter.expression, signal));
       const hopeless = filters.length > 0 && [...possible.values()].every((one) => !one);
@@ -91,9 +91,7 @@ export async function selectTraces(sources: readonly Source[], options: SelectOp
         }
         await breathe();
       }
-    } catch (error) {
-      throw signal.aborted ? error : failureOf(source.id, error);
-    }
+    });
   }
   selection.merged = await mergeSeamed(
     sources,
@@ -148,17 +146,16 @@ export async function mergeSeamed(
     for (const place of seams.parts(one)) {
       done.add(`${place.source} ${place.batch} ${place.trace}`);
       const from = byId.get(place.source) as Source;
-      try {
+      await atSource(from, signal, async () => {
         const batch = (await from.batches(signal))[place.batch];
-        if (batch === undefined) continue;
+        if (batch === undefined) return;
         await batch.prepare(needs, signal);
         let rows = opened.get(`${place.source} ${place.batch}`);
         if (rows === undefined) opened.set(`${place.source} ${place.batch}`, (rows = new BatchRows(batch)));
         const id = batch.traceIds().slice(16 * place.trace, 16 * place.trace + 16);
-        parts.push({ id, part: { rows, trace: place.trace, encode: () => from.encodeTrace(id, signal) } });
-      } catch (error) {
-        throw signal.aborted ? error : failureOf(from.id, error);
-      }
+        const encode = () => atSource(from, signal, () => from.encodeTrace(id, signal));
+        parts.push({ id, part: { rows, trace: place.trace, encode } });
+      });
     }
     // Eight bytes in common do not make one trace.
     for (const id of distinct(parts.map((part) => part.id))) {

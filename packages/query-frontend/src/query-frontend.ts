@@ -10,8 +10,8 @@ import type {
   TagValuesOptions,
   TimeRange,
 } from '@vivace/api';
-import type { QueryStats, Question, ResultOf, TraceMatch } from '@vivace/block-query';
-import { type Clock, compareBytes, type Service, VivaceError } from '@vivace/kernel';
+import { comesAfter, type QueryStats, type Question, type ResultOf, type TraceMatch } from '@vivace/block-query';
+import { type Clock, type Service, VivaceError } from '@vivace/kernel';
 import { decodeCursor, encodeCursor } from './cursor.ts';
 import { FairQueue } from './fair-queue.ts';
 import type { QueryAnswer, Querying } from './querying.ts';
@@ -136,12 +136,6 @@ export class QueryFrontend implements QueryEngine, Service {
       leave();
     }
   }
-}
-
-/** In the order of answers: newest start first, then by id. */
-function comesAfter(trace: TraceMatch, other: TraceMatch): boolean {
-  if (trace.startUnixNano !== other.startUnixNano) return trace.startUnixNano < other.startUnixNano;
-  return compareBytes(trace.traceId, other.traceId) > 0;
 }
 
 /** Of the jobs of a search that goes on one is left. */

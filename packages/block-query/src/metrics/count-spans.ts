@@ -10,7 +10,7 @@ import { runPipeline } from '../run-pipeline.ts';
 import type { RunOptions } from '../search.ts';
 import { type SelectedBatch, selectTraces } from '../select-traces.ts';
 import type { Source } from '../source.ts';
-import { failureOf } from '../source-failure.ts';
+import { atSource, failureOf } from '../source-failure.ts';
 import type { TraceRows } from '../trace-rows.ts';
 import { type Intervals, intervalOf, type Marks, markIntervals, mayBeMarked } from './intervals.ts';
 
@@ -127,14 +127,12 @@ async function marksIn(
   intervals: Intervals,
   signal: AbortSignal,
 ): Promise<Marks | undefined> {
-  try {
+  return atSource(source, signal, async () => {
     await batch.prepare(startNeeds(), signal);
     const marks = markIntervals(batch, intervals, undefined);
     if (marks !== undefined) await batch.prepare(needs, signal);
     return marks;
-  } catch (error) {
-    throw signal.aborted ? error : failureOf(source.id, error);
-  }
+  });
 }
 
 function startNeeds(): Needs {
