@@ -1,3 +1,4 @@
+import type { EventField, SpanField } from '@vivace/block';
 import type { AttributeType, DictionaryView } from '@vivace/columns';
 
 /**
@@ -88,23 +89,6 @@ export interface CodedColumn {
    */
   dictionary: DictionaryView;
 }
-
-export type SpanField =
-  | 'start'
-  | 'end'
-  | 'duration'
-  | 'spanIds'
-  | 'parentIds'
-  | 'kind'
-  | 'status'
-  | 'name'
-  | 'statusMessage'
-  | 'resource'
-  | 'scope'
-  | 'traceIds'
-  | 'overflow';
-
-export type EventField = 'eventKind' | 'eventTime' | 'eventName' | 'linkIds' | 'eventOverflow';
 
 /**
  * Columns of a batch. After any `prepare`, `traceFirst` and `order` are there; `eventSpan` is where a field or key of

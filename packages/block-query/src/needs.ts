@@ -1,5 +1,6 @@
+import type { EventField, SpanField } from '@vivace/block';
 import type { Field, Pipeline, Query, ScalarExpression, SpansetExpression, Stage } from '@vivace/traceql';
-import type { EventField, Needs, SpanField } from './batch.ts';
+import type { Needs } from './batch.ts';
 import { fieldsIn } from './conjunction.ts';
 
 export function noNeeds(): Needs {

@@ -14,6 +14,7 @@ export {
   type ReadRange,
   traceSpanCounts,
 } from './open-block.ts';
+export type { EventField, SpanField } from './scan/fields.ts';
 export { batchesOf, type GroupRun } from './scan/group-run.ts';
 export type { CodedValues, ColumnNeeds, RunColumns } from './scan/run-columns.ts';
 export type { TraceList } from './trace-list.ts';
