@@ -5,7 +5,7 @@ import { Columnizer, ColumnSet, type ColumnSetView, encodeSpans, mergeTrace } fr
 import { concatBytes, crc32, type Random } from '@vivace/kernel';
 import { decodeRawTraces, spanTexts } from '@vivace/otlp/testing';
 import { parquetMetadata } from 'hyparquet';
-import { below, expectThat, pick } from './fuzz-target.ts';
+import { below, expectThat, oneIn, pick } from './fuzz-target.ts';
 import { boldNumber, damageInPlace, mutateBytes, varintOf } from './mutate-bytes.ts';
 import { encodedTraces } from './seeds.ts';
 
@@ -161,7 +161,7 @@ function pieceChecksums(front: Uint8Array, index: Uint8Array, list: Uint8Array):
 }
 
 /** Changes bytes of one page and its checksum in the index. */
-export function forgedPage(random: Random, { bytes, place, index }: CorpusBlock): Uint8Array {
+function forgedPage(random: Random, { bytes, place, index }: CorpusBlock): Uint8Array {
   const table = pick(random, ['spans', 'spans', 'spans', 'events', 'resources'] as const);
   const layout = table === 'resources' ? index.resourceTable : index[table];
   const number = below(random, layout.groups.length);
@@ -190,4 +190,20 @@ function withChecksum(bytes: Uint8Array, old: number, by: number): Uint8Array {
   wanted.writeUInt32LE(old);
   for (let at = out.indexOf(wanted); at >= 0; at = out.indexOf(wanted, at + 4)) out.writeUInt32LE(by, at);
   return new Uint8Array(out);
+}
+
+/** A block whose checksums agree with what was changed. */
+export function forgedBlock(random: Random, block: CorpusBlock): Uint8Array {
+  const { index } = block.place.sections;
+  if (!oneIn(random, 3)) return forgedPage(random, block);
+  return concatBytes([block.bytes.subarray(0, index.offset), forgedIndex(random, sectionBytes(block.bytes, index))]);
+}
+
+/** A block with damage in one section; some are small, and each has the same chance. */
+export function damagedBlock(random: Random, { bytes, place }: CorpusBlock): Uint8Array {
+  const { offset, length } = pick(random, Object.values(place.sections));
+  const damaged = bytes.slice();
+  const section = damaged.subarray(offset, offset + length);
+  section.set(damageInPlace(random, section));
+  return damaged;
 }

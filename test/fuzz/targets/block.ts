@@ -3,9 +3,9 @@ import { type BlockReader, createBlockCache, openBlock, traceSpanCounts } from '
 import { allRows } from '@vivace/block/testing';
 import { type ColumnSetView, encodeSpans, mergeTrace } from '@vivace/columns';
 import { concatBytes, isKind } from '@vivace/kernel';
-import { type CorpusBlock, corpusBlocks, forgedIndex, forgedPage, readTexts, sectionBytes } from '../block-corpus.ts';
+import { type CorpusBlock, corpusBlocks, damagedBlock, forgedBlock, readTexts } from '../block-corpus.ts';
 import { below, expectThat, type FuzzTarget, oneIn, pick } from '../fuzz-target.ts';
-import { damageInPlace, mutateBytes } from '../mutate-bytes.ts';
+import { mutateBytes } from '../mutate-bytes.ts';
 import { expectWellFormed } from '../well-formed-set.ts';
 
 /** What was done to a block: damage that checksums notice, or changes that they agree with. */
@@ -25,19 +25,9 @@ export function blockTarget(seed: number): FuzzTarget {
       const block = blocks[number] as CorpusBlock;
       const mode = oneIn(random, 3) ? DAMAGED : FORGED;
       let bytes: Uint8Array;
-      if (mode === FORGED) {
-        const { index } = block.place.sections;
-        bytes = oneIn(random, 3)
-          ? concatBytes([block.bytes.subarray(0, index.offset), forgedIndex(random, sectionBytes(block.bytes, index))])
-          : forgedPage(random, block);
-      } else if (oneIn(random, 4)) bytes = mutateBytes(random, block.bytes, pick(random, blocks).bytes);
-      else {
-        // Some sections are small: each has the same chance.
-        const { offset, length } = pick(random, Object.values(block.place.sections));
-        bytes = block.bytes.slice();
-        const section = bytes.subarray(offset, offset + length);
-        section.set(damageInPlace(random, section));
-      }
+      if (mode === FORGED) bytes = forgedBlock(random, block);
+      else if (oneIn(random, 4)) bytes = mutateBytes(random, block.bytes, pick(random, blocks).bytes);
+      else bytes = damagedBlock(random, block);
       return concatBytes([Uint8Array.of(number, mode), bytes]);
     },
     async check(input) {

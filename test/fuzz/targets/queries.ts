@@ -13,9 +13,8 @@ import {
 import { randomMetricsQueryText, randomQueryText } from '@vivace/block-query/testing';
 import { concatBytes, isKind, seededRandom } from '@vivace/kernel';
 import { parse, parseField } from '@vivace/traceql';
-import { type CorpusBlock, corpusBlocks, forgedIndex, forgedPage, sectionBytes } from '../block-corpus.ts';
+import { type CorpusBlock, corpusBlocks, damagedBlock, forgedBlock } from '../block-corpus.ts';
 import { below, expectThat, type FuzzTarget, oneIn, pick } from '../fuzz-target.ts';
-import { damageInPlace } from '../mutate-bytes.ts';
 
 const DAMAGED = 0;
 const FORGED = 1;
@@ -52,18 +51,7 @@ export async function queriesTarget(seed: number): Promise<FuzzTarget> {
       const number = below(random, blocks.length);
       const block = blocks[number] as CorpusBlock;
       const mode = oneIn(random, 3) ? DAMAGED : FORGED;
-      let bytes: Uint8Array;
-      if (mode === FORGED) {
-        const { index } = block.place.sections;
-        bytes = oneIn(random, 3)
-          ? concatBytes([block.bytes.subarray(0, index.offset), forgedIndex(random, sectionBytes(block.bytes, index))])
-          : forgedPage(random, block);
-      } else {
-        const { offset, length } = pick(random, Object.values(block.place.sections));
-        bytes = block.bytes.slice();
-        const section = bytes.subarray(offset, offset + length);
-        section.set(damageInPlace(random, section));
-      }
+      const bytes = mode === FORGED ? forgedBlock(random, block) : damagedBlock(random, block);
       return concatBytes([Uint8Array.of(number, mode, below(random, questions.length)), bytes]);
     },
     async check(input) {
