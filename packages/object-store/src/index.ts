@@ -1,4 +1,5 @@
 export { type DirectoryLock, isLockFile, lockDirectory } from './directory-lock.ts';
+export { type FileReaderOptions, openFileReader } from './file-reader.ts';
 export { createFileStore, type FileStore, type FileStoreOptions } from './file-store.ts';
 export { createMemoryStore, type MemoryStoreOptions } from './memory-store.ts';
 export { createMeteredStore, type StoreCall, type StoreMetrics } from './metered-store.ts';
@@ -16,6 +17,7 @@ export type {
   StoredObject,
 } from './object-store.ts';
 export { createPrefixedStore } from './prefixed-store.ts';
+export { createReadOnlyStore } from './read-only-store.ts';
 export { createRetryingStore, type RetryOptions } from './retrying-store.ts';
 export { createS3Store, type S3Store, type S3StoreOptions } from './s3-store.ts';
 export { type ProbeOptions, probeStore } from './start-probe.ts';
