@@ -9,6 +9,7 @@ export {
   type FaultyStore,
   seededFaults,
 } from './faulty-store.ts';
+export { type S3Process, type S3ProcessCounts, startS3Process } from './testing/s3-process.ts';
 export {
   type S3Fault,
   type S3FaultRequest,
@@ -17,3 +18,4 @@ export {
   startS3Server,
 } from './testing/s3-server.ts';
 export { type S3Target, startS3Target } from './testing/s3-target.ts';
+export type { S3Operation, S3Outcome, S3Weather, S3WeatherCounts } from './testing/s3-weather.ts';

@@ -7,9 +7,11 @@ import { answerBucket, answerObject, type S3Answer } from './s3-operations.ts';
 import { decodePayload } from './s3-payload.ts';
 import { type S3Credentials, verifySignature } from './s3-signature.ts';
 
-/** What goes wrong with a request, so that a client sees it as it would across a network. */
-export type S3Fault =
-  /** Not done; an error answer. */
+/**
+ * What goes wrong with a request, so that a client sees it as it would across a network. With `delayMs` it happens
+ * that much after the request has arrived, also when the client does not wait: writes land late.
+ */
+export type S3Fault = { delayMs?: number } & /** Not done; an error answer. */ (
   | { kind: 'status'; status: number; code: string; retryAfterSeconds?: number }
   /** Not done; the connection is reset. */
   | { kind: 'reset' }
@@ -18,7 +20,8 @@ export type S3Fault =
   /** Done; the connection is reset instead of an answer. */
   | { kind: 'done-no-answer' }
   /** Done; the connection is reset after half of the body of the answer. */
-  | { kind: 'cut' };
+  | { kind: 'cut' }
+);
 
 export interface S3FaultRequest {
   method: string;
@@ -76,9 +79,16 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
     const [rawPath = '', query = ''] = (request.url ?? '').split(/\?(.*)/s);
     const [, bucketName = '', key = ''] = /^\/([^/]*)\/?(.*)$/s.exec(decodePath(rawPath)) ?? [];
     const fault = server.fault({ method, bucket: bucketName, key, number });
-    if (fault?.kind === 'reset') return reset(request);
+    const pause = async () => {
+      if (fault?.delayMs !== undefined) await systemClock.sleep(fault.delayMs);
+    };
+    if (fault?.kind === 'reset') {
+      await pause();
+      return reset(request);
+    }
     if (fault?.kind === 'status') {
       await readBody(request);
+      await pause();
       const failure = new S3Failure(fault.status, fault.code, 'a fault was asked for');
       const headers: Record<string, string> =
         fault.retryAfterSeconds === undefined ? {} : { 'Retry-After': String(fault.retryAfterSeconds) };
@@ -92,7 +102,7 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
       );
       const deletionsBefore = buckets.get(bucketName)?.deletions(key) ?? 0;
       const body = decodePayload(await readBody(request), request.headers, verified);
-      if (fault?.kind === 'delay') await systemClock.sleep(fault.delayMs);
+      await pause();
       const { 'if-match': ifMatch, 'if-none-match': ifNoneMatch } = request.headers;
       const condition = options.ignoreConditions ? undefined : { ifMatch, ifNoneMatch, deletionsBefore };
       const parameters = new URLSearchParams(query);
