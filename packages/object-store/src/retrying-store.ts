@@ -65,7 +65,7 @@ function createRetry({
 }
 
 /** Whether the same call may succeed in a moment. A full disk or a lost bucket takes a person. */
-function isTransient(error: unknown): error is VivaceError {
+export function isTransient(error: unknown): error is VivaceError {
   if (!(error instanceof VivaceError)) return false;
   if (error.code === 'store-full' || error.code === 'bucket-missing') return false;
   return error.kind === 'unavailable' || error.kind === 'limited' || error.code === 'conditional-conflict';

@@ -1,8 +1,9 @@
 import * as fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { seededRandom } from '@vivace/kernel';
+import { fraction, seededRandom } from '@vivace/kernel';
 import { describe, expect, test } from 'vitest';
+import { createFaultyStore, type Fault } from './faulty-store.ts';
 import { createFileStore } from './file-store.ts';
 import { createMemoryStore } from './memory-store.ts';
 import type { ObjectStore } from './object-store.ts';
@@ -133,6 +134,32 @@ describe('the start probe', () => {
 
     const lagging: ObjectStore = { ...store, list: async () => ({ objects: [], next: undefined, storeTimeMs: 0 }) };
     await expect(probeStore(lagging)).rejects.toMatchObject({ code: 'probe-list-after-write' });
+  });
+
+  test('passes a store that fails a third of its calls, and refuses one that breaks a promise as well', async () => {
+    const failing = (inner: ObjectStore, seed: number): ObjectStore => {
+      const random = seededRandom(seed);
+      const plan = (): Fault | undefined => {
+        const dice = fraction(random);
+        if (dice < 0.1) return { kind: 'refused', answer: '503' };
+        if (dice < 0.2) return { kind: 'done', answer: 'reset' };
+        return dice < 0.3 ? { kind: 'refused', answer: '429' } : undefined;
+      };
+      return createRetryingStore(createFaultyStore(inner, { plan }), { baseDelayMs: 0, maxAttempts: 30 });
+    };
+    for (let seed = 1; seed <= 40; seed++) {
+      const store = createMemoryStore();
+      await probeStore(failing(store, seed));
+      expect((await store.list('')).objects).toEqual([]);
+
+      const blind: ObjectStore = { ...store, put: (key, body) => store.put(key, body) };
+      await expect(probeStore(failing(blind, seed))).rejects.toMatchObject({ code: 'probe-put-if-absent' });
+      const loose: ObjectStore = {
+        ...store,
+        put: (key, body, options) => store.put(key, body, typeof options?.only === 'object' ? {} : options),
+      };
+      await expect(probeStore(failing(loose, seed))).rejects.toMatchObject({ code: 'probe-compare-and-set' });
+    }
   });
 
   test('passes on that the store is down', async () => {

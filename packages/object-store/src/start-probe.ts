@@ -1,5 +1,6 @@
 import { bytesToHex, isKind, type Random, systemRandom, toVivaceError, utf8Encode, VivaceError } from '@vivace/kernel';
 import type { ObjectStore } from './object-store.ts';
+import { isTransient } from './retrying-store.ts';
 
 export interface ProbeOptions {
   signal?: AbortSignal;
@@ -7,11 +8,13 @@ export interface ProbeOptions {
 }
 
 const RACERS = 16;
+/** What a store that fails now and then did not tell is asked again so often. */
+const MAX_TRIES = 8;
 
 /**
  * Tries, before anything is written, the promises of a store that everything rests on: one winner of a race of
  * puts on a missing key, ETag conditions that hold, reads and lists that see what was put, a plain answer for
- * what is missing. Removes its objects.
+ * what is missing. Removes its objects. A store that fails now and then passes: what is unknown is asked again.
  *
  * Throws `invalid` with a code of `broken` and a remedy where a promise breaks; where the store cannot be used
  * at all, the store's own error (`bucket-missing`, `access-denied`, `credentials-rejected`, `unavailable` …).
@@ -84,7 +87,17 @@ async function probeMissingKey({ store, folder, call }: Probe): Promise<void> {
   throw refuse('probe-read-after-write', 'an object that was never put');
 }
 
-async function probePutIfAbsent({ store, folder, call }: Probe): Promise<void> {
+async function probePutIfAbsent(probe: Probe): Promise<void> {
+  for (let races = 1; ; races++) {
+    const unknown = await racePuts(probe);
+    if (unknown === undefined) return;
+    if (races === MAX_TRIES) throw unknown;
+    await probe.store.delete(`${probe.folder}/${keys.race}`, probe.call);
+  }
+}
+
+/** Returns what went wrong where too few of the racers heard how their put ended to say who won. */
+async function racePuts({ store, folder, call }: Probe): Promise<VivaceError | undefined> {
   const key = `${folder}/${keys.race}`;
   const race = Array.from({ length: RACERS }, (_, racer) =>
     store.put(key, [utf8Encode(`racer ${racer}`)], { ...call, only: 'absent' }).then(
@@ -93,43 +106,75 @@ async function probePutIfAbsent({ store, folder, call }: Probe): Promise<void> {
     ),
   );
   const outcomes = await Promise.all(race);
-  const winners = outcomes.flatMap((outcome, racer) => (outcome === 'won' ? [racer] : []));
+  const winners = outcomes.filter((outcome) => outcome === 'won').length;
+  let unknown: VivaceError | undefined;
+  let told = 0;
   for (const outcome of outcomes) {
-    if (outcome === 'won' || outcome.kind === 'conflict') continue;
-    if (outcome.code === 'store-unsupported') throw refuse('probe-put-if-absent', outcome.message);
-    throw outcome;
+    if (outcome === 'won' || outcome.kind === 'conflict') told++;
+    else if (outcome.code === 'store-unsupported') throw refuse('probe-put-if-absent', outcome.message);
+    else if (isTransient(outcome)) unknown = outcome;
+    else throw outcome;
   }
-  if (winners.length !== 1) throw refuse('probe-put-if-absent', `${winners.length} winners of ${RACERS}`);
-  const { bytes } = await store.get(key, call);
-  const text = Buffer.from(bytes).toString();
-  if (text !== `racer ${winners[0]}`) throw refuse('probe-put-if-absent', 'the bytes of a loser');
+  if (winners > 1 || (winners === 0 && unknown === undefined)) {
+    throw refuse('probe-put-if-absent', `${winners} winners of ${RACERS}`);
+  }
+  if (told < RACERS / 2) return unknown;
+  const text = await store.get(key, call).then(
+    ({ bytes }) => Buffer.from(bytes).toString(),
+    (error: unknown) => {
+      if (winners === 0 && isKind(error, 'not-found')) return undefined;
+      throw error;
+    },
+  );
+  if (text === undefined) return unknown;
+  const stored = outcomes.findIndex((_, racer) => text === `racer ${racer}`);
+  const outcome = outcomes[stored];
+  // Who heard nothing may have won.
+  const won = winners === 1 ? outcome === 'won' : outcome instanceof VivaceError && outcome.kind !== 'conflict';
+  if (!won) throw refuse('probe-put-if-absent', 'the bytes of a loser');
+  return undefined;
 }
 
 async function probeCompareAndSet({ store, folder, call }: Probe): Promise<void> {
   const key = `${folder}/${keys.swap}`;
-  const put = (text: string, etag: string, at = key) =>
-    store.put(at, [utf8Encode(text)], { ...call, only: { etag } }).catch((error: unknown) => {
-      if (error instanceof VivaceError && error.code === 'store-unsupported') {
-        throw refuse('probe-compare-and-set', error.message);
-      }
-      throw error;
-    });
+  /** The ETag of what was put, or why it was not. */
+  const tryPut = (text: string, etag: string, at = key): Promise<string | VivaceError> =>
+    store.put(at, [utf8Encode(text)], { ...call, only: { etag } }).then(
+      (put) => put.etag,
+      (reason: unknown) => {
+        const error = toVivaceError(reason);
+        if (error.code === 'store-unsupported') throw refuse('probe-compare-and-set', error.message);
+        if (error.kind !== 'conflict' && !isTransient(error)) throw error;
+        return error;
+      },
+    );
   const mustFail = async (text: string, etag: string, seen: string, at?: string) => {
-    const outcome = await put(text, etag, at).catch((error: unknown) => toVivaceError(error));
-    if (!(outcome instanceof VivaceError)) throw refuse('probe-compare-and-set', seen);
-    if (outcome.kind !== 'conflict') throw outcome;
+    for (let tries = 1; ; tries++) {
+      const outcome = await tryPut(text, etag, at);
+      if (typeof outcome === 'string') throw refuse('probe-compare-and-set', seen);
+      if (outcome.kind === 'conflict') return;
+      if (tries === MAX_TRIES) throw outcome;
+    }
+  };
+  const mustPut = async (text: string, etag: string): Promise<string> => {
+    for (let tries = 1; ; tries++) {
+      const outcome = await tryPut(text, etag);
+      if (typeof outcome === 'string') return outcome;
+      // Of a put that nobody heard of, a read tells.
+      const read = await store.get(key, call);
+      if (Buffer.from(read.bytes).toString() === text) return read.etag;
+      if (outcome.kind === 'conflict') throw refuse('probe-compare-and-set', 'the right ETag was refused');
+      if (tries === MAX_TRIES) throw outcome;
+    }
   };
 
   const first = await store.put(key, [utf8Encode('first')], call);
-  const second = await put('second', first.etag).catch((error: unknown) => {
-    if (isKind(error, 'conflict')) throw refuse('probe-compare-and-set', 'the right ETag was refused');
-    throw error;
-  });
+  const second = await mustPut('second', first.etag);
   await mustFail('third', first.etag, 'a put on a stale ETag succeeded');
-  await mustFail('none', second.etag, 'a put with If-Match made a missing object', `${folder}/${keys.none}`);
+  await mustFail('none', second, 'a put with If-Match made a missing object', `${folder}/${keys.none}`);
 
   const read = await store.get(key, call);
-  if (Buffer.from(read.bytes).toString() !== 'second' || read.etag !== second.etag) {
+  if (Buffer.from(read.bytes).toString() !== 'second' || read.etag !== second) {
     throw refuse('probe-read-after-write', 'an older state of the object');
   }
 }
