@@ -1,7 +1,8 @@
 import { assert } from '@vivace/kernel';
 import type { ByteReader } from './byte-reader.ts';
 import type { ByteWriter } from './byte-writer.ts';
-import { FLAG_MISDATED, SECTION_NAMES } from './layout.ts';
+import { FLAG_MISDATED, FLAG_UNFILTERED_KEYS, SECTION_NAMES } from './layout.ts';
+import { type OrdinalRange, readOrdinals, writeOrdinals } from './ordinals.ts';
 
 export type SectionName = (typeof SECTION_NAMES)[number];
 
@@ -36,7 +37,17 @@ export interface BlockEntry {
   applied: number;
   /** Spans whose time is far from their receipt: windows and retention go by `commitTimeMs`. */
   misdated?: boolean;
+  /** Given by the commit that adds the block; absent in what version 1 wrote. */
+  ordinals?: readonly OrdinalRange[];
+  /**
+   * Hashes of the keys that have values which the block's filter does not know (arrays, maps, bytes), ascending. Of
+   * other keys its "no" is final. Absent: they are not known, or too many.
+   */
+  unfilteredKeys?: readonly number[];
 }
+
+/** Above it an entry says nothing of them. */
+export const MAX_UNFILTERED_KEYS = 64;
 
 const DAY_MS = 86_400_000;
 const DAY_NS = 86_400_000_000_000n;
@@ -60,7 +71,8 @@ export const ENTRY_MIN_BYTES = 16 + 3 + 16 + 4 + 3 + 6 * 3;
 
 export function writeEntry(writer: ByteWriter, entry: BlockEntry): void {
   writer.id(entry.id);
-  writer.u8(entry.misdated === true ? FLAG_MISDATED : 0);
+  const { ordinals = [], unfilteredKeys } = entry;
+  writer.u8((entry.misdated === true ? FLAG_MISDATED : 0) | (unfilteredKeys === undefined ? 0 : FLAG_UNFILTERED_KEYS));
   writer.varint(entry.level);
   writer.varint(entry.rows);
   writer.varint(entry.traces);
@@ -82,12 +94,18 @@ export function writeEntry(writer: ByteWriter, entry: BlockEntry): void {
     writer.varint(offset);
     writer.varint(length);
   }
+  writeOrdinals(writer, ordinals);
+  if (unfilteredKeys === undefined) return;
+  assert(unfilteredKeys.length <= MAX_UNFILTERED_KEYS, 'an entry has too many keys without a filter');
+  writer.varint(unfilteredKeys.length);
+  for (const key of unfilteredKeys) writer.u32(key);
 }
 
 export function readEntry(reader: ByteReader): BlockEntry {
   const id = reader.uuid();
   const flags = reader.u8();
-  if (flags > FLAG_MISDATED) throw reader.damage('an entry has a mark that this program does not know');
+  const flagsKnown = reader.version === 1 ? FLAG_MISDATED : FLAG_MISDATED | FLAG_UNFILTERED_KEYS;
+  if (flags > flagsKnown) throw reader.damage('an entry has a mark that this program does not know');
   const level = reader.varint();
   const rows = reader.varint();
   const traces = reader.varint();
@@ -118,7 +136,15 @@ export function readEntry(reader: ByteReader): BlockEntry {
     filterBytes,
     applied,
   };
-  if (flags === FLAG_MISDATED) entry.misdated = true;
+  if ((flags & FLAG_MISDATED) !== 0) entry.misdated = true;
+  if (reader.version === 1) return entry;
+  const ordinals = readOrdinals(reader);
+  if (ordinals.length > 0) entry.ordinals = ordinals;
+  if ((flags & FLAG_UNFILTERED_KEYS) !== 0) {
+    const keys = reader.count(4);
+    if (keys > MAX_UNFILTERED_KEYS) throw reader.damage('an entry has too many keys without a filter');
+    entry.unfilteredKeys = Array.from({ length: keys }, () => reader.u32());
+  }
   return entry;
 }
 

@@ -1,12 +1,21 @@
 import { isUtf8 } from 'node:buffer';
 import { bytesToHex, crc32, dataError, utf8Decode, type VivaceError } from '@vivace/kernel';
-import { FILE_MAX_BYTES, FORMAT_VERSION, HEADER_BYTES, MAX_TEXT_BYTES, TRAILER_BYTES } from './layout.ts';
+import {
+  FILE_MAX_BYTES,
+  FIRST_FORMAT_VERSION,
+  FORMAT_VERSION,
+  HEADER_BYTES,
+  MAX_TEXT_BYTES,
+  TRAILER_BYTES,
+} from './layout.ts';
 
 /**
  * Reads the primitives of FORMAT.md from a file whose header, length and checksum are right. Everything that is
  * not as the format says is a `data` error that names the file.
  */
 export class ByteReader {
+  /** Of the file. */
+  readonly version: number;
   readonly #name: string;
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
@@ -25,9 +34,9 @@ export class ByteReader {
     if (this.#view.getUint32(this.#end, true) !== crc32(bytes.subarray(0, this.#end))) {
       throw this.damage('its checksum is wrong');
     }
-    const version = this.#view.getUint16(4, true);
-    if (version !== FORMAT_VERSION) {
-      throw this.damage(`it is of format ${version}, and this program knows ${FORMAT_VERSION}`);
+    this.version = this.#view.getUint16(4, true);
+    if (this.version < FIRST_FORMAT_VERSION || this.version > FORMAT_VERSION) {
+      throw this.damage(`it is of format ${this.version}, and this program knows ${FORMAT_VERSION}`);
     }
     if (this.#view.getUint16(6, true) !== kind) throw this.damage('it is of another kind');
   }
@@ -53,6 +62,10 @@ export class ByteReader {
       scale *= 128;
     }
     throw this.damage('a number is too large');
+  }
+
+  u32(): number {
+    return this.#view.getUint32(this.#take(4), true);
   }
 
   /** How many items follow, each of at least `minBytes`: never more than can be there. */

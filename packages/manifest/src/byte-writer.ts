@@ -24,6 +24,12 @@ export class ByteWriter {
     this.#length += 8;
   }
 
+  u32(value: number): void {
+    this.#room(4);
+    this.#view.setUint32(this.#length, value, true);
+    this.#length += 4;
+  }
+
   /** LEB128 of a whole number from 0 to 2^53 − 1. */
   varint(value: number): void {
     assert(Number.isSafeInteger(value) && value >= 0, 'not a whole number from 0 to 2^53 - 1');

@@ -11,7 +11,7 @@ import {
   VivaceError,
 } from '@vivace/kernel';
 import type { ObjectStore } from '@vivace/object-store';
-import { applyBury, applyEdit, judge, type LostReason, type ManifestEdit, type Page } from './edit.ts';
+import { applyBury, applyEdit, isOnce, judge, type LostReason, type ManifestEdit, type Page } from './edit.ts';
 import { type FoldTarget, foldEntries, foldGraves } from './fold.ts';
 import type { Grave } from './graveyard.ts';
 import { COMMIT_RING } from './layout.ts';
@@ -202,7 +202,7 @@ export class Committer {
     for (const pending of this.#queue) {
       const { edit } = pending;
       const verdict = judge(edit, next, pages);
-      if (verdict.kind === 'valid' && pending.unknown && edit.cover.length + edit.remove.length === 0) {
+      if (verdict.kind === 'valid' && pending.unknown && !isOnce(edit)) {
         // Nothing but its own blocks could show that it happened, and those may have been replaced since.
         pending.settle?.(unknownOutcome(undefined));
         continue;

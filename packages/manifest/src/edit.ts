@@ -1,8 +1,10 @@
 import { assert, isUuidV7, uuidV7TimeMs } from '@vivace/kernel';
 import { type BlockEntry, writeEntry } from './block-entry.ts';
 import { ByteWriter } from './byte-writer.ts';
-import { blockGrave, pageGrave } from './graveyard.ts';
+import { blockGrave, pageGrave, segmentGrave } from './graveyard.ts';
+import { takeOrdinal, uniteOrdinals } from './ordinals.ts';
 import type { Root } from './root.ts';
+import { type IndexEdit, indexMisfit, writeSegment } from './trace-segment.ts';
 
 /** What one commit changes. All of it happens, or nothing. */
 export interface ManifestEdit {
@@ -15,6 +17,8 @@ export interface ManifestEdit {
   floorMs?: number;
   /** Ids of graves whose objects are deleted. */
   bury?: ReadonlySet<string>;
+  /** Segments of the trace index whose objects are stored already, and those that they replace. */
+  index?: IndexEdit;
   /** Forgets coverage of streams that are older, and lets the floor age anew. */
   forgetBelowMs?: number;
 }
@@ -29,9 +33,10 @@ export interface CoverStep {
 /**
  * `covered`: other blocks hold these records already, or the stream was closed so long ago that its coverage is
  * forgotten. `removed`: a block to be removed is not live any more. `floor`: the id of an added block is older than
- * the floor, because its writer stalled: the same rows can be written again under a new id.
+ * the floor, because its writer stalled: the same rows can be written again under a new id. `index`: the segments of
+ * the trace index are not those that the edit was made for.
  */
-export type LostReason = 'covered' | 'removed' | 'floor';
+export type LostReason = 'covered' | 'removed' | 'floor' | 'index';
 
 export type Verdict =
   | { kind: 'valid' }
@@ -55,6 +60,10 @@ export function checkEdit(edit: ManifestEdit): void {
     // One that cannot be written must fail by itself, not with the edits that it would be committed with.
     writeEntry(scratch, entry);
   }
+  for (const segment of edit.index?.add ?? []) {
+    assert(isUuidV7(segment.id), `the id of a segment is no UUIDv7: ${segment.id}`);
+    writeSegment(scratch, segment);
+  }
   for (const { stream, from, to } of edit.cover) {
     assert(isUuidV7(stream), `the id of a stream is no UUIDv7: ${stream}`);
     assert(Number.isSafeInteger(to) && from >= 0 && from < to, 'a step of coverage must go up');
@@ -65,8 +74,10 @@ export function checkEdit(edit: ManifestEdit): void {
 export function judge(edit: ManifestEdit, root: Root, pages: readonly Page[] | undefined): Verdict {
   const needsPages = root.pages.length > 0 && pages === undefined;
   const misfit = findMisfit(edit, root, pages);
-  // Only what it removes or covers keeps an edit from fitting twice. One with neither is looked for in everything.
-  if (misfit === undefined && (edit.cover.length > 0 || edit.remove.length > 0)) return { kind: 'valid' };
+  // Only what it removes, covers or indexes keeps an edit from fitting twice. One with neither is looked for in
+  // everything.
+  if (misfit === undefined && isOnce(edit)) return { kind: 'valid' };
+  if (edit.index?.add.some(({ id }) => isSegmentKnown(id, root)) === true) return { kind: 'done' };
   if (edit.add.length > 0) {
     // Attempts are atomic: one block of the edit stands for all. Whoever asks again with the same blocks must
     // not be told that it lost, because it would then delete what is live.
@@ -74,6 +85,15 @@ export function judge(edit: ManifestEdit, root: Root, pages: readonly Page[] | u
     if (needsPages) return { kind: 'pages' };
   }
   return misfit ?? { kind: 'valid' };
+}
+
+/** Whether an edit that happened fits no more. */
+export function isOnce({ cover, remove, index }: ManifestEdit): boolean {
+  return cover.length > 0 || remove.length > 0 || index !== undefined;
+}
+
+function isSegmentKnown(id: string, { segments, graves }: Root): boolean {
+  return segments.some((segment) => segment.id === id) || graves.some((grave) => grave.id === id);
 }
 
 function findMisfit(edit: ManifestEdit, root: Root, pages: readonly Page[] | undefined): Verdict | undefined {
@@ -95,6 +115,13 @@ function findMisfit(edit: ManifestEdit, root: Root, pages: readonly Page[] | und
   for (const { id } of edit.add) {
     if (uuidV7TimeMs(id) < root.floorMs) return lost('floor', `a new block is older than the floor: ${id}`);
   }
+  if (edit.index !== undefined) {
+    for (const { id } of edit.index.add) {
+      if (uuidV7TimeMs(id) < root.floorMs) return lost('floor', `a new segment is older than the floor: ${id}`);
+    }
+    const misfit = indexMisfit(edit.index, root);
+    if (misfit !== undefined) return lost('index', misfit);
+  }
   if (edit.remove.length > 0 && root.pages.length > 0 && pages === undefined) return { kind: 'pages' };
   for (const id of edit.remove) {
     if (!findLive(id, root, pages)) return lost('removed', `a block to be replaced is not live any more: ${id}`);
@@ -113,15 +140,37 @@ export function applyEdit(edit: ManifestEdit, root: Root, pages: readonly Page[]
   }
   root.floorMs = Math.max(root.floorMs, edit.floorMs ?? 0);
   for (const { stream, to } of edit.cover) root.covered.set(stream, to);
+  const replaced: BlockEntry[] = [];
   for (const id of edit.remove) {
     const entry = findLive(id, root, pages);
     assert(entry, 'a removed block is live');
+    replaced.push(entry);
     const at = root.added.indexOf(entry);
     if (at >= 0) root.added.splice(at, 1);
     else root.removed.add(id);
     root.graves.push(blockGrave(entry));
   }
-  root.added.push(...edit.add);
+  addBlocks(edit, replaced, root);
+  if (edit.index !== undefined) applyIndex(edit.index, root);
+}
+
+/** Gives every block its ordinals: those of what it replaces, and one of its own if it has anything else. */
+function addBlocks({ add, cover }: ManifestEdit, replaced: readonly BlockEntry[], root: Root): void {
+  const hasOwn = replaced.length === 0 || cover.length > 0 || replaced.some(({ ordinals }) => ordinals === undefined);
+  const inherited = uniteOrdinals(replaced.map(({ ordinals = [] }) => ordinals));
+  // What version 1 added gets its ordinals now.
+  root.added = root.added.map((entry) =>
+    entry.ordinals === undefined ? { ...entry, ordinals: [takeOrdinal(root)] } : entry,
+  );
+  for (const entry of add) {
+    root.added.push({ ...entry, ordinals: uniteOrdinals([inherited, hasOwn ? [takeOrdinal(root)] : []]) });
+  }
+}
+
+function applyIndex({ add, remove }: IndexEdit, root: Root): void {
+  const gone = new Set(remove);
+  root.segments = [...root.segments.filter(({ id }) => !gone.has(id)), ...add].sort((a, b) => a.first - b.first);
+  root.graves.push(...remove.map(segmentGrave));
 }
 
 /** Takes graves out of the root; those of its pages come into it first. */

@@ -1,6 +1,7 @@
 import { type BlockEntry, entryDay } from './block-entry.ts';
 import type { Page } from './edit.ts';
 import { type Grave, pageGrave } from './graveyard.ts';
+import { takeOrdinal } from './ordinals.ts';
 import { encodeEntryPage, encodeGravePage } from './page.ts';
 import type { PageRef, Root } from './root.ts';
 
@@ -36,7 +37,11 @@ export async function foldEntries(root: Root, pages: readonly Page[], target: Fo
       kept.push(ref);
       return;
     }
-    for (const entry of (pages[i] as Page).values()) if (!root.removed.has(entry.id)) entries.push(entry);
+    for (const entry of (pages[i] as Page).values()) {
+      if (root.removed.has(entry.id)) continue;
+      // Version 1 wrote pages without ordinals.
+      entries.push(entry.ordinals === undefined ? { ...entry, ordinals: [takeOrdinal(root)] } : entry);
+    }
     root.graves.push(pageGrave(ref.id));
   });
   const newest = entries.reduce((day, entry) => Math.max(day, entryDay(entry)), kept.at(-1)?.lastDay ?? 0);

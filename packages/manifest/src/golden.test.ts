@@ -42,13 +42,20 @@ const entry = (number: number, change: Partial<BlockEntry> = {}): BlockEntry => 
 const entries: BlockEntry[] = [
   entry(1, { minStart: 0n, maxEnd: (1n << 64n) - 1n, rows: Number.MAX_SAFE_INTEGER }),
   entry(2, { minStart: 7n, retentionClass: 'länger', misdated: true, applied: 12 }),
-  entry(3),
-  entry(4, { minStart: 20_371n * DAY_NS }),
+  entry(3, {
+    ordinals: [
+      { first: 0, end: 5 },
+      { first: 300, end: 2 ** 33 },
+    ],
+    unfilteredKeys: [],
+  }),
+  entry(4, { minStart: 20_371n * DAY_NS, unfilteredKeys: [1, 0xffffffff] }),
 ];
 
 const graves: Grave[] = [
   { kind: 'block', id: id(5), objects: ['spans.parquet', 'index'], removedMs: AT_MS },
   { kind: 'page', id: id(6), objects: [], removedMs: 0 },
+  { kind: 'segment', id: id(17), objects: [], removedMs: AT_MS + 7 },
 ];
 
 const root: Root = {
@@ -67,9 +74,33 @@ const root: Root = {
     { id: id(11), graves: 64, stampMs: AT_MS },
   ],
   graves,
-  added: [entry(12), entry(13)],
+  added: [entry(12, { ordinals: [{ first: 7, end: 8 }] }), entry(13)],
   removed: new Set([id(14), id(1)]),
+  nextOrdinal: 2 ** 33,
+  segments: [
+    { id: id(15), day: 20_371, first: 0, end: 12, holes: [], buckets: 1, stride: 512, entries: 120 },
+    {
+      id: id(16),
+      day: 20_372,
+      first: 20,
+      end: 2 ** 33,
+      holes: [21, 4000],
+      buckets: 2 ** 17,
+      stride: 4096,
+      entries: 1e8,
+    },
+  ],
 };
+
+/** What version 1 could say: it had no trace index. */
+const withoutIndex = ({ ordinals: _, unfilteredKeys: __, ...entry }: BlockEntry): BlockEntry => entry;
+const rootWithoutIndex = (of: Root): Root => ({
+  ...of,
+  graves: of.graves.filter(({ kind }) => kind !== 'segment'),
+  added: of.added.map(withoutIndex),
+  nextOrdinal: 0,
+  segments: [],
+});
 
 /** What a reader makes of the zeros: the time at which the root, or the root that names the page, was put. */
 const STAMP_MS = AT_MS + 1;
@@ -96,10 +127,15 @@ if (process.env['VIVACE_WRITE_GOLDEN'] === '1') {
 const file = (version: number, name: string): Uint8Array =>
   new Uint8Array(readFileSync(new URL(name, directory(version))));
 
-test.each([1])('files of version %i are read as they always were', (version) => {
-  expect(decodeRoot(file(version, 'root'), TENANT, STAMP_MS)).toEqual(stampedRoot);
-  expect(decodeEntryPage(file(version, 'entry-page'), TENANT)).toEqual(entries);
-  expect(decodeGravePage(file(version, 'grave-page'), TENANT, STAMP_MS)).toEqual(stampedGraves);
+test.each([1, 2])('files of version %i are read as they always were', (version) => {
+  const isFirst = version === 1;
+  expect(decodeRoot(file(version, 'root'), TENANT, STAMP_MS)).toEqual(
+    isFirst ? rootWithoutIndex(stampedRoot) : stampedRoot,
+  );
+  expect(decodeEntryPage(file(version, 'entry-page'), TENANT)).toEqual(isFirst ? entries.map(withoutIndex) : entries);
+  expect(decodeGravePage(file(version, 'grave-page'), TENANT, STAMP_MS)).toEqual(
+    stampedGraves.filter(({ kind }) => !isFirst || kind !== 'segment'),
+  );
 });
 
 test('files of the newest version are written as they always were', () => {

@@ -10,6 +10,8 @@ export {
   openManifest,
   type SnapshotOptions,
 } from './manifest.ts';
-export { blockKey, decodeTenant, encodeTenant, rootKey, tenantPrefix } from './paths.ts';
+export type { OrdinalRange } from './ordinals.ts';
+export { blockKey, decodeTenant, encodeTenant, rootKey, segmentKey, tenantPrefix } from './paths.ts';
 export { type SweepOptions, type SweepResult, sweepTenant } from './sweep.ts';
 export { listTenants } from './tenants.ts';
+export { type IndexEdit, MAX_HOLES, MAX_SEGMENTS, type TraceSegment } from './trace-segment.ts';

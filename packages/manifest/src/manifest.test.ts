@@ -35,7 +35,7 @@ describe('a commit', () => {
     });
     for (const each of [manifest, open()]) {
       const snapshot = await each.snapshot(signal);
-      expect(snapshot.live).toEqual([block]);
+      expect(snapshot.live).toEqual([{ ...block, ordinals: [{ first: 0, end: 1 }] }]);
       expect(snapshot.covered).toEqual(new Map([[stream, 3]]));
       expect(snapshot.version).toBe(1);
     }

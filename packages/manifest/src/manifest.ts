@@ -9,6 +9,7 @@ import { tenantPrefix } from './paths.ts';
 import type { PageRef } from './root.ts';
 import { StoreTime } from './store-time.ts';
 import { type RootState, StoredRoot } from './stored-root.ts';
+import type { TraceSegment } from './trace-segment.ts';
 
 export interface ManifestOptions {
   store: ObjectStore;
@@ -66,6 +67,8 @@ export interface ManifestSnapshot {
   live: readonly BlockEntry[];
   /** Stream → the last segment that blocks hold of this tenant; absent is 0. */
   covered: ReadonlyMap<string, number>;
+  /** The trace index, in the order of its ordinals. */
+  segments: readonly TraceSegment[];
 }
 
 export interface ManifestContents extends ManifestSnapshot {
@@ -103,7 +106,7 @@ export function openManifest(options: ManifestOptions): Manifest {
     for (const page of await storedRoot.pages(refs, signal)) {
       for (const entry of page.values()) if (!root.removed.has(entry.id) && overlaps(entry, range)) live.push(entry);
     }
-    return { tenant, version: root.version, live, covered: root.covered };
+    return { tenant, version: root.version, live, covered: root.covered, segments: root.segments };
   };
 
   return {

@@ -52,6 +52,15 @@ export function pageKey(tenant: string, id: string): string {
   return pagesPrefix(tenant) + id;
 }
 
+export function segmentsPrefix(tenant: string): string {
+  return `${tenantPrefix(tenant)}traces/`;
+}
+
+/** A segment of the trace index; the two hex digits are as those of a block. */
+export function segmentKey(tenant: string, id: string): string {
+  return `${segmentsPrefix(tenant)}${id.slice(-2)}/${id}`;
+}
+
 export function blocksPrefix(tenant: string): string {
   return `${tenantPrefix(tenant)}blocks/`;
 }
@@ -76,6 +85,12 @@ export function parseBlockKey(tenant: string, key: string): { id: string; object
 export function parsePageKey(tenant: string, key: string): string | undefined {
   const id = key.slice(pagesPrefix(tenant).length);
   return isUuidV7(id) && pageKey(tenant, id) === key ? id : undefined;
+}
+
+/** The id of a segment, of a key below `segmentsPrefix`; undefined for one that is not of a segment. */
+export function parseSegmentKey(tenant: string, key: string): string | undefined {
+  const id = key.slice(segmentsPrefix(tenant).length + 3);
+  return isUuidV7(id) && segmentKey(tenant, id) === key ? id : undefined;
 }
 
 function isPlain(byte: number): boolean {

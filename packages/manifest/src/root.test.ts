@@ -7,12 +7,23 @@ import { commitOf, copyRoot, decodeRoot, emptyRoot, encodeRoot, type Root } from
 import { anyRoot } from './testing/arbitraries.ts';
 import { expectDamage, expectDamageNoticed, forged } from './testing/damage.ts';
 import { makeEntry } from './testing/entries.ts';
+import type { TraceSegment } from './trace-segment.ts';
 
 const TENANT = 'Team-A';
 const AT_MS = 1_760_000_000_000;
 const random = seededRandom(1);
 const decode = (bytes: Uint8Array): Root => decodeRoot(bytes, TENANT, AT_MS);
 
+const segment = (first: number, end: number): TraceSegment => ({
+  id: uuidV7(AT_MS, random),
+  day: 20_000,
+  first,
+  end,
+  holes: [first + 1],
+  buckets: 3,
+  stride: 512,
+  entries: 70,
+});
 const small: Root = {
   ...emptyRoot(TENANT),
   version: 300,
@@ -27,6 +38,8 @@ const small: Root = {
   graves: [{ kind: 'block', id: uuidV7(AT_MS, random), objects: ['spans.parquet', 'index'], removedMs: AT_MS }],
   added: [makeEntry(random, AT_MS)],
   removed: new Set([uuidV7(AT_MS, random)]),
+  nextOrdinal: 12,
+  segments: [segment(0, 7), segment(7, 12)],
 };
 
 /** A root up to its commits, with `write` for the rest. */
@@ -72,7 +85,7 @@ test('what a root buried, and the floor that it set, get the time at which it wa
 test('a root of another tenant, version or kind is not taken', () => {
   const bytes = encodeRoot(small);
   expectDamage(() => decodeRoot(bytes, 'team-a', AT_MS), 'another tenant');
-  expectDamage(() => decode(forged(bytes, 4, 2)), 'format 2, and this program knows 1');
+  expectDamage(() => decode(forged(bytes, 4, 3)), 'format 3, and this program knows 2');
   expectDamage(() => decode(forged(bytes, 6, 1)), 'another kind');
   expectDamage(() => decode(forged(bytes, 3, 0x47)), 'begin');
 });
@@ -81,7 +94,7 @@ test('deletes, which this version does not know, keep a root from being read', (
   const rest = (deletes: number) => (writer: ByteWriter) => {
     writer.varint(0);
     writer.varint(deletes);
-    zeros(5)(writer);
+    zeros(7)(writer);
   };
   expect(decode(handMade(rest(0))).version).toBe(1);
   expectDamage(() => decode(handMade(rest(1))), 'deletes');
@@ -89,15 +102,16 @@ test('deletes, which this version does not know, keep a root from being read', (
 
 test('commits that do not fit the version are damage', () => {
   const most = { version: COMMIT_RING, commits: COMMIT_RING };
-  expect(decode(handMade(zeros(7), most)).commits).toHaveLength(COMMIT_RING);
-  expectDamage(() => decode(handMade(zeros(7), { version: 1, commits: 2 })), 'commits');
-  expectDamage(() => decode(handMade(zeros(7), { version: 1, commits: 0 })), 'commits');
-  expectDamage(() => decode(handMade(zeros(7), { version: 999, commits: COMMIT_RING + 1 })), 'commits');
+  expect(decode(handMade(zeros(9), most)).commits).toHaveLength(COMMIT_RING);
+  expectDamage(() => decode(handMade(zeros(9), { version: 1, commits: 2 })), 'commits');
+  expectDamage(() => decode(handMade(zeros(9), { version: 1, commits: 0 })), 'commits');
+  expectDamage(() => decode(handMade(zeros(9), { version: 999, commits: COMMIT_RING + 1 })), 'commits');
 });
 
 test('a count larger than the file is refused before anything is read', () => {
-  for (let lists = 0; lists < 7; lists++) {
-    if (lists === 1) continue;
+  for (let lists = 0; lists < 9; lists++) {
+    // Deletes and the next ordinal are numbers.
+    if (lists === 1 || lists === 7) continue;
     const bytes = handMade((writer) => {
       zeros(lists)(writer);
       writer.varint(Number.MAX_SAFE_INTEGER);
@@ -114,6 +128,20 @@ test('numbers beyond 2^53 - 1 and endless ones are damage', () => {
       zeros(12)(writer);
     });
     expectDamage(() => decode(bytes), 'too large');
+  }
+});
+
+test('segments that overlap, or are of ordinals that no block has, are damage', () => {
+  const holed = (...holes: number[]): TraceSegment => ({ ...segment(0, 7), holes });
+  for (const wrong of [
+    [segment(0, 7), segment(6, 12)],
+    [segment(7, 12), segment(0, 7)],
+    [segment(0, 0)],
+    [segment(0, 13)],
+    [holed(7)],
+    [holed(3, 3)],
+  ]) {
+    expectDamage(() => decode(encodeRoot({ ...small, segments: wrong })), 'trace index');
   }
 });
 
@@ -139,8 +167,9 @@ test('a copy is changed without changing the original', () => {
   copy.graves.pop();
   copy.added.pop();
   copy.removed.clear();
+  copy.segments.pop();
   expect(encodeRoot(copy).length).toBeLessThan(encodeRoot(small).length);
   expect(decode(encodeRoot(small))).toEqual(small);
   expect([small.commits.length, small.covered.size, small.pages.length, small.gravePages.length]).toEqual([2, 1, 1, 1]);
-  expect([small.graves.length, small.added.length, small.removed.size]).toEqual([1, 1, 1]);
+  expect([small.graves.length, small.added.length, small.removed.size, small.segments.length]).toEqual([1, 1, 1, 2]);
 });

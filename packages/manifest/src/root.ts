@@ -4,6 +4,14 @@ import { ByteWriter } from './byte-writer.ts';
 import { GRAVE_MIN_BYTES, type Grave, readGrave, writeGrave } from './graveyard.ts';
 import { COMMIT_RING, KIND_ROOT, ROOT_MAGIC } from './layout.ts';
 import { rootKey } from './paths.ts';
+import {
+  areDisjoint,
+  MAX_SEGMENTS,
+  readSegment,
+  SEGMENT_MIN_BYTES,
+  type TraceSegment,
+  writeSegment,
+} from './trace-segment.ts';
 
 /** The one mutable object of a tenant. Never changed in place: a commit makes the next one from a copy. */
 export interface Root {
@@ -28,6 +36,10 @@ export interface Root {
   added: BlockEntry[];
   /** Ids of entries in pages that are not live any more. */
   removed: Set<string>;
+  /** The next block that is added gets it. */
+  nextOrdinal: number;
+  /** The trace index, in the order of its ordinals. */
+  segments: TraceSegment[];
 }
 
 /** A page of entries, as the root names it. */
@@ -64,6 +76,8 @@ export function emptyRoot(tenant: string): Root {
     graves: [],
     added: [],
     removed: new Set(),
+    nextOrdinal: 0,
+    segments: [],
   };
 }
 
@@ -78,6 +92,7 @@ export function copyRoot(root: Root): Root {
     graves: [...root.graves],
     added: [...root.added],
     removed: new Set(root.removed),
+    segments: [...root.segments],
   };
 }
 
@@ -126,6 +141,9 @@ export function encodeRoot(root: Root): Uint8Array {
   for (const entry of root.added) writeEntry(writer, entry);
   writer.varint(root.removed.size);
   for (const id of root.removed) writer.id(id);
+  writer.varint(root.nextOrdinal);
+  writer.varint(root.segments.length);
+  for (const segment of root.segments) writeSegment(writer, segment);
   return writer.finish(ROOT_MAGIC, KIND_ROOT);
 }
 
@@ -169,6 +187,13 @@ export function decodeRoot(bytes: Uint8Array, tenant: string, lastModifiedMs: nu
   }
   for (let left = reader.count(ENTRY_MIN_BYTES); left > 0; left--) root.added.push(readEntry(reader));
   for (let left = reader.count(16); left > 0; left--) root.removed.add(reader.uuid());
+  if (reader.version > 1) {
+    root.nextOrdinal = reader.varint();
+    for (let left = reader.count(SEGMENT_MIN_BYTES); left > 0; left--) root.segments.push(readSegment(reader));
+    if (root.segments.length > MAX_SEGMENTS || !areDisjoint(root.segments, root.nextOrdinal)) {
+      throw reader.damage('segments of its trace index overlap');
+    }
+  }
   reader.finish();
   return root;
 }

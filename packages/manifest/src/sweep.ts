@@ -2,7 +2,15 @@ import { uuidV7TimeMs } from '@vivace/kernel';
 import type { ListedObject, ObjectStore } from '@vivace/object-store';
 import { graveKeys } from './graveyard.ts';
 import type { Manifest } from './manifest.ts';
-import { blocksPrefix, pagesPrefix, parseBlockKey, parsePageKey, tenantPrefix } from './paths.ts';
+import {
+  blocksPrefix,
+  pagesPrefix,
+  parseBlockKey,
+  parsePageKey,
+  parseSegmentKey,
+  segmentsPrefix,
+  tenantPrefix,
+} from './paths.ts';
 
 export interface SweepOptions {
   manifest: Manifest;
@@ -53,12 +61,14 @@ export async function sweepTenant(options: SweepOptions): Promise<SweepResult> {
 
   const contents = await manifest.inspect(signal);
   const named = new Set([...contents.pages, ...contents.live.map(({ id }) => id)]);
+  for (const { id } of contents.segments) named.add(id);
   for (const { id } of contents.graves) named.add(id);
   const result: SweepResult = { floorMs: contents.floorMs, garbage: 0, buried: 0, foreign: 0 };
 
   const idOf = [
     { prefix: blocksPrefix(tenant), parse: (key: string) => parseBlockKey(tenant, key)?.id },
     { prefix: pagesPrefix(tenant), parse: (key: string) => parsePageKey(tenant, key) },
+    { prefix: segmentsPrefix(tenant), parse: (key: string) => parseSegmentKey(tenant, key) },
   ];
   let storeTimeMs = first.storeTimeMs;
   for (const { prefix, parse } of idOf) {

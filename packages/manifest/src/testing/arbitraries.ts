@@ -2,7 +2,9 @@ import { bytesToHex } from '@vivace/kernel';
 import fc from 'fast-check';
 import type { BlockEntry, SectionPlace } from '../block-entry.ts';
 import type { Grave } from '../graveyard.ts';
+import type { OrdinalRange } from '../ordinals.ts';
 import type { Root } from '../root.ts';
+import type { TraceSegment } from '../trace-segment.ts';
 
 /** Anything that the format can hold, whether or not a root would ever have it. */
 
@@ -13,6 +15,31 @@ const number = fc.oneof(fc.nat(300), fc.maxSafeNat());
 const objectName = fc.oneof(fc.constantFrom('block', 'index'), fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/));
 const place: fc.Arbitrary<SectionPlace> = fc.record({ object: objectName, offset: number, length: number });
 const text = fc.string({ unit: 'grapheme', maxLength: 40 });
+
+/** Numbers that go up. */
+const ascending = fc
+  .array(fc.integer({ min: 1, max: 2 ** 40 }), { maxLength: 8 })
+  .map((steps) => steps.map((_, i) => steps.slice(0, i + 1).reduce((sum, step) => sum + step, 0)));
+
+const anyOrdinals: fc.Arbitrary<OrdinalRange[]> = ascending.map((ends) =>
+  ends.flatMap((end, i) => (i % 2 === 1 ? [{ first: ends[i - 1] as number, end }] : [])),
+);
+
+/** Segments that do not overlap. */
+const anySegments: fc.Arbitrary<TraceSegment[]> = fc
+  .tuple(anyOrdinals, fc.array(number), uuid)
+  .map(([ordinals, holes, id]): TraceSegment[] =>
+    ordinals.map(({ first, end }, i) => ({
+      id,
+      day: holes[0] ?? 0,
+      first,
+      end,
+      holes: i % 2 === 0 ? [first] : [],
+      buckets: holes[1] ?? 1,
+      stride: holes[2] ?? 32,
+      entries: holes[3] ?? 7,
+    })),
+  );
 
 export const anyEntry: fc.Arbitrary<BlockEntry> = fc
   .record({
@@ -35,8 +62,15 @@ export const anyEntry: fc.Arbitrary<BlockEntry> = fc
     filterBytes: number,
     applied: number,
     misdated: fc.boolean(),
+    ordinals: anyOrdinals,
+    unfilteredKeys: fc.option(fc.array(fc.nat(2 ** 32 - 1), { maxLength: 64 })),
   })
-  .map(({ misdated, ...entry }) => (misdated ? { ...entry, misdated } : entry));
+  .map(({ misdated, ordinals, unfilteredKeys, ...entry }) => ({
+    ...entry,
+    ...(misdated && { misdated }),
+    ...(ordinals.length > 0 && { ordinals }),
+    ...(unfilteredKeys !== null && { unfilteredKeys }),
+  }));
 
 /** With a time; one that is 0 gets another when it is read. */
 export const anyGrave: fc.Arbitrary<Grave> = fc
@@ -76,5 +110,11 @@ export const anyRoot = (tenant: string): fc.Arbitrary<Root> =>
       graves: fc.array(anyGrave),
       added: fc.array(anyEntry),
       removed: fc.array(uuid).map((ids) => new Set(ids)),
+      segments: anySegments,
     })
-    .map((root) => ({ ...root, tenant, commits: root.commits.slice(0, root.version) }));
+    .map((root) => ({
+      ...root,
+      nextOrdinal: root.segments.at(-1)?.end ?? 0,
+      tenant,
+      commits: root.commits.slice(0, root.version),
+    }));
