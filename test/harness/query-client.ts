@@ -26,7 +26,7 @@ export type Parameters = Record<string, string | number>;
 
 /** Asks the API; whatever the status. */
 export async function ask(
-  server: TestServer,
+  server: Pick<TestServer, 'http'>,
   path: string,
   parameters: Parameters,
   { tenant, signal }: AskOptions = {},

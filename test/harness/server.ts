@@ -28,6 +28,8 @@ export interface TestServerOptions {
   dataDir: string;
   flags?: readonly string[];
   env?: Record<string, string>;
+  /** Told of the process before it is ready. */
+  onSpawn?: (child: ChildProcess) => void;
 }
 
 export function temporaryDirectory(): { path: string; remove: () => void } {
@@ -36,12 +38,13 @@ export function temporaryDirectory(): { path: string; remove: () => void } {
 }
 
 /** Starts a server on free ports and waits until it says that it is ready; throws with its output when it ends before. */
-export async function startServer({ dataDir, flags = [], env = {} }: TestServerOptions): Promise<TestServer> {
+export async function startServer({ dataDir, flags = [], env = {}, onSpawn }: TestServerOptions): Promise<TestServer> {
   const ports = ['--http-port', '0', '--otlp-grpc-port', '0', '--otlp-http-port', '0'];
   const child = spawn(process.execPath, [mainFile, '--data-dir', dataDir, ...ports, ...flags], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, VIVACE_SERVER_LOG_FORMAT: 'json', ...env },
   });
+  onSpawn?.(child);
   const exited = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {

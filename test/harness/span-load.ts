@@ -8,14 +8,28 @@ export interface TraceSpans {
   spanIds: readonly string[];
 }
 
-/** An encoded export request of plain spans that started now, each with an attribute of `padding` bytes. */
-export function encodeSpanLoad(traces: readonly TraceSpans[], padding: number): Uint8Array<ArrayBuffer> {
+export interface SpanLoadOptions {
+  /** When the spans begin and end, milliseconds since 1970. Default: now. */
+  startMs?: number;
+  /** Integer attributes of every span, below 2^32. */
+  numbers?: Readonly<Record<string, number>>;
+}
+
+/** An encoded export request of plain spans, each with an attribute of `padding` bytes. */
+export function encodeSpanLoad(
+  traces: readonly TraceSpans[],
+  padding: number,
+  { startMs = Date.now(), numbers = {} }: SpanLoadOptions = {},
+): Uint8Array<ArrayBuffer> {
   const out = new ProtoWriter(4096);
-  const now = BigInt(Date.now()) * 1_000_000n;
+  const now = BigInt(startMs) * 1_000_000n;
   const low = Number(now & 0xffffffffn);
   const high = Number(now >> 32n);
   const text = 'x'.repeat(padding);
   const resourceSpans = out.open(1);
+  const resource = out.open(1);
+  writeAttribute(out, 1, 'service.name', 'load');
+  out.close(resource);
   const scopeSpans = out.open(2);
   for (const { traceId, spanIds } of traces) {
     for (const spanId of spanIds) {
@@ -27,12 +41,8 @@ export function encodeSpanLoad(traces: readonly TraceSpans[], padding: number): 
       out.fixed64(low, high);
       out.tag(8, 1);
       out.fixed64(low, high);
-      const attribute = out.open(9);
-      out.stringField(1, 'padding');
-      const value = out.open(2);
-      out.stringField(1, text);
-      out.close(value);
-      out.close(attribute);
+      writeAttribute(out, 9, 'padding', text);
+      for (const [key, number] of Object.entries(numbers)) writeAttribute(out, 9, key, number);
       out.close(span);
     }
   }
@@ -41,16 +51,39 @@ export function encodeSpanLoad(traces: readonly TraceSpans[], padding: number): 
   return new Uint8Array(out.toBytes());
 }
 
+function writeAttribute(out: ProtoWriter, field: number, key: string, value: string | number): void {
+  const attribute = out.open(field);
+  out.stringField(1, key);
+  const any = out.open(2);
+  if (typeof value === 'string') out.stringField(1, value);
+  else {
+    out.tag(3, 0);
+    out.varint(value);
+  }
+  out.close(any);
+  out.close(attribute);
+}
+
 export type Sent = 'taken' | 'again' | 'gone';
 
 /** Posts a request. `again`: refused with a time to retry; `gone`: nobody knows. Throws for any other answer. */
-export async function postSpans(server: TestServer, tenant: string, body: Uint8Array<ArrayBuffer>): Promise<Sent> {
+export async function postSpans(
+  server: Pick<TestServer, 'otlpHttp'>,
+  tenant: string,
+  body: Uint8Array<ArrayBuffer>,
+  signal?: AbortSignal,
+): Promise<Sent> {
   let status: number;
   let text: string;
   let retryAfter: string | null;
   try {
     const headers = { 'content-type': 'application/x-protobuf', 'x-scope-orgid': tenant };
-    const response = await fetch(`${server.otlpHttp}/v1/traces`, { method: 'POST', headers, body });
+    const response = await fetch(`${server.otlpHttp}/v1/traces`, {
+      method: 'POST',
+      headers,
+      body,
+      ...(signal !== undefined && { signal }),
+    });
     status = response.status;
     retryAfter = response.headers.get('retry-after');
     text = await response.text();
@@ -63,9 +96,17 @@ export async function postSpans(server: TestServer, tenant: string, body: Uint8A
 }
 
 /** The span ids of a trace, as often as they are there; undefined when the answer says that it cannot be whole. */
-export async function fetchSpanIds(server: TestServer, tenant: string, traceId: string): Promise<string[] | undefined> {
+export async function fetchSpanIds(
+  server: Pick<TestServer, 'http'>,
+  tenant: string,
+  traceId: string,
+  signal?: AbortSignal,
+): Promise<string[] | undefined> {
   const headers = { accept: 'application/protobuf', 'x-scope-orgid': tenant };
-  const response = await fetch(`${server.http}/api/traces/${traceId}`, { headers });
+  const response = await fetch(`${server.http}/api/traces/${traceId}`, {
+    headers,
+    ...(signal !== undefined && { signal }),
+  });
   const body = new Uint8Array(await response.arrayBuffer());
   if (response.status === 503) return undefined;
   if (response.status === 404) return [];

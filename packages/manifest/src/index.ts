@@ -1,7 +1,7 @@
 export { type BlockEntry, entryDay, entryObjects, type SectionName, type SectionPlace } from './block-entry.ts';
 export type { CommitResult } from './committer.ts';
 export type { CoverStep, LostReason, ManifestEdit } from './edit.ts';
-export type { Grave } from './graveyard.ts';
+export { type Grave, graveKeys } from './graveyard.ts';
 export {
   type Manifest,
   type ManifestContents,
@@ -11,7 +11,7 @@ export {
   type SnapshotOptions,
 } from './manifest.ts';
 export type { OrdinalRange } from './ordinals.ts';
-export { blockKey, decodeTenant, encodeTenant, rootKey, segmentKey, tenantPrefix } from './paths.ts';
+export { blockKey, decodeTenant, encodeTenant, pageKey, rootKey, segmentKey, tenantPrefix } from './paths.ts';
 export { type SweepOptions, type SweepResult, sweepTenant } from './sweep.ts';
 export { listTenants } from './tenants.ts';
 export { type IndexEdit, MAX_HOLES, MAX_SEGMENTS, type TraceSegment } from './trace-segment.ts';

@@ -1,0 +1,109 @@
+import { systemClock, systemRandom } from '@vivace/kernel';
+import {
+  blockKey,
+  entryObjects,
+  graveKeys,
+  listTenants,
+  type Manifest,
+  openManifest,
+  pageKey,
+  rootKey,
+  segmentKey,
+} from '@vivace/manifest';
+import { type ListedObject, type ObjectStore } from '@vivace/object-store';
+
+/** How many objects of each class the bucket holds, their bytes, and those that should not be there. */
+export interface Inventory {
+  classes: Record<string, { objects: number; bytes: number }>;
+  /** Bytes of all live blocks, and how many there are at each level of compaction. */
+  liveBlocks: Record<string, number>;
+  /** Objects of live blocks that are missing. */
+  missing: string[];
+  /** Objects that nothing names, older than the grace. */
+  overdue: string[];
+  /** Keys that Vivace does not make. */
+  unknown: string[];
+}
+
+export interface InventoryOptions {
+  store: ObjectStore;
+  /** What no root names may stay so long, for its writer may still be at it. */
+  orphanGraceMs: number;
+  /** What a root has let go of may stay so long, for queries may still be at it. */
+  graveGraceMs: number;
+  signal: AbortSignal;
+}
+
+/** Compares everything that the bucket lists with what the roots name. */
+export async function takeInventory(options: InventoryOptions): Promise<Inventory> {
+  const { store, orphanGraceMs, graveGraceMs, signal } = options;
+  const inventory: Inventory = { classes: {}, liveBlocks: {}, missing: [], overdue: [], unknown: [] };
+  const classOf = new Map<string, string>();
+  const overdueGraves = new Set<string>();
+  for await (const tenant of listTenants(store, signal)) {
+    const manifest = openManifest({ store, tenant, clock: systemClock, random: systemRandom });
+    await nameTenant(manifest, classOf, overdueGraves, inventory, { graveGraceMs, signal });
+  }
+  const listed = new Set<string>();
+  for await (const { object, storeTimeMs } of listAll(store, signal)) {
+    listed.add(object.key);
+    const named = classOf.get(object.key) ?? otherClassOf(object.key);
+    const ageMs = storeTimeMs - object.lastModifiedMs;
+    if (named === 'unknown') inventory.unknown.push(object.key);
+    if (overdueGraves.has(object.key)) inventory.overdue.push(`${object.key}, of a block removed long ago`);
+    if (named === 'orphan' && ageMs > orphanGraceMs) inventory.overdue.push(`${object.key}, ${ageMs} ms old`);
+    const count = (inventory.classes[named] ??= { objects: 0, bytes: 0 });
+    count.objects++;
+    count.bytes += object.size;
+  }
+  for (const [key, named] of classOf) {
+    if (named !== 'grave' && !listed.has(key)) inventory.missing.push(key);
+  }
+  return inventory;
+}
+
+async function nameTenant(
+  manifest: Manifest,
+  classOf: Map<string, string>,
+  overdueGraves: Set<string>,
+  { liveBlocks }: Inventory,
+  { graveGraceMs, signal }: Pick<InventoryOptions, 'graveGraceMs' | 'signal'>,
+): Promise<void> {
+  const { tenant } = manifest;
+  const nowMs = await manifest.storeTimeMs(signal);
+  const { live, pages, segments, graves, version } = await manifest.inspect(signal);
+  if (version > 0) classOf.set(rootKey(tenant), 'root');
+  for (const entry of live) {
+    const level = `level ${entry.level}`;
+    liveBlocks[level] = (liveBlocks[level] ?? 0) + 1;
+    for (const object of entryObjects(entry)) classOf.set(blockKey(tenant, entry.id, object), 'live');
+  }
+  for (const page of pages) classOf.set(pageKey(tenant, page), 'page');
+  for (const { id } of segments) classOf.set(segmentKey(tenant, id), 'index');
+  for (const grave of graves) {
+    for (const key of graveKeys(tenant, grave)) {
+      classOf.set(key, 'grave');
+      if (nowMs - grave.removedMs > graveGraceMs) overdueGraves.add(key);
+    }
+  }
+}
+
+/** What is named by no root. */
+function otherClassOf(key: string): string {
+  if (/^tenants\/[^/]+\/(blocks|pages|traces)\//.test(key)) return 'orphan';
+  if (/^tenants\/[^/]+\/root$/.test(key)) return 'orphan';
+  const [first = ''] = key.split('/');
+  return ['wal', 'streams', 'claims', 'probe'].includes(first) ? first : 'unknown';
+}
+
+async function* listAll(
+  store: ObjectStore,
+  signal: AbortSignal,
+): AsyncGenerator<{ object: ListedObject; storeTimeMs: number }> {
+  for (let after: string | undefined; ; ) {
+    const { objects, next, storeTimeMs } = await store.list('', { ...(after !== undefined && { after }), signal });
+    for (const object of objects) yield { object, storeTimeMs };
+    if (next === undefined) return;
+    after = next;
+  }
+}

@@ -1,0 +1,33 @@
+// `npm run soak -- [--minutes 5] [--seed 1] [--log disk|bucket] [--kill-every 30] [--rate 15] [--fair] [--report FILE]`:
+// load, kills and a failing store, and afterwards everything that was acknowledged, once. Exits with 1 where not.
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { formatReport, reportJson } from './report.ts';
+import { soak } from './soak.ts';
+import { DEFAULT_SETTINGS } from './soak-settings.ts';
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: 'string', default: String(DEFAULT_SETTINGS.minutes) },
+    seed: { type: 'string', default: String(DEFAULT_SETTINGS.seed) },
+    log: { type: 'string', default: DEFAULT_SETTINGS.log },
+    'kill-every': { type: 'string', default: String(DEFAULT_SETTINGS.killEverySeconds) },
+    rate: { type: 'string', default: String(DEFAULT_SETTINGS.requestsPerSecond) },
+    fair: { type: 'boolean', default: false },
+    report: { type: 'string' },
+  },
+});
+if (values.log !== 'disk' && values.log !== 'bucket') throw new Error('--log is disk or bucket');
+const settings = {
+  ...DEFAULT_SETTINGS,
+  minutes: Number(values.minutes),
+  seed: Number(values.seed),
+  log: values.log,
+  killEverySeconds: Number(values['kill-every']),
+  requestsPerSecond: Number(values.rate),
+  weather: !values.fair,
+} as const;
+const result = await soak(settings, (line) => process.stdout.write(`${new Date().toISOString()} ${line}\n`));
+process.stdout.write(`\n${formatReport(result)}`);
+if (values.report !== undefined) writeFileSync(values.report, reportJson(result));
+process.exitCode = result.failures.length === 0 ? 0 : 1;

@@ -1,0 +1,119 @@
+import { fraction, type Random } from '@vivace/kernel';
+import { pause } from '../harness/load.ts';
+import { encodeSpanLoad, postSpans } from '../harness/span-load.ts';
+import type { Ledger, SentRequest, SentTrace } from './ledger.ts';
+
+export interface SoakLoadOptions {
+  ledger: Ledger;
+  random: Random;
+  tenants: readonly string[];
+  clients: number;
+  /** Over all clients. */
+  requestsPerSecond: number;
+  server: () => { otlpHttp: string } | undefined;
+}
+
+export interface SoakLoad {
+  /** Requests taken; sent again after they were; refused with a time to retry; of unknown end. */
+  readonly counts: { taken: number; resent: number; refused: number; gone: number; longestMs: number };
+  /** No new requests; resolves when all that were begun are taken. Rejects with what a client failed with. */
+  end(): Promise<void>;
+}
+
+/** Traces get spans for up to so long. */
+const LONGEST_TRACE_MS = 4 * 60_000;
+/** Requests that were taken are sent once more within this time. */
+const RESEND_WITHIN_MS = 60_000;
+const MAX_RESENDS = 20;
+/** An exporter of OpenTelemetry gives up so long after it began to wait. */
+const EXPORT_TIMEOUT_MS = 10_000;
+/** Unlike an exporter, a client here never gives up on a request while there is a process. */
+const PATIENCE_MS = 300_000;
+
+interface Resend {
+  request: SentRequest;
+  body: Uint8Array<ArrayBuffer>;
+  dueMs: number;
+}
+
+/** Clients that send spans at a pace, each request again until it is taken, and some once more after that. */
+export function startSoakLoad({
+  ledger,
+  random,
+  tenants,
+  clients,
+  requestsPerSecond,
+  server,
+}: SoakLoadOptions): SoakLoad {
+  const counts = { taken: 0, resent: 0, refused: 0, gone: 0, longestMs: 0 };
+  let ended = false;
+
+  const newRequest = (tenant: string, long: { trace: SentTrace }): SentRequest => {
+    const dice = random.u32() % 20;
+    if (dice < 6) return ledger.begin(tenant, [{ trace: long.trace, count: 1 + (random.u32() % 5) }], Date.now());
+    const traces = dice < 19 ? 1 + (random.u32() % 2) : 12;
+    const parts = Array.from({ length: traces }, () => ({
+      trace: ledger.newTrace(tenant),
+      count: 1 + (random.u32() % 12),
+    }));
+    return ledger.begin(tenant, parts, Date.now());
+  };
+
+  const send = async ({ tenant }: SentRequest, body: Uint8Array<ArrayBuffer>): Promise<void> => {
+    const beginMs = performance.now();
+    for (;;) {
+      const current = server();
+      const answer =
+        current === undefined ? 'gone' : await postSpans(current, tenant, body, AbortSignal.timeout(EXPORT_TIMEOUT_MS));
+      const tookMs = performance.now() - beginMs;
+      counts.longestMs = Math.max(counts.longestMs, Math.round(tookMs));
+      if (answer === 'taken') return;
+      if (current !== undefined) counts[answer === 'again' ? 'refused' : 'gone']++;
+      if (tookMs > PATIENCE_MS) throw new Error(`a request is not taken for ${PATIENCE_MS / 1000} s`);
+      await pause(100 + fraction(random) * 400);
+    }
+  };
+
+  const runClient = async (tenant: string): Promise<void> => {
+    const resends: Resend[] = [];
+    let long = { trace: ledger.newTrace(tenant), untilMs: Date.now() + fraction(random) * LONGEST_TRACE_MS };
+    const gapMs = (1000 * clients) / requestsPerSecond;
+    while (!ended) {
+      await pause(gapMs * 2 * fraction(random));
+      if (Date.now() > long.untilMs) {
+        long = { trace: ledger.newTrace(tenant), untilMs: Date.now() + fraction(random) * LONGEST_TRACE_MS };
+      }
+      const request = newRequest(tenant, long);
+      const traces = request.parts.map(({ trace, first, count }) => ({
+        traceId: trace.id,
+        spanIds: Array.from({ length: count }, (_, i) => ledger.spanId(trace, first + i)),
+      }));
+      const numbers = { request: request.number };
+      const body = encodeSpanLoad(traces, random.u32() % 200, { startMs: request.startMs, numbers });
+      await send(request, body);
+      request.acknowledgedMs = Date.now();
+      counts.taken++;
+      if (random.u32() % 20 === 0 && resends.length < MAX_RESENDS) {
+        resends.push({ request, body, dueMs: Date.now() + fraction(random) ** 2 * RESEND_WITHIN_MS });
+      }
+      const due = resends.findIndex(({ dueMs }) => dueMs < Date.now());
+      if (due < 0) continue;
+      const [again] = resends.splice(due, 1) as [Resend];
+      await send(again.request, again.body);
+      counts.resent++;
+    }
+  };
+
+  const running = Promise.all(
+    Array.from({ length: clients }, (_, i) => runClient(tenants[i % tenants.length] as string)),
+  ).then(() => undefined);
+  // Who ends the load is told.
+  running.catch(() => undefined);
+  return {
+    counts,
+    end: () => {
+      ended = true;
+      return running;
+    },
+  };
+}
