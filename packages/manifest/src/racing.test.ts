@@ -61,6 +61,8 @@ function interleaved(store: ObjectStore, scheduler: Scheduler): ObjectStore {
     delete: (...args) => around(() => store.delete(...args)),
     head: (...args) => around(() => store.head(...args)),
     list: (...args) => around(() => store.list(...args)),
+    beginUpload: (...args) => around(() => store.beginUpload(...args)),
+    endUploads: (...args) => around(() => store.endUploads(...args)),
   };
 }
 

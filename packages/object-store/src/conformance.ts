@@ -1,7 +1,7 @@
 import { deepStrictEqual, notStrictEqual, ok, rejects, strictEqual } from 'node:assert/strict';
 import { isKind, seededRandom, VivaceError } from '@vivace/kernel';
 import { afterAll, beforeAll, describe, test } from 'vitest';
-import type { ObjectStore } from './object-store.ts';
+import { type ObjectStore, UPLOAD_PIECE_MIN_BYTES } from './object-store.ts';
 
 /** A fresh store for the suite, with what ends it. It must start empty. */
 export type StoreFactory = () => Promise<{ store: ObjectStore; close?: () => Promise<void> }>;
@@ -427,6 +427,67 @@ export function describeObjectStore(name: string, factory: StoreFactory): void {
           await store.delete(`seen/${i}`);
           strictEqual((await store.list('seen/')).objects.length, i);
         }
+      });
+    });
+
+    describe('uploads', () => {
+      const first = pattern(1, UPLOAD_PIECE_MIN_BYTES);
+      const second = pattern(2, 1000);
+
+      test('are nowhere until they are complete, and then one object', async () => {
+        const upload = await store.beginUpload('upload/a');
+        await upload.add(1, [first.subarray(0, 100), first.subarray(100)]);
+        await upload.add(2, [second]);
+        await failsWith(store.head('upload/a'), 'not-found');
+        strictEqual((await store.list('upload/a')).objects.length, 0);
+        const { etag, storeTimeMs } = await upload.complete();
+        const read = await store.get('upload/a');
+        ok(Buffer.concat([first, second]).equals(read.bytes));
+        strictEqual(read.etag, etag);
+        ok(Math.abs(read.storeTimeMs - storeTimeMs) < 10_000);
+        const across = { offset: first.length - 10, length: 20 };
+        const { bytes: part } = await store.get('upload/a', { range: across });
+        ok(Buffer.concat([first.subarray(-10), second.subarray(0, 10)]).equals(part));
+      });
+
+      test('of a few bytes are objects, too, and replace', async () => {
+        await put('upload/small', 'before');
+        const upload = await store.beginUpload('upload/small');
+        await upload.add(1, [bytes('after')]);
+        strictEqual(await get('upload/small'), 'before');
+        await upload.complete();
+        strictEqual(await get('upload/small'), 'after');
+      });
+
+      test('that are given up leave nothing', async () => {
+        const upload = await store.beginUpload('upload/none');
+        await upload.add(1, [second]);
+        await upload.abort();
+        await upload.abort();
+        await failsWith(store.head('upload/none'), 'not-found');
+      });
+
+      test('that nobody completes are ended when they are old enough, and then they are gone or were never kept', async () => {
+        const upload = await store.beginUpload('upload/old');
+        await upload.add(1, [second]);
+        strictEqual(await store.endUploads('upload/old', { minAgeMs: 3_600_000 }), 0);
+        if ((await store.endUploads('upload/old', { minAgeMs: -1000 })) > 0) {
+          await failsWith(upload.complete(), 'conflict', 'upload-gone');
+          await failsWith(store.head('upload/old'), 'not-found');
+        }
+        await upload.abort();
+      });
+
+      test('end with the signal, and refuse what is no key', async () => {
+        const signal = AbortSignal.abort();
+        await failsWith(store.beginUpload('upload/signal', { signal }), 'canceled', 'canceled');
+        await failsWith(store.beginUpload('a//b'), 'invalid', 'key-invalid');
+        const upload = await store.beginUpload('upload/signal');
+        await failsWith(upload.add(1, [second], { signal }), 'canceled', 'canceled');
+        await upload.add(1, [second]);
+        await failsWith(upload.complete({ signal }), 'canceled', 'canceled');
+        await upload.complete();
+        strictEqual((await store.head('upload/signal')).size, second.length);
       });
     });
 

@@ -10,6 +10,9 @@ export interface StoreCounts {
   deletes: number;
   heads: number;
   lists: number;
+  uploads: number;
+  /** Pieces of uploads. */
+  pieces: number;
   bytesRead: number;
   bytesWritten: number;
 }
@@ -51,9 +54,33 @@ export function createCountingStore(store: ObjectStore): CountingStore {
       counts.lists++;
       return store.list(prefix, options);
     },
+    async beginUpload(key, options) {
+      counts.uploads++;
+      const upload = await store.beginUpload(key, options);
+      return {
+        ...upload,
+        add: async (number, body, callOptions) => {
+          await upload.add(number, body, callOptions);
+          counts.pieces++;
+          for (const part of body) counts.bytesWritten += part.length;
+        },
+      };
+    },
+    endUploads: (prefix, options) => store.endUploads(prefix, options),
   };
 }
 
 function zero(): StoreCounts {
-  return { gets: 0, ranges: 0, puts: 0, deletes: 0, heads: 0, lists: 0, bytesRead: 0, bytesWritten: 0 };
+  return {
+    gets: 0,
+    ranges: 0,
+    puts: 0,
+    deletes: 0,
+    heads: 0,
+    lists: 0,
+    uploads: 0,
+    pieces: 0,
+    bytesRead: 0,
+    bytesWritten: 0,
+  };
 }

@@ -17,7 +17,7 @@ export type Fault =
   | { kind: 'slow'; delayMs: number };
 
 export interface FaultCall {
-  operation: 'get' | 'put' | 'delete' | 'head' | 'list';
+  operation: 'get' | 'put' | 'delete' | 'head' | 'list' | 'upload';
   /** A key, or the prefix of a list. */
   key: string;
   conditional: boolean;
@@ -106,6 +106,23 @@ export function createFaultyStore(
     list: (prefix, options) =>
       run({ operation: 'list', key: prefix, conditional: false }, options?.signal, (signal) =>
         store.list(prefix, withSignal(options, signal)),
+      ),
+    beginUpload: async (key, options) => {
+      const call = { operation: 'upload', key, conditional: false } as const;
+      const upload = await run(call, options?.signal, (signal) => store.beginUpload(key, withSignal(options, signal)));
+      return {
+        add: (number, body, addOptions) => {
+          const copy = body.map((part) => part.slice());
+          return run(call, addOptions?.signal, (signal) => upload.add(number, copy, withSignal(addOptions, signal)));
+        },
+        complete: (endOptions) =>
+          run(call, endOptions?.signal, (signal) => upload.complete(withSignal(endOptions, signal))),
+        abort: (endOptions) => run(call, endOptions?.signal, (signal) => upload.abort(withSignal(endOptions, signal))),
+      };
+    },
+    endUploads: (prefix, options) =>
+      run({ operation: 'upload', key: prefix, conditional: false }, options.signal, (signal) =>
+        store.endUploads(prefix, withSignal(options, signal)),
       ),
   };
   return faulty;

@@ -15,6 +15,7 @@ import { fileReadError, fileWriteError } from './file-errors.ts';
 import { createFileHandles, type FileHandles, type OpenObject } from './file-handles.ts';
 import { listFiles } from './file-listing.ts';
 import { type FileTemporaries, openFileTemporaries } from './file-temporaries.ts';
+import { createFileUpload } from './file-upload.ts';
 import { createKeyLocks } from './key-locks.ts';
 import { checkKey, checkLimit, checkPrefix, checkRange } from './keys.ts';
 import type { ListedObject, ObjectStore, PutOptions, PutResult } from './object-store.ts';
@@ -84,6 +85,17 @@ export async function createFileStore(options: FileStoreOptions): Promise<FileSt
   const look = async (key: string): Promise<ListedObject | undefined> => {
     const found = await locks.run(key, () => catalog.find(key));
     return found && { key, size: found.size, etag: found.etag, lastModifiedMs: Math.floor(found.modifiedMs) };
+  };
+
+  const commitFile = async (file: string, key: string): Promise<PutResult> => {
+    try {
+      const { size } = await files.stat(file);
+      // Only what is small is hashed; the rest need not be in memory again.
+      const body = size > HASHED_MAX_BYTES ? undefined : [await files.readFile(file)];
+      return await locks.run(key, () => commit(parts, key, body, file, undefined));
+    } finally {
+      if (!catalog.holds(key, file)) await temporaries.remove(file);
+    }
   };
 
   return {
@@ -169,6 +181,19 @@ export async function createFileStore(options: FileStoreOptions): Promise<FileSt
       }
     },
 
+    beginUpload: async (key, { signal } = {}) => {
+      throwIfAborted(signal);
+      checkKey(key);
+      return createFileUpload({ key, temporaries, commit: (file) => commitFile(file, key) });
+    },
+
+    async endUploads(prefix, { signal }) {
+      throwIfAborted(signal);
+      checkPrefix(prefix);
+      // What a process has left is removed by the next start.
+      return 0;
+    },
+
     close: () => handles.close(),
   };
 }
@@ -224,11 +249,14 @@ async function syncTree(files: Files, directory: string): Promise<void> {
   await files.syncDirectory(directory);
 }
 
-/** Puts a temporary file that holds `body` in its place if the condition holds; under the key's lock. */
+/**
+ * Puts a temporary file that holds `body` in its place if the condition holds; under the key's lock. Without `body` the
+ * file is large, and is not written again.
+ */
 async function commit(
   parts: Parts,
   key: string,
-  body: readonly Uint8Array[],
+  body: readonly Uint8Array[] | undefined,
   file: string,
   only: PutOptions['only'],
 ): Promise<PutResult> {
@@ -237,10 +265,10 @@ async function commit(
   if (typeof only === 'object' && (await catalog.find(key))?.etag !== only.etag) throw preconditionFailed(key);
   let from = file;
   let { size, modifiedMs } = await files.stat(file);
-  let etag = size > HASHED_MAX_BYTES ? writtenEtag(size, modifiedMs) : contentEtag(body);
+  let etag = body === undefined || size > HASHED_MAX_BYTES ? writtenEtag(size, modifiedMs) : contentEtag(body);
   try {
     for (let attempt = 1; etag === catalog.lastWrittenEtag(key); attempt++) {
-      if (attempt === MAX_ATTEMPTS) {
+      if (attempt === MAX_ATTEMPTS || body === undefined) {
         throw new VivaceError('unavailable', 'store-failed', `the file system's clock stands still at ${key}`);
       }
       await clock.sleep(attempt);

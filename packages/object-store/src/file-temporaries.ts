@@ -11,10 +11,21 @@ export interface FileTemporaries {
   readonly leftovers: readonly { file: string; key: string | undefined }[];
   /** Writes the parts to a new file and syncs it; the path of the file. */
   write(key: string, parts: readonly Uint8Array[]): Promise<string>;
+  /** Begins a file that is written piece by piece. */
+  begin(key: string): Promise<GrowingFile>;
   /** A second name for such a file, to be renamed to where it belongs. */
   double(file: string, key: string): Promise<string>;
   /** Removes a file. What stays, the next start removes. */
   remove(file: string): Promise<void>;
+}
+
+/** A file on its way. After a failure it can only be given up. */
+export interface GrowingFile {
+  append(parts: readonly Uint8Array[]): Promise<void>;
+  /** Syncs it; the path of the file. */
+  finish(): Promise<string>;
+  /** Removes it. */
+  abort(): Promise<void>;
 }
 
 const MAX_NAME_LENGTH = 240;
@@ -50,6 +61,22 @@ export async function openFileTemporaries(root: string, files: Files): Promise<F
         throw error;
       }
       return file;
+    },
+    async begin(key) {
+      const file = path.join(directory, nameOf(++count, key));
+      const open = await files.create(file);
+      return {
+        append: (parts) => open.append(parts),
+        finish: async () => {
+          await open.sync();
+          await open.close();
+          return file;
+        },
+        abort: async () => {
+          await open.close().catch(() => undefined);
+          await remove(file);
+        },
+      };
     },
     async double(file, key) {
       const name = path.join(directory, nameOf(++count, key));

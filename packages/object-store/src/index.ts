@@ -6,6 +6,7 @@ export { createMeteredStore, type StoreCall, type StoreMetrics } from './metered
 export type {
   ByteRange,
   CallOptions,
+  EndUploadsOptions,
   GetOptions,
   ListedObject,
   ListOptions,
@@ -15,7 +16,9 @@ export type {
   PutOptions,
   PutResult,
   StoredObject,
+  Upload,
 } from './object-store.ts';
+export { UPLOAD_PIECE_MIN_BYTES } from './object-store.ts';
 export { createPrefixedStore } from './prefixed-store.ts';
 export { createReadOnlyStore } from './read-only-store.ts';
 export { createRetryingStore, type RetryOptions } from './retrying-store.ts';

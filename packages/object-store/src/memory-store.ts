@@ -1,4 +1,4 @@
-import { type Clock, concatBytes, systemClock } from '@vivace/kernel';
+import { assert, type Clock, concatBytes, systemClock } from '@vivace/kernel';
 import { contentEtag } from './etag.ts';
 import { checkKey, checkLimit, checkPrefix, checkRange } from './keys.ts';
 import type { ObjectStore } from './object-store.ts';
@@ -32,7 +32,7 @@ export function createMemoryStore({ clock = systemClock }: MemoryStoreOptions = 
     return entry;
   };
 
-  return {
+  const store: ObjectStore = {
     async get(key, { range, ifNoneMatch, signal } = {}) {
       throwIfAborted(signal);
       checkRange(key, range);
@@ -91,7 +91,29 @@ export function createMemoryStore({ clock = systemClock }: MemoryStoreOptions = 
       }
       return { objects, next, storeTimeMs: clock.nowMs() };
     },
+
+    async beginUpload(key, { signal } = {}) {
+      throwIfAborted(signal);
+      checkKey(key);
+      const pieces: Uint8Array[] = [];
+      return {
+        add: async (number, body, options) => {
+          throwIfAborted(options?.signal);
+          assert(number === pieces.length || number === pieces.length + 1, 'pieces are added one after another');
+          pieces[number - 1] = concatBytes(body);
+        },
+        complete: (options) => store.put(key, pieces, options),
+        abort: async () => void pieces.splice(0),
+      };
+    },
+
+    async endUploads(prefix, { signal }) {
+      throwIfAborted(signal);
+      checkPrefix(prefix);
+      return 0;
+    },
   };
+  return store;
 }
 
 /** Index of the first key that is at least `prefix` and greater than `after`. */

@@ -3,7 +3,7 @@ import type { ObjectStore } from './object-store.ts';
 
 /** One call of a store, when it has ended. */
 export interface StoreCall {
-  operation: 'get' | 'get-range' | 'put' | 'put-if' | 'delete' | 'head' | 'list';
+  operation: 'get' | 'get-range' | 'put' | 'put-if' | 'delete' | 'head' | 'list' | 'upload';
   outcome: 'ok' | 'not-modified' | ErrorKind;
   seconds: number;
   bytesRead: number;
@@ -51,10 +51,28 @@ export function createMeteredStore(
       metered(
         options?.only ? 'put-if' : 'put',
         () => store.put(key, body, options),
-        () => ({ bytesWritten: body.reduce((sum, part) => sum + part.length, 0) }),
+        () => ({ bytesWritten: lengthOf(body) }),
       ),
     delete: (key, options) => metered('delete', () => store.delete(key, options), nothing),
     head: (key, options) => metered('head', () => store.head(key, options), nothing),
     list: (prefix, options) => metered('list', () => store.list(prefix, options), nothing),
+    beginUpload: async (key, options) => {
+      const upload = await metered('upload', () => store.beginUpload(key, options), nothing);
+      return {
+        add: (number, body, callOptions) =>
+          metered(
+            'upload',
+            () => upload.add(number, body, callOptions),
+            () => ({ bytesWritten: lengthOf(body) }),
+          ),
+        complete: (callOptions) => metered('upload', () => upload.complete(callOptions), nothing),
+        abort: (callOptions) => metered('upload', () => upload.abort(callOptions), nothing),
+      };
+    },
+    endUploads: (prefix, options) => metered('upload', () => store.endUploads(prefix, options), nothing),
   };
+}
+
+function lengthOf(body: readonly Uint8Array[]): number {
+  return body.reduce((sum, part) => sum + part.length, 0);
 }

@@ -30,6 +30,34 @@ export interface ObjectStore {
   head(key: string, options?: CallOptions): Promise<ObjectInfo>;
   /** One page of at most 1,000 keys that start with `prefix` (any text), in UTF-8 byte order, after `after`. */
   list(prefix: string, options?: ListOptions): Promise<ListPage>;
+  /** Begins an object that is put piece by piece, because all of it is more than memory should hold. */
+  beginUpload(key: string, options?: CallOptions): Promise<Upload>;
+  /**
+   * Gives up uploads below a prefix that were begun so long ago and never completed: nobody sees them, but a bucket
+   * keeps their pieces. Returns how many there were.
+   */
+  endUploads(prefix: string, options: EndUploadsOptions): Promise<number>;
+}
+
+/** Pieces of an upload, but for the last, have at least so many bytes: S3 takes no smaller ones, and at most 10,000. */
+export const UPLOAD_PIECE_MIN_BYTES = 5 * 1024 * 1024;
+
+/**
+ * An object on its way. One call at a time. Nobody sees any of it before `complete`, which replaces as a put does.
+ * Besides a store's usual errors calls reject with `conflict`, code `upload-gone`, when the upload has to be begun anew.
+ */
+export interface Upload {
+  /** Adds a piece to the end. `number` counts from 1; where it failed, the same one can be added again. */
+  add(number: number, body: readonly Uint8Array[], options?: CallOptions): Promise<void>;
+  /** Durable when it resolves. Where it failed it can be called again, also when it may have happened. */
+  complete(options?: CallOptions): Promise<PutResult>;
+  /** Gives it up, also after it has failed; what was completed stays. */
+  abort(options?: CallOptions): Promise<void>;
+}
+
+export interface EndUploadsOptions extends CallOptions {
+  /** By the store's clock. */
+  minAgeMs: number;
 }
 
 export interface CallOptions {

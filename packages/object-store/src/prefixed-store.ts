@@ -37,5 +37,11 @@ export function createPrefixedStore(store: ObjectStore, folder: string): ObjectS
         next: page.next === undefined ? undefined : shorten(page.next),
       };
     },
+    async beginUpload(key, options) {
+      return store.beginUpload(inside(key), options);
+    },
+    async endUploads(within, options) {
+      return store.endUploads(prefix + within, options);
+    },
   };
 }

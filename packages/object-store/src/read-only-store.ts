@@ -12,5 +12,7 @@ export function createReadOnlyStore(store: Pick<ObjectStore, 'get' | 'head' | 'l
     list: (prefix, options) => store.list(prefix, options),
     put: async (key) => refuse(key),
     delete: async (key) => refuse(key),
+    beginUpload: async (key) => refuse(key),
+    endUploads: async (prefix) => refuse(prefix),
   };
 }

@@ -16,7 +16,8 @@ export interface RetryOptions {
 }
 
 /**
- * A store that tries again what failed by no fault of the request: reads, lists, deletes and unconditional puts.
+ * A store that tries again what failed by no fault of the request: reads, lists, deletes, unconditional puts and
+ * uploads, a piece at a time.
  * Conditional puts pass through once: after a failure whose outcome is unknown, only who made the condition can
  * tell an own success from somebody else's.
  *
@@ -34,6 +35,15 @@ export function createRetryingStore(store: ObjectStore, options: RetryOptions = 
     delete: (key, callOptions) => retry(callOptions, () => store.delete(key, callOptions)),
     head: (key, callOptions) => retry(callOptions, () => store.head(key, callOptions)),
     list: (prefix, callOptions) => retry(callOptions, () => store.list(prefix, callOptions)),
+    beginUpload: async (key, beginOptions) => {
+      const upload = await retry(beginOptions, () => store.beginUpload(key, beginOptions));
+      return {
+        add: (number, body, callOptions) => retry(callOptions, () => upload.add(number, body, callOptions)),
+        complete: (callOptions) => retry(callOptions, () => upload.complete(callOptions)),
+        abort: (callOptions) => retry(callOptions, () => upload.abort(callOptions)),
+      };
+    },
+    endUploads: (prefix, callOptions) => retry(callOptions, () => store.endUploads(prefix, callOptions)),
   };
 }
 

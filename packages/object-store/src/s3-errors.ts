@@ -6,7 +6,7 @@ export interface S3Request {
   bucket: string;
   /** A key, or a prefix for lists. */
   key: string;
-  operation: 'get' | 'put' | 'delete' | 'head' | 'list';
+  operation: 'get' | 'put' | 'delete' | 'head' | 'list' | 'upload';
 }
 
 /** The parts of an SDK error that tell what happened; all come from outside. */
@@ -47,6 +47,7 @@ const refusals: Record<string, [kind: ErrorKind, code: string, message: string]>
     'credentials-missing',
     'no credentials found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile or a role',
   ],
+  NoSuchUpload: ['conflict', 'upload-gone', 'the upload was given up meanwhile: begin it again'],
   NotImplemented: ['invalid', 'store-unsupported', 'the store lacks a part of S3 that is needed: use another'],
 };
 

@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from '@vivace/kernel';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { describeObjectStore } from './conformance.ts';
+import { createRetryingStore } from './retrying-store.ts';
 import { createS3Store, type S3Store, type S3StoreOptions } from './s3-store.ts';
 import { type S3Fault, type S3Server, startS3Server } from './testing/s3-server.ts';
 import { startS3Target } from './testing/s3-target.ts';
@@ -56,6 +57,37 @@ describe('the S3 store and what may go wrong', () => {
   const always = (fault: S3Fault) => {
     server.fault = () => fault;
   };
+
+  test('an upload that was completed without an answer says so when it is asked again', async () => {
+    const store = await open();
+    const upload = await store.beginUpload('upload/lost');
+    await upload.add(1, body);
+    always({ kind: 'done-no-answer' });
+    await expect(upload.complete()).rejects.toMatchObject({ kind: 'unavailable' });
+    server.fault = () => undefined;
+    const { etag } = await upload.complete();
+    expect(await store.head('upload/lost')).toMatchObject({ etag, size: 5 });
+  });
+
+  test('a piece whose answer was lost is added again, and is there once', async () => {
+    const store = createRetryingStore(await open(), { baseDelayMs: 1 });
+    let uploads = 0;
+    server.fault = ({ method }) => (method === 'PUT' && ++uploads === 1 ? { kind: 'done-no-answer' } : undefined);
+    const upload = await store.beginUpload('upload/again');
+    await upload.add(1, body);
+    await upload.complete();
+    expect([uploads, (await store.head('upload/again')).size]).toEqual([2, 5]);
+  });
+
+  test('an upload that was given up by somebody else is gone', async () => {
+    const store = await open();
+    const upload = await store.beginUpload('upload/gone');
+    await upload.add(1, body);
+    expect(await store.endUploads('upload/gone', { minAgeMs: -1000 })).toBe(1);
+    await expect(upload.add(2, body)).rejects.toMatchObject({ kind: 'conflict', code: 'upload-gone' });
+    await expect(upload.complete()).rejects.toMatchObject({ kind: 'conflict', code: 'upload-gone' });
+    await upload.abort();
+  });
 
   const answers: [status: number, code: string, expected: object][] = [
     [409, 'ConditionalRequestConflict', { kind: 'conflict', code: 'conditional-conflict' }],

@@ -5,13 +5,14 @@ import type {
   PutObjectCommandInput,
   S3Client,
 } from '@aws-sdk/client-s3';
-import { assert, type Clock, concatBytes, dataError, systemClock } from '@vivace/kernel';
+import { type Clock, dataError, systemClock } from '@vivace/kernel';
 import { checkKey, checkLimit, checkPrefix, checkRange, isKey } from './keys.ts';
 import type { ByteRange, ObjectStore, StoredObject } from './object-store.ts';
 import { createPrefixedStore } from './prefixed-store.ts';
-import { readS3Body } from './s3-body.ts';
+import { oneBody, readS3Body } from './s3-body.ts';
 import { createS3Calls, dateHeaderMs, type S3Calls } from './s3-calls.ts';
 import { s3Headers, s3Status } from './s3-errors.ts';
+import { beginS3Upload, endS3Uploads } from './s3-upload.ts';
 import { rangeNotSatisfiable } from './store-errors.ts';
 
 export interface S3StoreOptions {
@@ -166,6 +167,9 @@ function bucketStore(
         return { objects, next: output.IsTruncated ? last : undefined, storeTimeMs: calls.storeTimeMs(output) };
       });
     },
+
+    beginUpload: (key, options) => beginS3Upload(key, options, { sdk, client, calls, bucket }),
+    endUploads: (prefix, options) => endS3Uploads(prefix, options, { sdk, client, calls, bucket }),
   };
 }
 
@@ -204,13 +208,4 @@ function described(key: string, answer: { ETag?: string | undefined; LastModifie
 function required<T>(value: T | undefined, key: string): T {
   if (value === undefined) throw dataError('store-answer', `the store's answer lacks what S3 has there: ${key}`);
   return value;
-}
-
-/** The parts as the SDK signs them: one array on memory of its own. */
-function oneBody(parts: readonly Uint8Array[]): Uint8Array {
-  const only = parts.length === 1 ? parts[0] : undefined;
-  if (only !== undefined && only.buffer instanceof ArrayBuffer) return only;
-  const whole = concatBytes(parts);
-  assert(whole.buffer instanceof ArrayBuffer, 'concatenated bytes are on plain memory');
-  return whole;
 }

@@ -81,6 +81,8 @@ test('a counting store counts calls and bytes, from zero again after a reset', a
     deletes: 1,
     heads: 1,
     lists: 1,
+    uploads: 0,
+    pieces: 0,
     bytesRead: 19,
     bytesWritten: 15,
   });

@@ -110,6 +110,9 @@ export class SimulatedBucket {
           },
           { ...(signal && { signal }) },
         ),
+      // Blocks of the simulation are small.
+      beginUpload: () => Promise.reject(new VivaceError('internal', 'no-uploads', 'the simulation has no uploads')),
+      endUploads: async () => 0,
     };
   }
 

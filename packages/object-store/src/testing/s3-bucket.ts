@@ -33,12 +33,22 @@ export interface S3Bucket {
     condition: S3Condition | undefined,
   ): S3Object;
   abortUpload(upload: string): void;
+  /** Uploads that were begun and not completed. */
+  readonly uploads: ReadonlyMap<string, { key: string; initiatedMs: number }>;
 }
+
+interface S3Upload {
+  key: string;
+  initiatedMs: number;
+  parts: Map<number, { bytes: Buffer; etag: string }>;
+}
+
+const PART_MIN_BYTES = 5 * 1024 * 1024;
 
 export function createS3Bucket(nowMs: () => number): S3Bucket {
   const objects = new Map<string, S3Object>();
   const deleted = new Map<string, number>();
-  const uploads = new Map<string, { key: string; parts: Map<number, { bytes: Buffer; etag: string }> }>();
+  const uploads = new Map<string, S3Upload>();
   let sorted: string[] | undefined;
 
   const uploadOf = (id: string) => {
@@ -49,6 +59,7 @@ export function createS3Bucket(nowMs: () => number): S3Bucket {
 
   const bucket: S3Bucket = {
     objects,
+    uploads,
     deletions: (key) => deleted.get(key) ?? 0,
     put(key, bytes, condition, etag = `"${md5(bytes)}"`) {
       if (condition) check(key, condition);
@@ -68,7 +79,7 @@ export function createS3Bucket(nowMs: () => number): S3Bucket {
     },
     beginUpload(key) {
       const id = randomUUID();
-      uploads.set(id, { key, parts: new Map() });
+      uploads.set(id, { key, initiatedMs: nowMs(), parts: new Map() });
       return id;
     },
     putPart(id, number, bytes) {
@@ -87,6 +98,9 @@ export function createS3Bucket(nowMs: () => number): S3Bucket {
       });
       if (listed.some(({ number }, i) => i > 0 && number <= (listed[i - 1]?.number ?? 0))) {
         throw new S3Failure(400, 'InvalidPartOrder', 'The list of parts was not in ascending order.');
+      }
+      if (chosen.slice(0, -1).some(({ bytes }) => bytes.length < PART_MIN_BYTES)) {
+        throw new S3Failure(400, 'EntityTooSmall', 'Your proposed upload is smaller than the minimum allowed size');
       }
       const hashes = Buffer.concat(chosen.map(({ etag }) => Buffer.from(etag.replaceAll('"', ''), 'hex')));
       const etag = `"${md5(hashes)}-${chosen.length}"`;

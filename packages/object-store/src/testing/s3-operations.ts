@@ -61,6 +61,7 @@ export function answerBucket(bucket: S3Bucket, name: string, request: S3Request)
   const { method, query, body } = request;
   if (method === 'HEAD') return { status: 200 };
   if (method === 'GET' && query.has('location')) return xml(`<LocationConstraint ${NAMESPACE}/>`);
+  if (method === 'GET' && query.has('uploads')) return answerUploads(bucket, name, query.get('prefix') ?? '');
   if (method === 'GET' && query.get('list-type') === '2') return answerList(bucket, name, query);
   if (method === 'POST' && query.has('delete')) {
     const keys = elements(body.toString(), 'Key');
@@ -70,6 +71,21 @@ export function answerBucket(bucket: S3Bucket, name: string, request: S3Request)
     return xml(`<DeleteResult ${NAMESPACE}>${deleted}</DeleteResult>`);
   }
   throw notAllowed();
+}
+
+/** All uploads in one page. */
+function answerUploads(bucket: S3Bucket, name: string, prefix: string): S3Answer {
+  const rows = [...bucket.uploads]
+    .filter(([, { key }]) => key.startsWith(prefix))
+    .map(
+      ([id, { key, initiatedMs }]) =>
+        `<Upload><Key>${escapeXml(key)}</Key><UploadId>${id}</UploadId>` +
+        `<Initiated>${new Date(initiatedMs).toISOString()}</Initiated></Upload>`,
+    );
+  return xml(
+    `<ListMultipartUploadsResult ${NAMESPACE}><Bucket>${name}</Bucket><Prefix>${escapeXml(prefix)}</Prefix>` +
+      `<IsTruncated>false</IsTruncated>${rows.join('')}</ListMultipartUploadsResult>`,
+  );
 }
 
 function answerUpload(bucket: S3Bucket, name: string, upload: string, request: S3Request): S3Answer {
