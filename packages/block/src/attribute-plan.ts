@@ -4,9 +4,12 @@ import { attributeColumnName, MAX_ATTRIBUTE_CHUNKS, MAX_ATTRIBUTE_COLUMNS } from
 
 /** Which attributes of a table become columns and which go to its overflow column. */
 export interface AttributePlan {
-  columns: AttributeColumn[];
-  demoted: AttributeColumn[];
+  columns: TableAttribute[];
+  demoted: TableAttribute[];
 }
+
+/** An attribute with a type; of a table's columns, or what could become one. */
+export type TableAttribute = Pick<AttributeColumn, 'key' | 'type'>;
 
 /**
  * Of columns whose names are equal under case folding only the bytewise first stays: readers that ignore case
@@ -14,7 +17,10 @@ export interface AttributePlan {
  * most rows stay: a footer of a thousand columns and a hundred groups takes 0.7 s to parse. Columns come out
  * sorted by name.
  */
-export function planAttributes(attributes: readonly AttributeColumn[], rowGroups: number): AttributePlan {
+export function planAttributes(
+  attributes: readonly (TableAttribute & { count: number })[],
+  rowGroups: number,
+): AttributePlan {
   const named = attributes
     .filter((column) => column.count > 0)
     .map((column) => {
@@ -22,7 +28,7 @@ export function planAttributes(attributes: readonly AttributeColumn[], rowGroups
       return { column, name: utf8Encode(name), folded: name.toLowerCase() };
     })
     .sort((a, b) => compareBytes(a.name, b.name));
-  const demoted: AttributeColumn[] = [];
+  const demoted: TableAttribute[] = [];
   const taken = new Set<string>();
   const kept = named.filter(({ column, folded }) => {
     if (!taken.has(folded)) {
@@ -38,4 +44,14 @@ export function planAttributes(attributes: readonly AttributeColumn[], rowGroups
   const chosen = new Set(byCount.slice(0, cap));
   for (const entry of kept) if (!chosen.has(entry)) demoted.push(entry.column);
   return { columns: kept.filter((entry) => chosen.has(entry)).map(({ column }) => column), demoted };
+}
+
+/** The columns of a set that a plan names, in its order; what the set has none of is undefined. */
+export function resolvePlan(
+  { columns, demoted }: AttributePlan,
+  attributes: readonly AttributeColumn[],
+): { columns: (AttributeColumn | undefined)[]; demoted: AttributeColumn[] } {
+  const known = new Map(attributes.map((column) => [`${column.type} ${column.key}`, column]));
+  const find = ({ key, type }: TableAttribute): AttributeColumn | undefined => known.get(`${type} ${key}`);
+  return { columns: columns.map(find), demoted: demoted.flatMap((attribute) => find(attribute) ?? []) };
 }

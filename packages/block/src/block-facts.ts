@@ -1,7 +1,7 @@
 import type { AttributeColumn, DictionaryView } from '@vivace/columns';
 import { utf8Decode, utf8Encode } from '@vivace/kernel';
 import { BYTES, FieldWalker } from './fields.ts';
-import { FilterBuilder } from './filter.ts';
+import type { FilterSink } from './filter.ts';
 import { Hash64 } from './hash.ts';
 import { type ScannedAttribute, scanKeyValue } from './key-value.ts';
 import type { AttributeScope } from './layout.ts';
@@ -13,8 +13,12 @@ import { SummaryBuilder } from './value-summary.ts';
  */
 export class BlockFacts {
   readonly summary = new SummaryBuilder();
-  readonly #filter = new FilterBuilder();
+  readonly #filter: FilterSink;
   readonly #hash = new Hash64();
+
+  constructor(filter: FilterSink) {
+    this.#filter = filter;
+  }
 
   traceId(bytes: Uint8Array, from: number): void {
     this.#hash.traceId(bytes, from);

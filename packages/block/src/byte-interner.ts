@@ -37,6 +37,10 @@ export class ByteInterner {
     return code;
   }
 
+  get count(): number {
+    return this.#count;
+  }
+
   view(): DictionaryView {
     return { count: this.#count, bytes: this.#bytes.view(), offsets: this.#offsets };
   }

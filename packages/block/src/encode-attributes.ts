@@ -1,43 +1,49 @@
 import type { AttributeColumn } from '@vivace/columns';
+import { type AttributePlan, resolvePlan, type TableAttribute } from './attribute-plan.ts';
 import type { BlockFacts } from './block-facts.ts';
 import { attributeSchema } from './layout.ts';
 import { BOOLEAN } from './parquet/types.ts';
 import { scatter, type TableEncoder, valuesOf } from './table-encoder.ts';
 
-/** An attribute column of a table, in file order. */
-export type TableAttribute = Pick<AttributeColumn, 'key' | 'type'>;
-
 /**
- * Writes one column an attribute and feeds all of them, the demoted ones too, to the block's facts. `kinds`
- * tells events from links by row of the column set. Returns the columns that have a value.
+ * Writes one column an attribute of the plan and feeds all of them, the demoted ones too, to the block's facts.
+ * `kinds` tells events from links by row of the column set. Returns the columns it has written, and the demoted ones.
+ *
+ * @param keepEmpty Columns of the plan without a value are written, too: other row groups may have values.
  */
 export function encodeAttributes(
   table: TableEncoder,
-  columns: readonly AttributeColumn[],
-  demoted: readonly AttributeColumn[],
+  plan: AttributePlan,
+  attributes: readonly AttributeColumn[],
   facts: BlockFacts,
-  kinds?: Uint8Array,
-): TableAttribute[] {
+  { keepEmpty, kinds }: { keepEmpty: boolean; kinds?: Uint8Array },
+): { written: TableAttribute[]; demoted: AttributeColumn[] } {
   const { space, scratch } = table;
   const written: TableAttribute[] = [];
-  for (const column of columns) {
-    const total = scatter(column, space, scratch, kinds);
-    if (total === 0) continue;
-    recordFacts(table, column, total, facts, kinds);
-    const schema = attributeSchema(column.key, column.type);
-    const { dictionary } = column;
-    const entries =
-      schema.type === BOOLEAN
-        ? { bytes: dictionary.bytes, width: 1, offsets: undefined }
-        : valuesOf(dictionary, schema);
-    table.codes(schema, entries, dictionary.count);
-    written.push({ key: column.key, type: column.type });
+  const { columns, demoted } = resolvePlan(plan, attributes);
+  for (const [number, column] of columns.entries()) {
+    const { key, type } = plan.columns[number] as TableAttribute;
+    const schema = attributeSchema(key, type);
+    const total = column === undefined ? 0 : scatter(column, space, scratch, kinds);
+    if (column === undefined || total === 0) {
+      if (!keepEmpty) continue;
+      table.nothing(schema);
+    } else {
+      recordFacts(table, column, total, facts, kinds);
+      const { dictionary } = column;
+      const entries =
+        schema.type === BOOLEAN
+          ? { bytes: dictionary.bytes, width: 1, offsets: undefined }
+          : valuesOf(dictionary, schema);
+      table.codes(schema, entries, dictionary.count);
+    }
+    written.push({ key, type });
   }
   for (const column of demoted) {
     const total = scatter(column, space, scratch, kinds);
     recordFacts(table, column, total, facts, kinds);
   }
-  return written;
+  return { written, demoted };
 }
 
 function recordFacts(

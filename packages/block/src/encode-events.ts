@@ -1,11 +1,12 @@
 import type { ColumnSetView } from '@vivace/columns';
-import { planAttributes } from './attribute-plan.ts';
+import type { TableAttribute } from './attribute-plan.ts';
 import type { BlockFacts } from './block-facts.ts';
 import type { BlockShape, RowSpace } from './block-shape.ts';
-import { encodeAttributes, type TableAttribute } from './encode-attributes.ts';
+import { encodeAttributes } from './encode-attributes.ts';
+import type { TableOptions } from './encode-spans.ts';
 import { EVENT_COLUMNS, EVENT_STEP } from './layout.ts';
 import { mergeOverflow } from './overflow.ts';
-import type { EncodedTable } from './parquet/table-writer.ts';
+import type { TableWriter } from './parquet/table-writer.ts';
 import { type EncoderScratch, intValues, scatter, TableEncoder, valuesOf } from './table-encoder.ts';
 
 // Hot path: gathers the columns of the events table in span order. Benchmark: `encode-block.bench.ts`.
@@ -14,10 +15,8 @@ const EVENT_ATTRIBUTE_FIELD = 3;
 const LINK_ATTRIBUTE_FIELD = 4;
 
 export interface EncodedEvents {
-  table: EncodedTable;
   attributes: TableAttribute[];
-  rows: number;
-  /** First event row of every EVENT_STEP spans of each row group, group after group, and the number of rows. */
+  /** First event row of every EVENT_STEP spans of each row group, group after group. */
   steps: Int32Array;
 }
 
@@ -25,20 +24,23 @@ interface EventOrder {
   space: RowSpace;
   /** Row of the table → event row in the column set. */
   order: Int32Array;
-  /** Row of the table → row of its span in the block. */
+  /** Row of the table → row of its span, from the first of these groups. */
   spanRow: Int32Array;
   steps: Int32Array;
 }
 
+/** Appends row groups to the table of events; `firstSpan` is the first of their spans in the block. */
 export function encodeEvents(
   shape: BlockShape,
+  firstSpan: number,
+  into: TableWriter,
   scratch: EncoderScratch,
   facts: BlockFacts,
-  { pageRows }: { pageRows: number },
+  { plan, keepEmpty, pageRows }: TableOptions,
 ): EncodedEvents {
   const { set } = shape;
   const { events } = set;
-  const { space, order, spanRow, steps } = orderEvents(shape);
+  const { space, order, spanRow, steps } = orderEvents(shape, into.rows);
   const { rows } = space;
   if (scratch.codes.length < rows) scratch.codes = new Int32Array(rows);
   const { codes, writer } = scratch;
@@ -46,7 +48,7 @@ export function encodeEvents(
   const [SPAN_ROW, KIND, TIME, NAME, LINKED_TRACE, LINKED_SPAN, TRACE_STATE, OVERFLOW] = EVENT_COLUMNS;
 
   const spanRows = new Uint32Array(2 * rows);
-  for (let i = 0; i < rows; i++) spanRows[2 * i] = spanRow[i] as number;
+  for (let i = 0; i < rows; i++) spanRows[2 * i] = (spanRow[i] as number) + firstSpan;
   table.column(SPAN_ROW, (from, to) => writer.halves(SPAN_ROW, spanRows, from, to, { pageRows, ascending: true }));
   for (let i = 0; i < rows; i++) codes[i] = events.kind[order[i] as number] as number;
   table.codes(KIND, intValues(Int32Array.from({ length: 256 }, (_, i) => i)), 256);
@@ -63,8 +65,10 @@ export function encodeEvents(
   encodeLinks(table, events, [LINKED_TRACE, LINKED_SPAN]);
   table.sparse(TRACE_STATE, events.traceState);
 
-  const { columns, demoted } = planAttributes(events.attributes, space.groups.length - 1);
-  const attributes = encodeAttributes(table, columns, demoted, facts, events.kind);
+  const { written, demoted } = encodeAttributes(table, plan, events.attributes, facts, {
+    keepEmpty,
+    kinds: events.kind,
+  });
 
   if (scatter(events.overflow, space, scratch, events.kind) > 0) {
     facts.fragments('event', EVENT_ATTRIBUTE_FIELD, events.overflow.dictionary, scratch.counts);
@@ -79,11 +83,12 @@ export function encodeEvents(
     (row) => ((events.kind[row] === 1 ? LINK_ATTRIBUTE_FIELD : EVENT_ATTRIBUTE_FIELD) << 3) | 2,
   );
   table.codes(OVERFLOW, overflow.entries, overflow.count);
-  return { table: table.finish(), attributes, rows, steps };
+  table.write(into);
+  return { attributes: written, steps };
 }
 
 /** Events of live spans, in the order of their spans; row groups end where those of the spans do. */
-function orderEvents({ set, order: spanOrder, spans }: BlockShape): EventOrder {
+function orderEvents({ set, order: spanOrder, spans }: BlockShape, firstEvent: number): EventOrder {
   const { events } = set;
   const first = new Int32Array(set.spanCount + 1);
   for (let i = 0; i < events.count; i++) {
@@ -102,7 +107,7 @@ function orderEvents({ set, order: spanOrder, spans }: BlockShape): EventOrder {
     const to = spans.groups[group + 1] as number;
     groups.push(rows);
     for (let i = from; i < to; i++) {
-      if ((i - from) % EVENT_STEP === 0) steps.push(rows);
+      if ((i - from) % EVENT_STEP === 0) steps.push(firstEvent + rows);
       const row = spanOrder[i] as number;
       for (let event = first[row] as number; event < (first[row + 1] as number); event++) {
         position[event] = rows;
@@ -113,7 +118,6 @@ function orderEvents({ set, order: spanOrder, spans }: BlockShape): EventOrder {
     }
   }
   groups.push(rows);
-  steps.push(rows);
   return {
     space: { rows, position, groups: Int32Array.from(groups) },
     order: order.subarray(0, rows),

@@ -1,7 +1,6 @@
 import { crc32, utf8Encode } from '@vivace/kernel';
-import type { BlockShape } from './block-shape.ts';
+import type { TableAttribute } from './attribute-plan.ts';
 import { ByteWriter } from './byte-writer.ts';
-import type { TableAttribute } from './encode-attributes.ts';
 import {
   EVENT_COLUMNS,
   FORMAT_VERSION,
@@ -15,6 +14,7 @@ import {
 } from './layout.ts';
 import { compress } from './parquet/compression.ts';
 import type { EncodedTable } from './parquet/table-writer.ts';
+import type { TraceListPiece } from './trace-list-pieces.ts';
 
 /** A table and its attribute columns. */
 interface IndexedTable {
@@ -23,11 +23,16 @@ interface IndexedTable {
 }
 
 export interface IndexContent {
-  shape: BlockShape;
+  rows: number;
+  traceCount: number;
+  /** One a row group of spans. */
+  traceList: readonly TraceListPiece[];
   minStart: bigint;
   maxEnd: bigint;
   spans: IndexedTable;
-  events: IndexedTable & { rows: number; steps: Int32Array };
+  /** First event row of every EVENT_STEP spans of each row group, group after group, and the number of rows. */
+  events: IndexedTable & { rows: number; steps: readonly number[] };
+  /** Exact bytes of the resources, then of the scopes. */
   resources: IndexedTable & { resourceCount: number; entries: readonly Uint8Array[] };
   traces: IndexedTable;
   summary: Uint8Array;
@@ -35,11 +40,10 @@ export interface IndexContent {
 
 /** Encodes the index section. FORMAT.md, "Index". */
 export function encodeIndex(content: IndexContent): Uint8Array[] {
-  const { shape, spans, events, resources, traces } = content;
-  const pieces = traceListPieces(shape);
+  const { traceList, spans, events, resources, traces } = content;
   const front = new ByteWriter(1 << 14);
-  front.varint(shape.spans.rows);
-  front.varint(shape.traceCount);
+  front.varint(content.rows);
+  front.varint(content.traceCount);
   front.varint(events.rows);
   writeTime(front, content.minStart);
   writeTime(front, content.maxEnd);
@@ -47,11 +51,11 @@ export function encodeIndex(content: IndexContent): Uint8Array[] {
   writeTable(front, events, EVENT_COLUMNS.length, EVENT_COLUMNS.length - 1);
   writeTable(front, resources, RESOURCE_COLUMNS.length, RESOURCE_COLUMNS.length);
   writeTable(front, traces, TRACE_COLUMNS.length, TRACE_COLUMNS.length);
-  for (const [group, piece] of pieces.entries()) {
-    front.varint(shape.groupTrace[group] as number);
-    front.bytes(traceId(shape, shape.groupTrace[group] as number));
-    front.varint(piece.length);
-    front.u32(crc32(piece));
+  for (const { firstTrace, firstTraceId, bytes } of traceList) {
+    front.varint(firstTrace);
+    front.bytes(firstTraceId);
+    front.varint(bytes.length);
+    front.u32(crc32(bytes));
   }
   let step = 0;
   for (const first of events.steps) {
@@ -61,7 +65,7 @@ export function encodeIndex(content: IndexContent): Uint8Array[] {
   const parts = [front.view(), encodeOwners(resources), content.summary];
   const stored = parts.map(store);
   let listBytes = 0;
-  for (const piece of pieces) listBytes += piece.length;
+  for (const { bytes } of traceList) listBytes += bytes.length;
   const header = new ByteWriter(INDEX_HEADER_BYTES);
   header.bytes(INDEX_MAGIC);
   header.u32(FORMAT_VERSION);
@@ -72,7 +76,7 @@ export function encodeIndex(content: IndexContent): Uint8Array[] {
   }
   header.u32(listBytes);
   header.u32(crc32(header.view()));
-  return [header.take(), ...stored, ...pieces];
+  return [header.take(), ...stored, ...traceList.map(({ bytes }) => bytes)];
 }
 
 /** Attribute columns follow `before` fixed columns; the other fixed ones follow them. */
@@ -93,43 +97,6 @@ function writeTable(out: ByteWriter, { table, attributes }: IndexedTable, fixed:
     out.varint(directory.length);
   }
   for (const { directory } of table.groups) out.bytes(directory);
-}
-
-/**
- * Trace ids of each row group: how many, how many of them begin with eight zero bytes (ids of 64 bits padded to
- * 128), eight bytes of each (the last eight of those, the first eight of the others), then the spans of each.
- */
-function traceListPieces(shape: BlockShape): Uint8Array[] {
-  const { groupTrace, traceFirst, spans } = shape;
-  const pieces: Uint8Array[] = [];
-  const out = new ByteWriter(1 << 16);
-  for (let group = 0; group + 1 < spans.groups.length; group++) {
-    const first = groupTrace[group] as number;
-    const end = Math.max(first + 1, groupTrace[group + 1] as number);
-    let padded = 0;
-    for (; first + padded < end; padded++) {
-      if (traceId(shape, first + padded).some((byte, i) => i < 8 && byte !== 0)) break;
-    }
-    out.reset();
-    out.varint(end - first);
-    out.varint(padded);
-    for (let trace = first; trace < end; trace++) {
-      const id = traceId(shape, trace);
-      out.bytes(trace < first + padded ? id.subarray(8) : id.subarray(0, 8));
-    }
-    for (let trace = first; trace < end; trace++) {
-      const from = Math.max(traceFirst[trace] as number, spans.groups[group] as number);
-      const to = Math.min(traceFirst[trace + 1] as number, spans.groups[group + 1] as number);
-      out.varint(to - from);
-    }
-    pieces.push(out.take());
-  }
-  return pieces;
-}
-
-function traceId({ set, order, traceFirst }: BlockShape, trace: number): Uint8Array {
-  const code = set.trace[order[traceFirst[trace] as number] as number] as number;
-  return set.traceIds.subarray(16 * code, 16 * code + 16);
 }
 
 function encodeOwners({ entries, resourceCount }: IndexContent['resources']): Uint8Array {

@@ -1,16 +1,15 @@
-import type { AttributeColumn, ColumnSetView, DictionaryView } from '@vivace/columns';
+import type { AttributeColumn, DictionaryView } from '@vivace/columns';
 import { equalBytes, utf8Decode, utf8Encode } from '@vivace/kernel';
-import { planAttributes } from './attribute-plan.ts';
+import { planAttributes, resolvePlan, type TableAttribute } from './attribute-plan.ts';
 import type { BlockFacts } from './block-facts.ts';
 import type { RowSpace } from './block-shape.ts';
-import type { TableAttribute } from './encode-attributes.ts';
 import { BYTES, FieldWalker } from './fields.ts';
 import { type ScannedAttribute, scanKeyValue } from './key-value.ts';
 import { attributeSchema, RESOURCE_COLUMNS, RESOURCE_ROW, SCOPE_ROW } from './layout.ts';
-import type { EncodedTable } from './parquet/table-writer.ts';
+import type { OwnerRegistry } from './owner-registry.ts';
+import type { TableWriter } from './parquet/table-writer.ts';
 import { BOOLEAN } from './parquet/types.ts';
 import { type EncoderScratch, intValues, TableEncoder, valuesOf } from './table-encoder.ts';
-import type { UsedEntries } from './used-entries.ts';
 
 const SERVICE_NAME = utf8Encode('service.name');
 const NO_BYTES = new Uint8Array(0);
@@ -27,29 +26,19 @@ interface Owner {
   attributes: ScannedAttribute[];
 }
 
-export interface EncodedResources {
-  table: EncodedTable;
-  attributes: TableAttribute[];
-  /** By resource of the block; empty bytes where a resource has no service name, or one that is not UTF-8. */
-  serviceNames: Uint8Array[];
-  /** Exact bytes of the resources, then of the scopes. */
-  entries: Uint8Array[];
-}
-
-/** The table of distinct resources and scopes: few rows, so plain code. */
+/** The table of distinct resources and scopes: few rows, so plain code. Returns its attribute columns. */
 export function encodeResources(
-  set: ColumnSetView,
-  resources: UsedEntries,
-  scopes: UsedEntries,
+  resources: OwnerRegistry,
+  scopes: OwnerRegistry,
+  into: TableWriter,
   scratch: EncoderScratch,
   facts: BlockFacts,
   pageRows: number,
-): EncodedResources {
-  const owners: Owner[] = [];
-  for (const [id, code] of resources.used.entries()) {
-    owners.push(scanOwner(RESOURCE_ROW, id, entry(set.resources, code)));
-  }
-  for (const [id, code] of scopes.used.entries()) owners.push(scanOwner(SCOPE_ROW, id, entry(set.scopes, code)));
+): TableAttribute[] {
+  const owners = [
+    ...resources.entries.map((bytes, id) => scanOwner(RESOURCE_ROW, id, bytes)),
+    ...scopes.entries.map((bytes, id) => scanOwner(SCOPE_ROW, id, bytes)),
+  ];
   for (const { kind, id, attributes } of owners) {
     const counts = kind === RESOURCE_ROW ? resources.counts : scopes.counts;
     const scope = kind === RESOURCE_ROW ? 'resource' : 'instrumentation';
@@ -84,7 +73,9 @@ export function encodeResources(
   text(EXACT, ({ bytes }) => bytes);
   const attributes = attributeColumns(owners);
   const written: TableAttribute[] = [];
-  for (const { key, type, rows: columnRows, codes, count, dictionary } of planAttributes(attributes, 1).columns) {
+  for (const column of resolvePlan(planAttributes(attributes, 1), attributes).columns) {
+    if (column === undefined) continue;
+    const { key, type, rows: columnRows, codes, count, dictionary } = column;
     const schema = attributeSchema(key, type);
     scratch.codes.fill(-1, 0, rows);
     for (let i = 0; i < count; i++) scratch.codes[columnRows[i] as number] = codes[i] as number;
@@ -95,14 +86,14 @@ export function encodeResources(
     table.codes(schema, entries, dictionary.count);
     written.push({ key, type });
   }
-  return {
-    table: table.finish(),
-    attributes: written,
-    serviceNames: owners
-      .filter(({ kind }) => kind === RESOURCE_ROW)
-      .map(({ serviceName }) => (serviceName && isText(serviceName) ? serviceName : NO_BYTES)),
-    entries: owners.map(({ bytes }) => bytes),
-  };
+  table.write(into);
+  return written;
+}
+
+/** The service name of a resource, given as in the resources table: empty where it has none, or one that is not UTF-8. */
+export function serviceNameOf(resource: Uint8Array): Uint8Array {
+  const { serviceName } = scanOwner(RESOURCE_ROW, 0, resource);
+  return serviceName && isText(serviceName) ? serviceName : NO_BYTES;
 }
 
 /**
@@ -187,10 +178,6 @@ function createEntries(): Entries {
       return { count: parts.length, bytes, offsets };
     },
   };
-}
-
-function entry(dictionary: DictionaryView, code: number): Uint8Array {
-  return dictionary.bytes.slice(dictionary.offsets[code], dictionary.offsets[code + 1]);
 }
 
 const strict = new TextDecoder('utf-8', { fatal: true });

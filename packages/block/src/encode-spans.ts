@@ -1,49 +1,64 @@
-import { planAttributes } from './attribute-plan.ts';
+import type { AttributePlan, TableAttribute } from './attribute-plan.ts';
 import type { BlockFacts } from './block-facts.ts';
 import type { BlockShape } from './block-shape.ts';
-import { encodeAttributes, type TableAttribute } from './encode-attributes.ts';
+import { encodeAttributes } from './encode-attributes.ts';
 import { IntInterner } from './int-interner.ts';
 import { SPAN_COLUMNS } from './layout.ts';
 import { mergeOverflow } from './overflow.ts';
-import { linkParents, NO_PARENT, type ParentLinks } from './parent-links.ts';
-import type { EncodedTable } from './parquet/table-writer.ts';
+import type { OwnerCodes } from './owner-registry.ts';
+import { NO_PARENT, type ParentLinks } from './parent-links.ts';
+import type { TableWriter } from './parquet/table-writer.ts';
 import type { ColumnSchema } from './parquet/types.ts';
 import { type EncoderScratch, intValues, scatter, TableEncoder, valuesOf } from './table-encoder.ts';
-import type { UsedEntries } from './used-entries.ts';
 
 // Hot path: gathers the columns of the spans table in block order. Benchmark: `encode-block.bench.ts`.
 
 const ATTRIBUTE_FIELD = 9;
 const ATTRIBUTE_TAG = (ATTRIBUTE_FIELD << 3) | 2;
 
+/** What row groups of spans are encoded with. */
+export interface SpanGroups {
+  shape: BlockShape;
+  parents: ParentLinks;
+  resources: OwnerCodes;
+  scopes: OwnerCodes;
+}
+
+/** What the row groups of a table have in common. */
+export interface TableOptions {
+  plan: AttributePlan;
+  /** Columns of the plan without a value are written, too. */
+  keepEmpty: boolean;
+  pageRows: number;
+  seed: number;
+}
+
 export interface EncodedSpans {
-  table: EncodedTable;
   attributes: TableAttribute[];
   /** Nanoseconds since 1970; of the ends as they were sent, where they are not before their starts. */
   minStart: bigint;
   maxEnd: bigint;
 }
 
+/** Appends row groups to the table of spans. */
 export function encodeSpans(
-  shape: BlockShape,
-  resources: UsedEntries,
-  scopes: UsedEntries,
+  { shape, parents, resources, scopes }: SpanGroups,
+  into: TableWriter,
   scratch: EncoderScratch,
   facts: BlockFacts,
-  { pageRows, seed }: { pageRows: number; seed: number },
+  { plan, keepEmpty, pageRows, seed }: TableOptions,
 ): EncodedSpans {
   const { set, order, spans: space } = shape;
   const { rows } = space;
   const { codes, writer } = scratch;
   const table = new TableEncoder(space, scratch, pageRows);
   const interner = new IntInterner(seed);
-  const parents = linkParents(shape, seed);
   const [RESOURCE, NAME, KIND, STATUS, START, DURATION, PARENT, TRACE_ID, SPAN_ID, PARENT_ID, SCOPE, FLAGS, ...RARE] =
     SPAN_COLUMNS;
   const [STATUS_MESSAGE, TRACE_STATE, OVERFLOW] = RARE;
 
   gather(codes, order, set.resource, resources.codes);
-  table.codes(RESOURCE, intValues(ordinals(resources.used.length)), resources.used.length);
+  table.codes(RESOURCE, intValues(ordinals(resources.count)), resources.count);
 
   for (let i = 0; i < rows; i++) codes[i] = set.name[order[i] as number] as number;
   countNames(scratch, rows, set.names.count);
@@ -90,15 +105,14 @@ export function encodeSpans(
   }
 
   gather(codes, order, set.scope, scopes.codes);
-  table.codes(SCOPE, intValues(ordinals(scopes.used.length)), scopes.used.length);
+  table.codes(SCOPE, intValues(ordinals(scopes.count)), scopes.count);
   interner.reset();
   for (let i = 0; i < rows; i++) codes[i] = interner.code((set.flags[order[i] as number] as number) | 0);
   table.codes(FLAGS, intValues(interner.values), interner.count);
   table.sparse(STATUS_MESSAGE, set.statusMessage);
   table.sparse(TRACE_STATE, set.traceState);
 
-  const { columns, demoted } = planAttributes(set.attributes, space.groups.length - 1);
-  const attributes = encodeAttributes(table, columns, demoted, facts);
+  const { written, demoted } = encodeAttributes(table, plan, set.attributes, facts, { keepEmpty });
 
   if (scatter(set.overflow, space, scratch) > 0) {
     facts.fragments('span', ATTRIBUTE_FIELD, set.overflow.dictionary, scratch.counts);
@@ -106,7 +120,8 @@ export function encodeSpans(
   const ends = { rows: backwards, end: set.end, order };
   const overflow = mergeOverflow(set.overflow, demoted, ends, space, scratch, () => ATTRIBUTE_TAG);
   table.codes(OVERFLOW, overflow.entries, overflow.count);
-  return { table: table.finish(), attributes, minStart, maxEnd };
+  table.write(into);
+  return { attributes: written, minStart, maxEnd };
 }
 
 function encodeParents(table: TableEncoder, schema: ColumnSchema, { delta }: ParentLinks, interner: IntInterner): void {

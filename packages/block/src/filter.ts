@@ -14,8 +14,15 @@ const MAX_BLOCKS = 2 ** 21 - 1;
 /** Odd multipliers, one a word: the first seven of the Parquet specification. */
 const SALTS = Int32Array.of(0x47b6137b, 0x44974d91, 0x8824ad5b, 0xa2b7289d, 0x705495c7, 0x2df1424b, 0x9efc4947);
 
+/** What hashes are added to on the way to a filter. */
+export interface FilterSink {
+  add(low: number, high: number): void;
+  /** The filter section: its length is a multiple of 32 and at least 32. */
+  finish(): Uint8Array;
+}
+
 /** Collects hashes, then makes a filter of the size they need. */
-export class FilterBuilder {
+export class FilterBuilder implements FilterSink {
   #hashes = new Uint32Array(1 << 12);
   #count = 0;
 
@@ -30,7 +37,6 @@ export class FilterBuilder {
     this.#count++;
   }
 
-  /** The filter section: its length is a multiple of 32 and at least 32. */
   finish(): Uint8Array {
     const wanted = Math.ceil((this.#count * BITS_PER_ENTRY) / (WORDS * 32));
     const blocks = Math.min(MAX_BLOCKS, Math.max(1, wanted));

@@ -27,7 +27,7 @@ export const SECTION_OBJECTS: Record<SectionName, string> = {
 export const SINGLE_OBJECT = 'block';
 
 export const DEFAULT_ROW_GROUP_ROWS = 131_072;
-export const DEFAULT_PAGE_ROWS = 16_384;
+export const DEFAULT_PAGE_ROWS = 4_096;
 /** Resources and scopes of more bytes are not in the index but only in the resources table. */
 export const MAX_INDEX_RESOURCE_BYTES = 4 * 1024 * 1024;
 /** An index up to this size is read whole; of a larger one, the trace list is read by row group. */

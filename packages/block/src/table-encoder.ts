@@ -1,7 +1,7 @@
 import type { DictionaryView, SparseColumn } from '@vivace/columns';
 import type { RowSpace } from './block-shape.ts';
 import { ChunkWriter, type Values } from './parquet/chunk-writer.ts';
-import { type EncodedTable, encodeTable, type TableColumn } from './parquet/table-writer.ts';
+import type { TableWriter } from './parquet/table-writer.ts';
 import { type ColumnSchema, type StoredChunk, valueBytes } from './parquet/types.ts';
 
 // Hot path: `scatter` and the loops that its callers write into `codes`.
@@ -26,12 +26,14 @@ export function createScratch(rows: number): EncoderScratch {
   };
 }
 
-/** Encodes one table column by column, each over all row groups. */
+/** Encodes row groups of one table column by column, each over all of them. */
 export class TableEncoder {
   readonly space: RowSpace;
   readonly scratch: EncoderScratch;
   readonly pageRows: number;
-  readonly #columns: TableColumn[] = [];
+  readonly #schemas: ColumnSchema[] = [];
+  /** By column, then by row group. */
+  readonly #chunks: (StoredChunk | undefined)[][] = [];
 
   constructor(space: RowSpace, scratch: EncoderScratch, pageRows: number) {
     this.space = space;
@@ -42,13 +44,14 @@ export class TableEncoder {
   /** A column by whatever makes its chunk of rows `from … to - 1`. */
   column(schema: ColumnSchema, encode: (from: number, to: number) => StoredChunk): void {
     const { groups } = this.space;
-    const chunks: TableColumn['chunks'] = [];
+    const chunks: (StoredChunk | undefined)[] = [];
     for (let group = 0; group + 1 < groups.length; group++) {
       const from = groups[group] as number;
       const to = groups[group + 1] as number;
       chunks.push(to > from ? encode(from, to) : undefined);
     }
-    this.#columns.push({ schema, chunks });
+    this.#schemas.push(schema);
+    this.#chunks.push(chunks);
   }
 
   /** The column whose codes the caller has written to `scratch.codes`, which are used up. */
@@ -60,7 +63,8 @@ export class TableEncoder {
 
   /** A column without any value. */
   nothing(schema: ColumnSchema): void {
-    this.#columns.push({ schema, chunks: [] });
+    this.#schemas.push(schema);
+    this.#chunks.push([]);
   }
 
   /** A sparse column of the column set; nothing but nulls where it has no row in the table. */
@@ -69,13 +73,17 @@ export class TableEncoder {
     else this.codes(schema, valuesOf(column.dictionary, schema), column.dictionary.count);
   }
 
-  finish(): EncodedTable {
+  /** Appends the row groups to their table. */
+  write(table: TableWriter): void {
     const { groups } = this.space;
-    const groupRows: number[] = [];
     for (let group = 0; group + 1 < groups.length; group++) {
-      groupRows.push((groups[group + 1] as number) - (groups[group] as number));
+      const rows = (groups[group + 1] as number) - (groups[group] as number);
+      table.group(
+        this.#schemas,
+        rows,
+        this.#chunks.map((chunks) => chunks[group]),
+      );
     }
-    return encodeTable(this.#columns, groupRows);
   }
 }
 

@@ -28,12 +28,21 @@ const MAX_KEYS = 20_000;
 
 const SCOPES = Object.keys(SCOPE_CODES) as AttributeScope[];
 
+/** An attribute while its values come. */
+interface Entry extends AttributeSummary {
+  /** There were too many values to list. */
+  overfull: boolean;
+  valueBytes: number;
+  /** Value → its place in `values`, once it is needed. */
+  places: Map<string, number> | undefined;
+}
+
 /** Collects the summary while a block is encoded. */
 export class SummaryBuilder {
-  readonly #entries = new Map<string, AttributeSummary>();
+  readonly #entries = new Map<string, Entry>();
   #incomplete = false;
 
-  /** Counts of a column by dictionary code; codes that count 0 are not in the block. */
+  /** Counts of a column, or of a part of its rows, by dictionary code; codes that count 0 are not in the block. */
   column(
     scope: AttributeScope,
     key: string,
@@ -46,6 +55,7 @@ export class SummaryBuilder {
     const entry = this.#entry(scope, key, type);
     if (entry === undefined) return;
     entry.total += total;
+    if (entry.overfull) return;
     let distinct = 0;
     let bytes = 0;
     for (let code = 0; code < dictionary.count && distinct <= MAX_VALUES; code++) {
@@ -53,15 +63,23 @@ export class SummaryBuilder {
       distinct++;
       bytes += (dictionary.offsets[code + 1] as number) - (dictionary.offsets[code] as number);
     }
-    if (distinct > MAX_VALUES || bytes > MAX_VALUE_BYTES) {
-      entry.truncated = true;
-      return;
-    }
+    if (distinct > MAX_VALUES || bytes > MAX_VALUE_BYTES) return overfill(entry);
+    // A column that comes in parts has values that are known.
+    const places = entry.values.length > 0 ? placesOf(entry) : undefined;
     for (let code = 0; code < dictionary.count; code++) {
       const count = counts[code] as number;
       if (count === 0) continue;
       const value = dictionary.bytes.slice(dictionary.offsets[code], dictionary.offsets[code + 1]);
+      const place = places?.get(textOf(value));
+      if (place !== undefined) {
+        const known = entry.values[place] as AttributeSummary['values'][number];
+        known.count += count;
+        continue;
+      }
+      places?.set(textOf(value), entry.values.length);
       entry.values.push({ bytes: value, count });
+      entry.valueBytes += value.length;
+      if (entry.values.length > MAX_VALUES || entry.valueBytes > MAX_VALUE_BYTES) return overfill(entry);
     }
   }
 
@@ -87,7 +105,7 @@ export class SummaryBuilder {
     entry.truncated = true;
   }
 
-  #entry(scope: AttributeScope, key: string, type: AttributeType | 'other'): AttributeSummary | undefined {
+  #entry(scope: AttributeScope, key: string, type: AttributeType | 'other'): Entry | undefined {
     const id = `${scope} ${type} ${key}`;
     let entry = this.#entries.get(id);
     if (entry !== undefined) return entry;
@@ -95,7 +113,10 @@ export class SummaryBuilder {
       this.#incomplete = true;
       return undefined;
     }
-    entry = { scope, key, type, total: 0, truncated: false, values: [] };
+    entry = {
+      ...{ scope, key, type, total: 0, truncated: false, values: [] },
+      ...{ overfull: false, valueBytes: 0, places: undefined },
+    };
     this.#entries.set(id, entry);
     return entry;
   }
@@ -136,6 +157,23 @@ export class SummaryBuilder {
     }
     return out.take();
   }
+}
+
+/** Values are not listed from now on. */
+function overfill(entry: Entry): void {
+  entry.overfull = true;
+  entry.truncated = true;
+  entry.values = [];
+  entry.places = undefined;
+}
+
+function placesOf(entry: Entry): Map<string, number> {
+  entry.places ??= new Map(entry.values.map(({ bytes }, place) => [textOf(bytes), place]));
+  return entry.places;
+}
+
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
 }
 
 /** The summary of a block. */

@@ -1,4 +1,4 @@
-import { crc32, utf8Encode } from '@vivace/kernel';
+import { assert, crc32, utf8Encode } from '@vivace/kernel';
 import type { ColumnChunk, FileMetaData, SchemaElement } from 'hyparquet';
 import { ByteWriter as ThriftWriter } from 'hyparquet-writer/src/bytewriter.js';
 import { writeMetadata } from 'hyparquet-writer/src/metadata.js';
@@ -15,21 +15,15 @@ import {
   type StoredChunk,
 } from './types.ts';
 
-/** A column of a table being written: a chunk a row group, `undefined` where the group has no value of it. */
-export interface TableColumn {
-  schema: ColumnSchema;
-  chunks: (StoredChunk | undefined)[];
-}
-
+/** A table that was written. */
 export interface EncodedTable {
-  /** The Parquet file, to be written one after another. */
-  parts: Uint8Array[];
+  /** Bytes of the file. */
   length: number;
-  /** One for each entry of `groupRows`; those without rows are not in the file. */
+  /** Row groups; those without rows are not in the file. */
   groups: EncodedGroup[];
 }
 
-interface EncodedGroup {
+export interface EncodedGroup {
   rows: number;
   /** Place in the file. The chunks of a row group lie side by side in column order. */
   offset: number;
@@ -41,54 +35,81 @@ interface EncodedGroup {
 const MAGIC = utf8Encode('PAR1');
 const CREATED_BY = 'vivace';
 
-/** Lays chunks out as a Parquet file: magic, row groups, footer. */
-export function encodeTable(columns: readonly TableColumn[], groupRows: readonly number[]): EncodedTable {
-  const parts: Uint8Array[] = [MAGIC.slice()];
-  let offset = MAGIC.length;
-  const groups: EncodedGroup[] = [];
-  const rowGroups: FileMetaData['row_groups'] = [];
-  for (const [index, rows] of groupRows.entries()) {
-    const start = offset;
+/** Writes a Parquet file row group by row group: magic, row groups, footer. */
+export class TableWriter {
+  /** Rows written so far. */
+  rows = 0;
+  readonly #emit: (bytes: Uint8Array) => void;
+  readonly #groups: EncodedGroup[] = [];
+  readonly #rowGroups: FileMetaData['row_groups'] = [];
+  #schemas: readonly ColumnSchema[] | undefined;
+  #offset = 0;
+
+  /** `emit` takes the bytes of the file, one part after another; they are its own. */
+  constructor(emit: (bytes: Uint8Array) => void) {
+    this.#emit = emit;
+    this.#write(MAGIC.slice());
+  }
+
+  /**
+   * Appends a row group: a chunk a column, `undefined` where no row has a value. All row groups have the same
+   * columns.
+   */
+  group(schemas: readonly ColumnSchema[], rows: number, chunks: readonly (StoredChunk | undefined)[]): void {
+    this.#schemas ??= schemas;
+    assert(schemas.length === this.#schemas.length, 'row groups of one table have the same columns');
+    this.rows += rows;
+    const start = this.#offset;
     if (rows === 0) {
-      groups.push({ rows, offset, length: 0, directory: new Uint8Array(0) });
-      continue;
+      this.#groups.push({ rows, offset: start, length: 0, directory: new Uint8Array(0) });
+      return;
     }
     const directory = new ByteWriter(256);
     const metadata: ColumnChunk[] = [];
     let rawBytes = 0;
-    for (const { schema, chunks } of columns) {
-      const chunk = chunks[index] ?? nullChunk(rows);
+    for (const [column, schema] of schemas.entries()) {
+      const chunk = chunks[column] ?? nullChunk(rows);
       writeChunkEntry(directory, chunk);
-      const described = describeChunk(schema, chunk, offset);
+      const described = describeChunk(schema, chunk, this.#offset);
       rawBytes += Number(described.meta_data?.total_uncompressed_size);
       metadata.push(described);
-      parts.push(chunk.bytes);
-      offset += chunk.bytes.length;
+      this.#write(chunk.bytes);
     }
-    groups.push({ rows, offset: start, length: offset - start, directory: directory.take() });
-    rowGroups.push({
+    const length = this.#offset - start;
+    this.#groups.push({ rows, offset: start, length, directory: directory.take() });
+    this.#rowGroups.push({
       columns: metadata,
       total_byte_size: BigInt(rawBytes),
       num_rows: BigInt(rows),
       file_offset: BigInt(start),
-      total_compressed_size: BigInt(offset - start),
+      total_compressed_size: BigInt(length),
     });
   }
-  const footer = new ThriftWriter();
-  writeMetadata(footer, {
-    version: 2,
-    schema: [
-      { name: 'schema', num_children: columns.length, repetition_type: 'REQUIRED' },
-      ...columns.map(({ schema }) => schemaElement(schema)),
-    ],
-    num_rows: BigInt(groupRows.reduce((sum, rows) => sum + rows, 0)),
-    row_groups: rowGroups,
-    created_by: CREATED_BY,
-    metadata_length: 0,
-  });
-  const end = footer.getBytes().slice();
-  parts.push(end, MAGIC.slice());
-  return { parts, length: offset + end.length + MAGIC.length, groups };
+
+  /** Writes the footer. */
+  finish(): EncodedTable {
+    const schemas = this.#schemas ?? [];
+    const footer = new ThriftWriter();
+    writeMetadata(footer, {
+      version: 2,
+      schema: [
+        { name: 'schema', num_children: schemas.length, repetition_type: 'REQUIRED' },
+        ...schemas.map(schemaElement),
+      ],
+      num_rows: BigInt(this.rows),
+      row_groups: this.#rowGroups,
+      created_by: CREATED_BY,
+      metadata_length: 0,
+    });
+    this.#write(footer.getBytes().slice());
+    this.#write(MAGIC.slice());
+    return { length: this.#offset, groups: this.#groups };
+  }
+
+  #write(bytes: Uint8Array): void {
+    this.#offset += bytes.length;
+    this.#emit(bytes);
+  }
 }
 
 /** A chunk of one page without a value. */
