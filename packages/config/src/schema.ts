@@ -2,6 +2,8 @@ import { LOG_FORMATS, LOG_LEVELS } from '@vivace/telemetry';
 import type { z } from 'zod';
 import { choice, duration, endpoint, flag, integer, section, size, sizeOrAuto, text, textList } from './setting.ts';
 
+const MAX_RETENTION_MS = 10 * 365 * 24 * 3_600_000;
+
 /** Listener encryption, the same three keys wherever a listener is. */
 const tls = () =>
   section({
@@ -139,9 +141,9 @@ const storage = section({
         min: 1_024,
         max: 1_048_576,
       }),
-      page_rows: integer(16_384, {
+      page_rows: integer(4_096, {
         about: 'Spans in a page.',
-        why: 'Below 64 KiB a page costs more in calls of the decompressor than in bytes.',
+        why: 'A lookup inflates a page of every column: the fewer rows, the cheaper, and below this the index and the calls of the decompressor cost what is saved.',
         min: 256,
         max: 131_072,
       }),
@@ -238,6 +240,74 @@ const queryFrontend = section({
   }),
 });
 
+const compactor = section({
+  disabled: flag(false, {
+    about: 'This process merges no blocks, deletes none that are too old, and sweeps nothing.',
+    why: 'Without it blocks get more and more, and nothing is ever deleted: off only where another process does it.',
+  }),
+  compaction: section({
+    block_retention: duration('336h', {
+      about:
+        'How long spans are kept, by their own time; then the blocks that hold nothing newer are removed. 0: for ever. A tenant can have another, see `overrides`.',
+      why: "14 days, Tempo's default.",
+      maxMs: MAX_RETENTION_MS,
+    }),
+    compaction_window: duration('1h', {
+      about:
+        'Blocks of so much time are merged first, and what comes of that once more into the blocks of a day. A day must be a multiple of it.',
+      why: 'Twelve cuts of five minutes: a span is rewritten twice in its life, and a query over today opens some dozens of blocks.',
+      minMs: 60_000,
+      maxMs: 24 * 3_600_000,
+    }),
+    compaction_cycle: duration('30s', {
+      about: 'Pause before looking for blocks to merge again; it grows where there is nothing to do.',
+      why: 'A new block comes every few minutes.',
+      minMs: 100,
+      maxMs: 3_600_000,
+    }),
+    max_block_spans: integer(20_000_000, {
+      about: 'Spans of a merged block, at most.',
+      why: 'Half a GB: larger ones would not make a query cheaper, and one that fails is begun again.',
+      min: 1_000,
+      max: 100_000_000,
+    }),
+    max_input_blocks: integer(32, {
+      about: 'Blocks that one merge reads, at most.',
+      why: 'A day of hours fits; each is held open with a few pages of every column.',
+      min: 2,
+      max: 256,
+    }),
+    compacted_block_retention: duration('1h', {
+      about:
+        'How long the objects of blocks that were merged or have expired stay for queries that had begun; at least twice `query_frontend.api_timeout`.',
+      why: 'Longer than any query, and than an answer of the store that is late.',
+      minMs: 1_000,
+      maxMs: 7 * 24 * 3_600_000,
+    }),
+  }),
+  sweep_interval: duration('1h', {
+    about:
+      'How often the objects that no list of blocks names any more are looked for and deleted, a tenant at a time.',
+    why: 'It lists all objects of the tenant: a request for every 1,000.',
+    minMs: 1_000,
+    maxMs: 7 * 24 * 3_600_000,
+  }),
+});
+
+const overrides = section({
+  per_tenant_override_config: text('', {
+    about: 'YAML file with settings of single tenants, see operations.md. It is read again when it changes.',
+    why: 'Not set: all tenants are alike.',
+    type: 'a path',
+  }),
+  per_tenant_override_period: duration('10s', {
+    about: 'How often that file is looked at.',
+    why: 'Soon enough for a person, and one read of a small file.',
+    minMs: 100,
+    maxMs: 3_600_000,
+  }),
+});
+
 const limits = section({
   ingestion_rate_bytes: size('256MiB', {
     about: 'Bytes a second that one tenant may send, after decompression; above it 429 with a time to retry.',
@@ -303,6 +373,8 @@ export const configSchema = section({
   ingester,
   querier,
   query_frontend: queryFrontend,
+  compactor,
+  overrides,
   limits,
 });
 
