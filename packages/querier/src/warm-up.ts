@@ -4,27 +4,25 @@ import type { BlockEntry } from '@vivace/manifest';
 import type { BlockReads } from './block-reads.ts';
 import { findTrace } from './find-trace.ts';
 
-/** So many lookups leave nothing that runs for the first time. */
-const LOOKUPS = 8;
-
 /**
- * Looks traces of a block up that has just been put into the cache, so that the code of lookups is compiled before
- * somebody waits for one: the first takes ten times as long as later ones. What fails is reported by those who ask.
+ * Looks traces of a block up that has just been put into the cache, so that its dictionaries are decoded, and the code
+ * of lookups is compiled, before somebody waits: the first lookup takes ten times as long as later ones. What fails
+ * is reported by those who ask.
  */
-export async function warmUp(tenant: string, entry: BlockEntry, reads: BlockReads): Promise<void> {
-  for (const id of await someTraces(reads.open(tenant, entry, () => undefined))) {
+export async function warmUp(tenant: string, entry: BlockEntry, lookups: number, reads: BlockReads): Promise<void> {
+  for (const id of await someTraces(reads.open(tenant, entry, () => undefined), lookups)) {
     await findTrace({ tenant, id, entries: [entry], heads: [], maxBytes: 1 << 20 }, reads);
     await setImmediate();
   }
 }
 
-async function someTraces(reader: BlockReader): Promise<Uint8Array[]> {
+async function someTraces(reader: BlockReader, lookups: number): Promise<Uint8Array[]> {
   const [run] = batchesOf(await reader.index());
   if (run === undefined) return [];
   const columns = await reader.readRun(run);
   await columns.fetch({ fields: new Set(['traceIds']), keys: new Set(), eventFields: new Set(), eventKeys: new Set() });
   const ids = columns.traceIds();
-  const count = Math.min(LOOKUPS, columns.traceCount);
+  const count = Math.min(lookups, columns.traceCount);
   const step = Math.floor(columns.traceCount / Math.max(1, count));
   return Array.from({ length: count }, (_, i) => ids.slice(16 * i * step, 16 * i * step + 16));
 }
