@@ -19,3 +19,5 @@ export { batchesOf, type GroupRun } from './scan/group-run.ts';
 export type { CodedValues, ColumnNeeds, RunColumns } from './scan/run-columns.ts';
 export type { TraceList } from './trace-list.ts';
 export type { AttributeSummary, ValueSummary } from './value-summary.ts';
+export { describeFinding, type Finding } from './verify/findings.ts';
+export { type BlockClaim, type VerifyOptions, type VerifyResult, verifyBlock } from './verify/verify-block.ts';

@@ -145,7 +145,8 @@ class ChunkWalker {
     }
     const values = layout?.values ?? 0;
     const raw = zstd ? decompress(body, header.rawBytes) : body;
-    if (raw.length !== header.rawBytes) throw damaged('a page has another length before compression than its header says');
+    if (raw.length !== header.rawBytes)
+      throw damaged('a page has another length before compression than its header says');
     if (this.#schema.optional) {
       const levels = new ByteReader(raw);
       const length = levels.u32();

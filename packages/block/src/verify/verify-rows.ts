@@ -1,13 +1,13 @@
 import type { ColumnSetView } from '@vivace/columns';
 import { bytesToHex, compareBytes } from '@vivace/kernel';
 import type { BlockIndex, TableGroup, TraceGroup } from '../block-index.ts';
+import { ByteReader } from '../byte-reader.ts';
 import { EVENT_STEP } from '../layout.ts';
-import type { GroupRun } from '../scan/group-run.ts';
-import type { Findings } from './findings.ts';
 import type { DecodedColumn } from '../parquet/chunk-reader.ts';
 import { integerAt } from '../parquet/whole-chunk.ts';
+import type { GroupRun } from '../scan/group-run.ts';
 import { decodeTraceList } from '../trace-list.ts';
-import { ByteReader } from '../byte-reader.ts';
+import type { Findings } from './findings.ts';
 
 /** Spans of a run of row groups, which hold whole traces. */
 export interface RunRows {
@@ -156,7 +156,11 @@ export function verifyEventSteps(index: BlockIndex, { run, set }: RunRows, findi
       while (event < set.events.count && (set.events.span[event] as number) < firstSpan + step * EVENT_STEP) event++;
       const first = eventsBefore(index, run) + event;
       if (index.eventSteps[start + step] !== first) {
-        findings.add({ section: 'index', rowGroup: group, what: `the index names wrong event rows, at row ${step * EVENT_STEP}` });
+        findings.add({
+          section: 'index',
+          rowGroup: group,
+          what: `the index names wrong event rows, at row ${step * EVENT_STEP}`,
+        });
         return;
       }
     }

@@ -29,7 +29,7 @@ export interface Services {
   names: readonly Uint8Array[];
 }
 
-/** The rows that the table of traces should have for the traces of a run; `resources` are ids by code of the set. */
+/** The rows that the table of traces should have for the traces of a run; `resources` has the resource of each row. */
 export function* traceFacts(
   set: ColumnSetView,
   firstRow: number,
@@ -69,12 +69,9 @@ export function* traceFacts(
       errors,
       start,
       duration: end - start,
-      rootService:
-        root < 0 ? undefined : services.names[services.numbers[resources[root] as number] as number],
+      rootService: root < 0 ? undefined : services.names[services.numbers[resources[root] as number] as number],
       rootName:
-        root < 0
-          ? undefined
-          : set.names.bytes.subarray(set.names.offsets[nameCode], set.names.offsets[nameCode + 1]),
+        root < 0 ? undefined : set.names.bytes.subarray(set.names.offsets[nameCode], set.names.offsets[nameCode + 1]),
       services: blob.take(),
     };
     from = to;
