@@ -14,5 +14,6 @@ export type {
   TagValuesOptions,
   TimeRange,
 } from './query-engine.ts';
+export { createReadApi, type ReadApi, type ReadApiOptions } from './read-api.ts';
 export type { Tenancy } from './tenants.ts';
 export type { FindTraceOptions, TraceAnswer, TraceFinder } from './trace-finder.ts';

@@ -9,37 +9,59 @@ export interface Flag {
   short?: string;
 }
 
+/** Where a command line was typed. */
+export interface TypedAt {
+  env: Environment;
+  /** The npm script that the user runs: npm keeps flags for itself that do not come after `--`, and only hands on their values. */
+  script: string;
+}
+
 /**
  * Reads `--name value`, `--name=value` and flags without a value (which map to empty text); the last of two
- * wins. Throws `invalid` with code `usage`, naming the nearest known flag. `script` is the npm script that
- * the user runs: npm keeps flags for itself that do not come after `--`, and only hands on their values.
+ * wins. Throws `invalid` with code `usage`, naming the nearest known flag.
  */
-export function parseFlags(
+export function parseFlags(argv: readonly string[], known: readonly Flag[], typed: TypedAt): Map<string, string> {
+  refuseSwallowedFlags(argv, known, typed.env, typed.script);
+  const { flags, words } = parseWords(argv, known);
+  const [word] = words;
+  if (word !== undefined) throw usage(explainWord(word, known, typed));
+  return flags;
+}
+
+/** The same for a command line that has words beside its flags; after `--` everything is a word. */
+export function parseWords(
   argv: readonly string[],
   known: readonly Flag[],
-  { env, script }: { env: Environment; script: string },
-): Map<string, string> {
-  refuseSwallowedFlags(argv, known, env, script);
-  const values = new Map<string, string>();
+): { flags: Map<string, string>; words: string[] } {
+  const flags = new Map<string, string>();
+  const words: string[] = [];
   for (let i = 0; i < argv.length; i++) {
     const argument = argv[i] as string;
+    if (argument === '--') {
+      words.push(...argv.slice(i + 1));
+      break;
+    }
+    if (!argument.startsWith('-') || argument === '-') {
+      words.push(argument);
+      continue;
+    }
     const [given, inline] = split(argument);
     const flag = known.find(
       ({ name, short }) => given === `--${name}` || (short !== undefined && given === `-${short}`),
     );
-    if (flag === undefined) throw usage(explainUnknown(argument, given, known, env, script));
+    if (flag === undefined) throw usage(explainUnknown(given, known));
     if (flag.placeholder === undefined) {
       if (inline !== undefined) throw usage(`--${flag.name} takes no value`);
-      values.set(flag.name, '');
+      flags.set(flag.name, '');
       continue;
     }
     const value = inline ?? argv[++i];
     if (value === undefined || (inline === undefined && value.startsWith('--'))) {
       throw usage(`--${flag.name} needs a value: --${flag.name} ${flag.placeholder}`);
     }
-    values.set(flag.name, value);
+    flags.set(flag.name, value);
   }
-  return values;
+  return { flags, words };
 }
 
 function split(argument: string): [string, string | undefined] {
@@ -49,13 +71,14 @@ function split(argument: string): [string, string | undefined] {
     : [argument, undefined];
 }
 
-function explainUnknown(argument: string, given: string, known: readonly Flag[], env: Environment, script: string) {
-  if (!given.startsWith('-')) {
-    const remedy = isNpmScript(env)
-      ? `flags go after --, as in npm ${script} -- --${known[0]?.name} ${known[0]?.placeholder ?? ''}`.trimEnd()
-      : 'only flags are understood, see --help';
-    return `unexpected argument '${argument}': ${remedy}`;
-  }
+function explainWord(word: string, known: readonly Flag[], { env, script }: TypedAt): string {
+  const remedy = isNpmScript(env)
+    ? `flags go after --, as in npm ${script} -- --${known[0]?.name} ${known[0]?.placeholder ?? ''}`.trimEnd()
+    : 'only flags are understood, see --help';
+  return `unexpected argument '${word}': ${remedy}`;
+}
+
+function explainUnknown(given: string, known: readonly Flag[]): string {
   const guess = nearest(
     given.replace(/^-+/, ''),
     known.map(({ name }) => name),

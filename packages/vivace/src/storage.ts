@@ -8,6 +8,7 @@ import {
   createStoreMetrics,
   type ObjectStore,
   probeStore,
+  type S3Store,
 } from '@vivace/object-store';
 import type { Metrics } from '@vivace/telemetry';
 
@@ -29,14 +30,7 @@ export async function openStorage(
   const plain =
     backend === 'local'
       ? await createFileStore({ directory: local.path, clock }).catch(unusable(local.path))
-      : await createS3Store({
-          bucket: s3.bucket,
-          clock,
-          forcePathStyle: s3.forcepathstyle,
-          ...(s3.prefix !== '' && { prefix: s3.prefix }),
-          ...(s3.endpoint !== '' && { endpoint: s3.endpoint }),
-          ...(s3.region !== '' && { region: s3.region }),
-        });
+      : await openBucket(config, clock);
   const metered = createMeteredStore(plain, { metrics: createStoreMetrics(metrics.registry), clock });
   const store = createRetryingStore(metered, { clock, random });
   try {
@@ -46,6 +40,19 @@ export async function openStorage(
     throw backend === 's3' ? withEndpoint(error, s3) : error;
   }
   return { store, close: () => plain.close() };
+}
+
+/** The bucket of the settings, without wrappers. */
+export function openBucket(config: Config, clock: Clock): Promise<S3Store> {
+  const { s3 } = config.storage.trace;
+  return createS3Store({
+    bucket: s3.bucket,
+    clock,
+    forcePathStyle: s3.forcepathstyle,
+    ...(s3.prefix !== '' && { prefix: s3.prefix }),
+    ...(s3.endpoint !== '' && { endpoint: s3.endpoint }),
+    ...(s3.region !== '' && { region: s3.region }),
+  });
 }
 
 /** Of a store that does not answer the store itself can only say that; here it is known where it should be. */
