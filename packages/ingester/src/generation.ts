@@ -4,6 +4,8 @@ import type { CoverStep } from '@vivace/manifest';
 /** Rows of one tenant that are sealed and on their way into blocks. */
 export interface Generation {
   tenant: string;
+  /** The builder's name of the head that it was. */
+  head: string;
   /** The dead process's stream that its records were replayed from. */
   replays: string | undefined;
   /** The builder's number of it. */

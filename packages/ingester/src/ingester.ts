@@ -15,7 +15,7 @@ import type { BlockEntry, Manifest } from '@vivace/manifest';
 import type { ObjectStore } from '@vivace/object-store';
 import type { PushResult } from '@vivace/receivers';
 import type { Logger } from '@vivace/telemetry';
-import type { WriteAheadLog } from '@vivace/wal';
+import type { ForeignStream, WriteAheadLog } from '@vivace/wal';
 import type { BlockCutter, CutBlock } from './block-cutter.ts';
 import { BlockWriter } from './block-writer.ts';
 import { Coverage } from './coverage.ts';
@@ -25,6 +25,7 @@ import { type HeadState, liveHead, replayHead } from './head-state.ts';
 import type { HeadView, PushOutcome, SealedHead } from './heads.ts';
 import { PushQueue } from './push-queue.ts';
 import { type ReplayTarget, replayStreams } from './replay.ts';
+import { retried } from './retried.ts';
 import { Room } from './room.ts';
 
 export interface IngesterOptions {
@@ -63,6 +64,12 @@ export interface HeadTrace {
 const SMALL_HEAD_BYTES = 4 * 1024 * 1024;
 const ROOM_WAIT_MS = 5000;
 const TICK_MS = 1000;
+/** Between two looks for streams that nobody works on any more, about: a third of the age of their leases. */
+const LOOK_MS = 20_000;
+/** Between two looks at whether blocks of others hold the rows of a log that they have taken over. */
+const OTHERS_COVER_MS = 2000;
+/** Streams that an answer names. */
+const MAX_NAMED = 10;
 
 /**
  * Takes requests into heads and into the log, and acknowledges them when the log is durable; seals heads into
@@ -77,6 +84,8 @@ export class Ingester implements Service {
   readonly #writer: BlockWriter;
   readonly #abort = new AbortController();
   readonly #heads = new Map<string, HeadState>();
+  /** Heads with sealed generations that the builder still holds, and how many. */
+  readonly #sealed = new Map<string, number>();
   /** Streams of dead processes that are not wholly in heads yet. */
   readonly #replaying = new Set<string>();
   /** Generations on their way into blocks; each resolves with whether it got there. */
@@ -85,12 +94,15 @@ export class Ingester implements Service {
   readonly #replayed = new Map<string, Promise<boolean>[]>();
   /** Streams of which others have covered a part while it was being replayed. */
   readonly #again = new Set<string>();
-  #takingOver: Promise<void> | undefined;
-  /** One reading of the streams to be taken over; the first is usually the last. */
-  #replay: Promise<void> = Promise.resolve();
+  /** The end of all take-overs so far; it tells the failure of the last of them. */
+  #takeOvers: Promise<void> = Promise.resolve();
+  /** Streams of processes that live, or are not known to be dead; undefined until the first look. */
+  #foreign: readonly ForeignStream[] | undefined;
+  #started = false;
   #sealing: Promise<void> = Promise.resolve();
   #dropping: Promise<void> = Promise.resolve();
   #cancelTick: () => void = () => undefined;
+  #cancelLook: () => void = () => undefined;
 
   constructor(options: IngesterOptions) {
     this.#options = options;
@@ -101,21 +113,20 @@ export class Ingester implements Service {
 
   /** Ready at once: streams of dead processes are replayed behind it, and answers say so until that is done. */
   async start(): Promise<void> {
-    if (this.#takingOver !== undefined) return;
-    const { log, logger } = this.#options;
-    const dead = log.streams().filter((state) => !state.open);
-    for (const { stream } of dead) this.#replaying.add(stream);
-    this.#takingOver = this.#takeOver(dead.map(({ stream }) => stream)).catch((error: unknown) => {
-      if (!this.#abort.signal.aborted) logger.error({ err: error }, 'replaying the log failed: its segments are kept');
-    });
+    if (this.#started) return;
+    this.#started = true;
+    const dead = this.#options.log.streams().filter((state) => !state.open);
+    this.#adopt(dead.map(({ stream }) => stream));
+    await this.#look();
     this.#tick();
   }
 
   /** Seals and writes nothing: what is not in blocks is in the log. */
   async stop(): Promise<void> {
     this.#cancelTick();
+    this.#cancelLook();
     this.#abort.abort(new VivaceError('unavailable', 'stopping', 'the ingester is stopping'));
-    await Promise.allSettled([this.#takingOver, this.#sealing]);
+    await Promise.allSettled([this.#takeOvers, this.#sealing]);
     await Promise.all(this.#writing);
     await this.#dropping;
   }
@@ -170,21 +181,32 @@ export class Ingester implements Service {
   /** What the heads hold of a trace. */
   async findTrace(tenant: string, id: Uint8Array): Promise<HeadTrace> {
     const problems = this.#headProblems();
-    return { parts: await this.#options.builder.trace(this.#headsOf(tenant), id), problems };
+    const heads = this.#headsOf(tenant);
+    return { parts: heads.length === 0 ? [] : await this.#options.builder.trace(heads, id), problems };
   }
 
   /** What the heads of a tenant hold, for queries. */
   async headViews(tenant: string): Promise<{ views: HeadView[]; problems: string[] }> {
     const problems = this.#headProblems();
-    return { views: await this.#options.builder.views(this.#headsOf(tenant)), problems };
+    const heads = this.#headsOf(tenant);
+    return { views: heads.length === 0 ? [] : await this.#options.builder.views(heads), problems };
   }
 
+  /** Those of a tenant that hold rows: most lookups of a tenant without any need not ask the builder's thread. */
   #headsOf(tenant: string): string[] {
-    return [liveHead(tenant), ...this.#options.log.streams().map(({ stream }) => replayHead(tenant, stream))];
+    const heads = [liveHead(tenant), ...this.#options.log.streams().map(({ stream }) => replayHead(tenant, stream))];
+    return heads.filter((key) => this.#heads.has(key) || this.#sealed.has(key));
   }
 
   #headProblems(): string[] {
-    return this.replaying ? ['the log of a previous process is being replayed: try again in a moment'] : [];
+    const problems: string[] = [];
+    if (this.replaying) problems.push('the log of a previous process is being replayed: try again in a moment');
+    if (this.#foreign === undefined) problems.push('the logs of other processes could not be listed: try again');
+    for (const { instance, stream } of this.#foreign?.slice(0, MAX_NAMED) ?? []) {
+      const owner = instance === '' ? 'another process' : `the process ${instance}`;
+      problems.push(`what ${owner} has not cut into blocks yet is not asked for: stream ${stream}`);
+    }
+    return problems;
   }
 
   /**
@@ -192,8 +214,9 @@ export class Ingester implements Service {
    * `unavailable` when it does not get there.
    */
   async flush(signal: AbortSignal): Promise<void> {
-    do {
-      await orAborted(this.#replay, signal);
+    for (;;) {
+      const takeOvers = this.#takeOvers;
+      await orAborted(takeOvers, signal);
       // Heads of a replay are sealed by it, and only where a segment ends.
       const live = [...this.#heads.values()].filter(({ replays }) => replays === undefined);
       await orAborted(Promise.all(live.map((head) => this.#seal(head))), signal);
@@ -201,15 +224,32 @@ export class Ingester implements Service {
       this.#checkRunning();
       if (written.includes(false)) throw notWritten();
       await orAborted(this.#dropping, signal);
-    } while (this.replaying);
+      if (!this.replaying) return;
+      // One that failed has left its stream in the log.
+      if (takeOvers === this.#takeOvers) throw notWritten();
+    }
   }
 
   /** Runs in the order of the builder's answers, so the log has the records in the order of the head's rows. */
   #append(tenant: string, record: Uint8Array): Promise<void> {
-    const { position, durable } = this.#options.log.append(tenant, record);
+    const { log } = this.#options;
     // The head is looked up now: the one that was open when the request came may be sealed, and then this row is in the next.
-    this.#headOf(liveHead(tenant), tenant).appended.set(position.stream, position.segment);
+    const head = this.#headOf(liveHead(tenant), tenant);
+    if (this.#isOfBefore(head)) {
+      // Two streams in one generation would be lost together when somebody takes over the one. The row stays, as that
+      // of any request whose acknowledgement was lost.
+      this.#sealBehind(head);
+      return Promise.reject(streamChanged());
+    }
+    const { position, durable } = log.append(tenant, record);
+    head.appended.set(position.stream, position.segment);
     return durable;
+  }
+
+  /** Whether the stream that the head's records are in takes no more, and others may take it over. */
+  #isOfBefore({ appended }: HeadState): boolean {
+    const { log } = this.#options;
+    return log.shared && appended.size > 0 && !appended.has(log.position.stream);
   }
 
   #headOf(key: string, tenant: string, replays?: string): HeadState {
@@ -294,8 +334,10 @@ export class Ingester implements Service {
       const step = this.#coverage.seal(head.tenant, stream, stream === last?.stream ? last.segment : segment);
       if (step !== undefined) covers.push(step);
     }
+    this.#sealed.set(head.key, (this.#sealed.get(head.key) ?? 0) + 1);
     const generation: Generation = {
       tenant: head.tenant,
+      head: head.key,
       replays: head.replays,
       number: answer.generation,
       view: answer.view,
@@ -317,34 +359,87 @@ export class Ingester implements Service {
 
   /** Resolves with false when the rows are not in blocks: then they are still in heads and in the log. */
   async #write(generation: Generation): Promise<boolean> {
-    const { builder, logger } = this.#options;
-    const { tenant, covers, replays } = generation;
+    const { builder } = this.#options;
+    const { tenant, head, covers, replays } = generation;
     if (await this.#writer.write(generation)) this.#coverage.commit(tenant, covers);
-    else if (replays === undefined) {
-      logger.error({ tenant, covers }, "somebody else has covered this process's own log: its spans stay in memory");
-      return false;
-    } else {
+    else if (replays === undefined) await this.#othersCover(generation);
+    else {
       // Before the rows leave the heads: what the others have not covered is missing until it was read again.
       this.#replaying.add(replays);
       this.#again.add(replays);
     }
     this.#room.setUsed(await builder.drop(generation.number));
+    const others = (this.#sealed.get(head) as number) - 1;
+    if (others > 0) this.#sealed.set(head, others);
+    else this.#sealed.delete(head);
     this.#dropping = this.#dropping.then(() => this.#dropCovered());
     await this.#dropping;
     return true;
   }
 
   /**
-   * Replays the streams of dead processes, and once more those of which it turns out that a commit of the dead
-   * process landed late: its blocks hold a part of the records that were about to be covered.
+   * Somebody else has taken over the stream that these rows are acknowledged in, and covers a part of it. The rows
+   * stay for queries until blocks of others hold all that was acknowledged of them.
+   */
+  async #othersCover({ tenant, covers }: Generation): Promise<void> {
+    const { clock, log, logger, manifest } = this.#options;
+    const { signal } = this.#abort;
+    logger.warn({ tenant, covers }, "another process has taken this process's log over: its blocks are waited for");
+    for (const { stream, to } of covers) {
+      for (;;) {
+        // Closed is what is covered to its end. What is not listed of it was never acknowledged.
+        const last =
+          log
+            .streams()
+            .find((state) => state.stream === stream)
+            ?.segments.at(-1)?.segment ?? 0;
+        const look = () => manifest(tenant).snapshot(signal, { maxAgeMs: 0 });
+        const { covered } = await retried('reading the coverage', look, { ...this.#options, signal });
+        if ((covered.get(stream) ?? 0) >= Math.min(to, last)) break;
+        await clock.sleep(OTHERS_COVER_MS, signal);
+      }
+    }
+  }
+
+  /** Takes streams over, after those that it was told of before. */
+  #adopt(streams: readonly string[]): void {
+    if (streams.length === 0) return;
+    for (const stream of streams) this.#replaying.add(stream);
+    this.#takeOvers = this.#takeOvers.catch(() => undefined).then(() => this.#takeOver(streams));
+    this.#takeOvers.catch((error: unknown) => {
+      if (this.#abort.signal.aborted) return;
+      this.#options.logger.error({ err: error }, 'replaying the log failed: its segments are kept');
+    });
+  }
+
+  /** Looks for streams that processes have left which do not come back, now and from time to time. */
+  async #look(): Promise<void> {
+    const { clock, log, logger, random } = this.#options;
+    const { signal } = this.#abort;
+    try {
+      const { found, foreign } = await log.look(signal);
+      this.#foreign = foreign;
+      this.#adopt(found);
+      // What could not be dropped when its block was committed.
+      this.#dropping = this.#dropping.then(() => this.#dropCovered());
+    } catch (error) {
+      if (!signal.aborted) logger.warn({ err: error }, 'looking for the logs of other processes failed: tried again');
+    }
+    if (signal.aborted) return;
+    this.#cancelLook = clock.after(LOOK_MS * (0.75 + random.u32() / 2 ** 33), () => void this.#look());
+  }
+
+  /**
+   * Replays the streams of dead processes, and once more those of which it turns out that somebody else, the dead
+   * process perhaps, has committed a part: their blocks hold some of the records that were about to be covered.
    */
   async #takeOver(streams: readonly string[]): Promise<void> {
     for (let rest = streams; rest.length > 0; rest = rest.filter((stream) => this.#again.delete(stream))) {
       for (const stream of rest) this.#replayed.set(stream, []);
-      this.#replay = replayStreams(rest, this.#replayTarget());
-      await this.#replay;
+      await replayStreams(rest, this.#replayTarget());
       for (const stream of rest) await Promise.all(this.#replayed.get(stream) ?? []);
     }
+    for (const stream of streams) this.#replayed.delete(stream);
   }
 
   /** Drops from the log, in ascending order, the segments that blocks cover for every tenant in them. */
@@ -388,6 +483,8 @@ export class Ingester implements Service {
     const backlog = log.bytes > limits.logMaxBytes || segments > limits.logMaxSegments;
     for (const head of this.#heads.values()) {
       if (head.appended.size === 0 || head.replays !== undefined) continue;
+      // Its stream takes no more records.
+      if (this.#isOfBefore(head)) this.#sealBehind(head);
       const interval = head.bytes < SMALL_HEAD_BYTES ? limits.smallTenantCutIntervalMs : limits.cutIntervalMs;
       // While its last generation waits for the store, a tenant's log gets no shorter by cutting the next.
       const early = backlog && !this.#writer.busy(head.tenant);
@@ -458,6 +555,12 @@ function ownFault(error: unknown): VivaceError {
   const fault = toVivaceError(error);
   if (!isKind(fault, 'data', 'invalid', 'unauthorized', 'not-found')) return fault;
   return new VivaceError('internal', fault.code, fault.message, { cause: fault });
+}
+
+function streamChanged(): VivaceError {
+  return new VivaceError('unavailable', 'log-changed', 'the log has begun a new stream: try again', {
+    retryAfterMs: 100,
+  });
 }
 
 function notWritten(): VivaceError {

@@ -1,6 +1,6 @@
 import { type Clock, isKind, type Random } from '@vivace/kernel';
 import type { Logger } from '@vivace/telemetry';
-import type { SegmentPosition, WriteAheadLog } from '@vivace/wal';
+import type { SealedStream, SegmentPosition, WriteAheadLog } from '@vivace/wal';
 import { retried } from './retried.ts';
 
 /** What replay needs of the ingester. */
@@ -31,8 +31,10 @@ export async function replayStreams(streams: readonly string[], target: ReplayTa
 }
 
 async function replayStream(stream: string, target: ReplayTarget): Promise<void> {
-  const { log, logger, signal } = target;
-  const { segments, damage } = await retried('taking a stream over', () => log.seal(stream, signal), target);
+  const { logger } = target;
+  const sealed = await retried('taking a stream over', () => sealUnlessTaken(stream, target), target);
+  if (sealed === undefined) return target.done(stream);
+  const { segments, damage } = sealed;
   for (const { segment, offset, bytes, reason } of damage) {
     logger.warn({ stream, segment, offset, bytes }, `the log was damaged there: ${reason}`);
   }
@@ -51,6 +53,20 @@ async function replayStream(stream: string, target: ReplayTarget): Promise<void>
   await target.endSegment(stream, true);
   target.done(stream);
   if (records > 0) logger.info({ stream, records }, 'replayed the log of a previous process');
+}
+
+/** Undefined where there is nothing to take over: its process is alive after all, or somebody else has closed it. */
+async function sealUnlessTaken(
+  stream: string,
+  { log, logger, signal }: ReplayTarget,
+): Promise<SealedStream | undefined> {
+  try {
+    return await log.seal(stream, signal);
+  } catch (error) {
+    if (!isKind(error, 'conflict', 'not-found')) throw error;
+    logger.info({ stream, code: error.code }, `the stream is not taken over: ${error.message}`);
+    return undefined;
+  }
 }
 
 /** Returns how many records were added. */

@@ -22,7 +22,7 @@ import {
   segmentState,
 } from './disk-stream.ts';
 import { HEADER_BYTES, NONCE_BYTES, RECORD_HEAD_BYTES, RECORD_MAX_BYTES } from './layout.ts';
-import type { LogRecord, SealedStream, SegmentPosition, StreamState, WriteAheadLog } from './log.ts';
+import type { LogRecord, OtherStreams, SealedStream, SegmentPosition, StreamState, WriteAheadLog } from './log.ts';
 import { NameSyncs } from './name-syncs.ts';
 import { RecordBatch } from './record-batch.ts';
 import { sealStream } from './seal.ts';
@@ -72,6 +72,7 @@ const RETRY_UNDURABLE_MS = 250;
 const RETRY_FULL_MS = 1000;
 
 class DiskLog implements WriteAheadLog {
+  readonly shared = false;
   readonly #files: Files;
   readonly #clock: Clock;
   readonly #random: Random;
@@ -174,6 +175,11 @@ class DiskLog implements WriteAheadLog {
       open: stream.state === 'open',
       segments: stream.segments.map((segment) => segmentState(segment, onTheWay.get(segment))),
     }));
+  }
+
+  /** One process at a time has the directory, so all there are were found at the start. */
+  async look(): Promise<OtherStreams> {
+    return { found: [], foreign: [] };
   }
 
   async seal(id: string, signal: AbortSignal): Promise<SealedStream> {

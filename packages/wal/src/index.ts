@@ -1,7 +1,17 @@
+export { openBucketLog } from './bucket-log.ts';
+export {
+  BUCKET_LOG_DEFAULTS,
+  type BucketLogEvent,
+  type BucketLogLimits,
+  type BucketLogOptions,
+} from './bucket-log-options.ts';
 export { openDiskLog } from './disk-log.ts';
 export { DISK_LOG_DEFAULTS, type DiskLogEvent, type DiskLogLimits, type DiskLogOptions } from './disk-log-options.ts';
+export { type InspectedSegment, type InspectedStream, inspectDiskLog } from './inspect-log.ts';
 export type {
+  ForeignStream,
   LogRecord,
+  OtherStreams,
   SealedStream,
   SegmentDamage,
   SegmentPosition,

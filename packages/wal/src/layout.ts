@@ -15,6 +15,7 @@ const HEADER_BYTES_AT = 12;
 const NONCE_AT = 16;
 const STREAM_AT = 32;
 const SEGMENT_AT = 48;
+const EXTRA_AT = 56;
 const HEADER_CRC_AT = 60;
 
 /** Before the tenant: crc32, length of the bytes, length of the tenant, zero. */
@@ -33,20 +34,29 @@ export interface SegmentHeader {
   /** UUIDv7 */
   stream: string;
   segment: number;
+  /** A number whose meaning is the form's; 0 on the disk. */
+  extra: number;
   /** The checksum of the header, with which every checksum in the segment begins. */
   crc: number;
 }
 
-export function encodeSegmentHeader(stream: string, segment: number, nonce: Uint8Array): Uint8Array {
+/** The same 64 bytes say what a segment is on the disk and in the bucket; their first eight tell which. */
+export function encodeSegmentHeader(
+  stream: string,
+  segment: number,
+  nonce: Uint8Array,
+  { magic = MAGIC, extra = 0 }: { magic?: Uint8Array; extra?: number } = {},
+): Uint8Array {
   const bytes = new Uint8Array(HEADER_BYTES);
   const view = new DataView(bytes.buffer);
-  bytes.set(MAGIC);
+  bytes.set(magic);
   view.setUint32(VERSION_AT, VERSION, true);
   view.setUint32(HEADER_BYTES_AT, HEADER_BYTES, true);
   bytes.set(nonce, NONCE_AT);
   bytes.set(hexToBytes(stream.replaceAll('-', '')), STREAM_AT);
   view.setUint32(SEGMENT_AT, segment % 2 ** 32, true);
   view.setUint32(SEGMENT_AT + 4, Math.floor(segment / 2 ** 32), true);
+  view.setUint32(EXTRA_AT, extra, true);
   view.setUint32(HEADER_CRC_AT, crc32(bytes.subarray(0, HEADER_CRC_AT)), true);
   return bytes;
 }
@@ -57,13 +67,13 @@ export function segmentHeaderCrc(header: Uint8Array): number {
 }
 
 /** Throws `data` when the bytes are not the header of a segment of a known version. */
-export function decodeSegmentHeader(bytes: Uint8Array): SegmentHeader {
+export function decodeSegmentHeader(bytes: Uint8Array, magic: Uint8Array = MAGIC): SegmentHeader {
   if (bytes.length < HEADER_BYTES) {
     throw dataError('segment-header', `the segment ends in its header: ${bytes.length} bytes`);
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset);
-  for (let i = 0; i < MAGIC.length; i++) {
-    if (bytes[i] !== MAGIC[i]) throw dataError('segment-header', 'the file does not begin as a log segment does');
+  for (let i = 0; i < magic.length; i++) {
+    if (bytes[i] !== magic[i]) throw dataError('segment-header', 'the file does not begin as a log segment does');
   }
   const version = view.getUint32(VERSION_AT, true);
   if (version !== VERSION) {
@@ -78,6 +88,7 @@ export function decodeSegmentHeader(bytes: Uint8Array): SegmentHeader {
     nonce: bytes.slice(NONCE_AT, NONCE_AT + NONCE_BYTES),
     stream: `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`,
     segment: view.getUint32(SEGMENT_AT, true) + view.getUint32(SEGMENT_AT + 4, true) * 2 ** 32,
+    extra: view.getUint32(EXTRA_AT, true),
     crc,
   };
 }

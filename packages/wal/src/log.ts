@@ -4,6 +4,9 @@
  * interface for the disk and the bucket, with one meaning (docs/storage-protocol.md).
  */
 export interface WriteAheadLog {
+  /** Whether others may take an own stream over while the log is open. */
+  readonly shared: boolean;
+
   /**
    * Where the next append goes, unless it does not fit any more. The stream changes after a failed write or sync,
    * a fence, or when it got too old.
@@ -25,18 +28,25 @@ export interface WriteAheadLog {
   /** Ends the open segment, if it holds a record. Later appends go to a higher number. Returns the last segment that may hold records. */
   rotate(): SegmentPosition;
 
-  /** Streams that this log holds: those of dead processes found at the start, and its own. */
+  /** Streams that this log holds: its own, and those of dead processes, found at the start or by `look`. */
   streams(): StreamState[];
 
   /**
+   * Looks for streams of other processes, again after the start. Also forgets own streams that somebody else has taken
+   * over and closed. On a disk nobody else comes while the log is open.
+   */
+  look(signal: AbortSignal): Promise<OtherStreams>;
+
+  /**
    * Takes a stream over from a dead process: cuts a torn tail, reports it, and fixes what the stream holds.
-   * Idempotent. Afterwards nothing is appended to it by anyone. `conflict` for the stream that is open,
-   * `not-found` for one that the log does not hold, `unavailable` when it cannot be read or fixed now.
+   * Idempotent. Afterwards nothing is appended to it by anyone. `conflict` for the stream that is open and for one
+   * whose process turns out to be alive, `not-found` for one that the log does not hold or that was closed meanwhile,
+   * `unavailable` when it cannot be read or fixed now.
    */
   seal(stream: string, signal: AbortSignal): Promise<SealedStream>;
 
   /**
-   * The records of one segment in append order; of one tenant only, when named. Damage that `seal` has not
+   * The records of one segment, each tenant's in append order; of one tenant only, when named. Damage that `seal` has not
    * already cut off is a `data` error, a segment that is gone `not-found`. Of an own segment: what is durable
    * when the reading begins.
    */
@@ -56,6 +66,19 @@ export interface WriteAheadLog {
 
   /** Makes durable what was appended, then refuses appends. Idempotent. */
   stop(): Promise<void>;
+}
+
+export interface OtherStreams {
+  /** Those found now that may be taken over: they are in `streams()` from now on. */
+  found: readonly string[];
+  /** Those of processes that live, or are not known to be dead: what they hold is not here. */
+  foreign: readonly ForeignStream[];
+}
+
+export interface ForeignStream {
+  stream: string;
+  /** The name of its process; empty where it is not known. */
+  instance: string;
 }
 
 export interface SegmentPosition {

@@ -7,6 +7,7 @@ export function createModelLog(log: SimulatedLog): WriteAheadLog {
   const sealed = new Map<string, SegmentState[]>();
   const closed = new Set<string>();
   return {
+    shared: false,
     get position() {
       return log.position;
     },
@@ -27,6 +28,7 @@ export function createModelLog(log: SimulatedLog): WriteAheadLog {
         .streams()
         .filter(({ stream }) => !closed.has(stream))
         .map((state) => ({ ...state, segments: sealed.get(state.stream) ?? state.segments })),
+    look: async () => ({ found: [], foreign: [] }),
     seal: async (stream): Promise<SealedStream> => {
       const found = await log.seal(stream).catch((error: unknown) => {
         // Closed by its dead owner, whose last request landed late.
