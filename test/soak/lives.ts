@@ -161,10 +161,10 @@ function residentMib(pid: number | undefined): number {
   }
 }
 
-/** The highest sample, and the slope of the least squares' line after the first ten seconds, which are a start's. */
+/** The highest sample, and the slope of the line of least squares after the first minute, which is for warming up. */
 function memoryOf(samples: readonly [ms: number, mib: number][]): { peakRssMib: number; rssMibPerMinute: number } {
   const peakRssMib = Math.round(samples.reduce((highest, [, mib]) => Math.max(highest, mib), 0));
-  const late = samples.filter(([ms, mib]) => ms > 10_000 && mib > 0);
+  const late = samples.filter(([ms, mib]) => ms > 60_000 && mib > 0);
   if (late.length < 5) return { peakRssMib, rssMibPerMinute: 0 };
   const mean = (of: 0 | 1) => late.reduce((sum, point) => sum + point[of], 0) / late.length;
   const [meanMs, meanMib] = [mean(0), mean(1)];

@@ -18,14 +18,16 @@ export function formatReport(result: SoakResult): string {
   row('processes', [...ends].map(([end, of]) => `${of.length} ${end}`).join(', '));
   const starts = lives.flatMap(({ readyAfterMs }) => (readyAfterMs === undefined ? [] : [readyAfterMs]));
   row('ready after', `${median(starts)} ms median, ${Math.max(0, ...starts)} ms at most`);
-  const long = lives.filter(({ seconds }) => seconds > 10);
-  const peaks = long.map(({ peakRssMib }) => peakRssMib);
-  const third = Math.max(1, Math.floor(peaks.length / 3));
+  const { memory } = result;
   row(
     'peak memory of a life',
-    `MiB, median of the first third ${median(peaks.slice(0, third))}, of the last ${median(peaks.slice(-third))}, ` +
-      `highest ${Math.max(0, ...peaks)}; within a life ${median(long.map((life) => life.rssMibPerMinute))} MiB a minute`,
+    `${memory.earlyMib} MiB in the first third of ${memory.lives}, ${memory.lateMib} in the last, ` +
+      `${memory.highestMib} at most`,
   );
+  for (const { seconds, rssMibPerMinute, peakRssMib } of lives) {
+    if (seconds > 150)
+      row('a long life', `${seconds.toFixed(0)} s, ${peakRssMib} MiB, ${rssMibPerMinute} MiB a minute`);
+  }
   for (const [name, counts] of [
     ['answers in the storm', asked],
     ['answers after it', askedAfter],

@@ -24,6 +24,8 @@ export interface SoakResult {
   lives: Lives['lives'];
   logProblems: Lives['problems'];
   load: SoakLoad['counts'];
+  /** Peaks of the lives of the storm: medians of the first and the last third. */
+  memory: { lives: number; earlyMib: number; lateMib: number; highestMib: number };
   spans: { sent: number; acknowledged: number; traces: number };
   /** While processes were killed and the store failed, and afterwards, when nothing was wrong any more. */
   asked: AskCounts;
@@ -114,6 +116,7 @@ class Run {
       lives: this.#lives.lives,
       logProblems: this.#lives.problems,
       load: this.#load.counts,
+      memory: { lives: 0, earlyMib: 0, lateMib: 0, highestMib: 0 },
       spans: { sent: 0, acknowledged: 0, traces: 0 },
       asked: this.#asker.counts,
       askedAfter: this.#asker.counts,
@@ -140,6 +143,10 @@ class Run {
     await asking.catch((error: unknown) => this.#fail(error));
     await sampling;
     this.result.store = await this.#store.setWeather(undefined);
+    this.#judgeMemory();
+    for (const [message, { level, last }] of this.#lives.problems) {
+      if (level === 'fatal' || message.includes('defect')) this.#fail(new Error(`log: ${last}`));
+    }
   }
 
   /** In fair weather: everything is there, before and after one more kill, and nothing else is. */
@@ -173,7 +180,6 @@ class Run {
     await flushPatiently(await this.#lives.calm());
     const code = await this.#lives.stop();
     if (code !== 0) this.#fail(new Error(`the last process ended with ${code}`));
-    this.#judgeMemory();
     await this.#judgeBucket();
   }
 

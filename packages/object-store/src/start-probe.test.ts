@@ -1,7 +1,7 @@
 import * as fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { fraction, seededRandom } from '@vivace/kernel';
+import { fraction, seededRandom, systemClock } from '@vivace/kernel';
 import { describe, expect, test } from 'vitest';
 import { createFaultyStore, type Fault } from './faulty-store.ts';
 import { createFileStore } from './file-store.ts';
@@ -160,6 +160,17 @@ describe('the start probe', () => {
       };
       await expect(probeStore(failing(loose, seed))).rejects.toMatchObject({ code: 'probe-compare-and-set' });
     }
+  });
+
+  test('removes what a probe left that was killed, and nothing that is younger than an hour', async () => {
+    let nowMs = 0;
+    const store = createMemoryStore({ clock: { ...systemClock, nowMs: () => nowMs } });
+    await store.put('probe/0011223344556677/race', [new Uint8Array(1)]);
+    nowMs = 1000;
+    await store.put('probe/8899aabbccddeeff/swap', [new Uint8Array(1)]);
+    nowMs = 3_600_001;
+    await probeStore(store);
+    expect((await store.list('')).objects.map(({ key }) => key)).toEqual(['probe/8899aabbccddeeff/swap']);
   });
 
   test('passes on that the store is down', async () => {

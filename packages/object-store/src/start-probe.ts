@@ -7,6 +7,8 @@ export interface ProbeOptions {
   random?: Random;
 }
 
+const FOLDER = 'probe/';
+const LEFTOVER_AGE_MS = 3600 * 1000;
 const RACERS = 16;
 /** What a store that fails now and then did not tell is asked again so often. */
 const MAX_TRIES = 8;
@@ -21,15 +23,24 @@ const MAX_TRIES = 8;
  */
 export async function probeStore(store: ObjectStore, options: ProbeOptions = {}): Promise<void> {
   const { signal, random = systemRandom } = options;
-  const folder = `probe/${bytesToHex(random.bytes(8))}`;
+  const folder = `${FOLDER}${bytesToHex(random.bytes(8))}`;
   const probe: Probe = { store, folder, call: signal ? { signal } : {} };
   try {
     await probeMissingKey(probe);
     await probePutIfAbsent(probe);
     await probeCompareAndSet(probe);
     await probeListing(probe);
+    await removeLeftovers(probe).catch(() => undefined);
   } finally {
     await Promise.allSettled([keys.race, keys.swap, keys.none].map((name) => store.delete(`${folder}/${name}`)));
+  }
+}
+
+/** What probes left that were killed; one that is under way is not so old. The next start gets what this one does not. */
+async function removeLeftovers({ store, call }: Probe): Promise<void> {
+  const { objects, storeTimeMs } = await store.list(FOLDER, call);
+  for (const { key, lastModifiedMs } of objects) {
+    if (storeTimeMs - lastModifiedMs > LEFTOVER_AGE_MS) await store.delete(key, call);
   }
 }
 
