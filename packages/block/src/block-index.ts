@@ -41,6 +41,8 @@ export interface TableLayout {
   columns: TableColumnLayout[];
   /** Row groups; of events one for each of the spans, empty ones included. */
   groups: TableGroup[];
+  /** Of the whole section. */
+  bytes: number;
 }
 
 /** Traces of one row group of spans. */
@@ -230,7 +232,7 @@ function readTable(input: ByteReader, fixed: readonly ColumnSchema[], maxRows: n
     groups.push({ firstRow, rows, offset, length, directory: input.view(directoryBytes) });
     firstRow += rows;
   }
-  return { columns, groups };
+  return { columns, groups, bytes: sectionBytes };
 }
 
 function rowsOf({ groups }: TableLayout): number {

@@ -2,8 +2,9 @@ export { type BlockIndex, decodeIndex, indexSummary } from './block-index.ts';
 export { type BlockCache, createBlockCache, type LruBlockCache } from './cache.ts';
 export { type EncodedBlock, type EncodeOptions, encodeBlock } from './encode-block.ts';
 export { FILTER_BLOCK_BYTES, filterMayHold, filterProbeOffset } from './filter.ts';
+export { type FoundBlock, findSections } from './find-sections.ts';
 export { Hash64 } from './hash.ts';
-export { type AttributeScope, FORMAT_VERSION, SECTION_NAMES, type SectionName } from './layout.ts';
+export { type AttributeScope, FORMAT_VERSION, SECTION_NAMES, SECTION_OBJECTS, type SectionName } from './layout.ts';
 export { type BlockObjects, layoutObjects, type SectionPlace, SINGLE_OBJECT_MAX_BYTES } from './layout-objects.ts';
 export {
   type BlockPlace,

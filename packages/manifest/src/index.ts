@@ -2,6 +2,7 @@ export { type BlockEntry, entryDay, entryObjects, type SectionName, type Section
 export type { CommitResult } from './committer.ts';
 export type { CoverStep, LostReason, ManifestEdit } from './edit.ts';
 export { type Grave, graveKeys } from './graveyard.ts';
+export { type Inventory, setRootAside, takeInventory } from './inventory.ts';
 export {
   type Manifest,
   type ManifestContents,
