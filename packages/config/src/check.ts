@@ -3,11 +3,12 @@ import type { Config } from './schema.ts';
 
 /** More than a record of the log has besides the request. */
 const LOG_RECORD_HEAD_BYTES = 1024;
+const DAY_MS = 24 * 3_600_000;
 
 /** Settings that only make sense together. Throws `invalid` with all that is wrong. */
 export function checkTogether(config: Config): void {
   const problems: string[] = [];
-  const { storage, ingester, limits, server, distributor } = config;
+  const { storage, ingester, limits, server, distributor, compactor } = config;
   const { protocols } = distributor.receivers.otlp;
 
   if (storage.trace.backend === 's3' && storage.trace.s3.bucket === '') {
@@ -70,6 +71,9 @@ export function checkTogether(config: Config): void {
     'storage.trace.block.row_group_rows',
     storage.trace.block.row_group_rows,
   );
+  if (DAY_MS % compactor.compaction.compaction_window !== 0) {
+    problems.push('24h must be a multiple of compactor.compaction.compaction_window, such as 1h');
+  }
   if (storage.trace.backend === 'local' && storage.trace.local.path === storage.trace.wal.path) {
     problems.push('storage.trace.local.path and storage.trace.wal.path must be different directories');
   }

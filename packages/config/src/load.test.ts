@@ -130,7 +130,7 @@ test.each([
   ['sever: {}', "vivace.yaml:1: unknown key 'sever': did you mean 'server'?"],
   [
     'memberlist: {}',
-    "vivace.yaml:1: unknown key 'memberlist': here there are target, multitenancy_enabled, server, distributor, storage, ingester, querier, query_frontend, limits",
+    "vivace.yaml:1: unknown key 'memberlist': here there are target, multitenancy_enabled, server, distributor, storage, ingester, querier, query_frontend, compactor, overrides, limits",
   ],
   ['__proto__: {a: 1}', "vivace.yaml:1: unknown key '__proto__': here there are"],
   ['server: { constructor: 1 }', "unknown key 'server.constructor': in 'server' there are http_listen_address"],

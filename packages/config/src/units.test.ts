@@ -5,14 +5,16 @@ import { editDistance, nearest } from './nearest.ts';
 import { formatDuration, formatSize, parseDuration, parseSize } from './units.ts';
 
 test('durations and sizes read what people write', () => {
-  expect(['20ms', '5m', '1h30m', '0', '1.5s'].map(parseDuration)).toEqual([20, 300_000, 5_400_000, 0, 1500]);
+  expect(['20ms', '5m', '1h30m', '0', '1.5s', '14d', '1d12h'].map(parseDuration)).toEqual([
+    20, 300_000, 5_400_000, 0, 1500, 1_209_600_000, 129_600_000,
+  ]);
   expect(['64MiB', '128MB', '1.5 GiB', '42', '10kb', '0'].map(parseSize)).toEqual([
     67_108_864, 128_000_000, 1_610_612_736, 42, 10_000, 0,
   ]);
 });
 
 test('what is no duration or size is refused', () => {
-  expect(['', '5', '5 m', '-1s', '1d', 'm', '1m1'].map(parseDuration)).toEqual(Array(7).fill(undefined));
+  expect(['', '5', '5 m', '-1s', '1y', 'm', '1m1'].map(parseDuration)).toEqual(Array(7).fill(undefined));
   expect(['', 'MiB', '-1', '1 2', '64Mi', '1e3', '9'.repeat(20)].map(parseSize)).toEqual(Array(7).fill(undefined));
 });
 

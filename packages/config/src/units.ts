@@ -5,6 +5,9 @@ const DURATION_UNITS: readonly (readonly [string, number])[] = [
   ['ms', 1],
 ];
 
+/** Read and not written: other programs' durations end at hours. */
+const DAY_MS = 86_400_000;
+
 const SIZE_UNITS: readonly (readonly [string, number])[] = [
   ['GiB', 1024 ** 3],
   ['MiB', 1024 ** 2],
@@ -15,13 +18,14 @@ const SIZE_UNITS: readonly (readonly [string, number])[] = [
   ['B', 1],
 ];
 
-/** `5m`, `20ms`, `1h30m` in milliseconds; undefined when it is no duration. A bare number is none, except 0. */
+/** `5m`, `20ms`, `1h30m`, `14d` in milliseconds; undefined when it is no duration. A bare number is none, except 0. */
 export function parseDuration(text: string): number | undefined {
   if (text === '0') return 0;
-  if (!/^(\d+(\.\d+)?(h|ms|m|s))+$/.test(text)) return undefined;
+  if (!/^(\d+(\.\d+)?(d|h|ms|m|s))+$/.test(text)) return undefined;
   let total = 0;
-  for (const [, digits, unit] of text.matchAll(/(\d+(?:\.\d+)?)(h|ms|m|s)/g)) {
-    total += Number(digits) * (DURATION_UNITS.find(([name]) => name === unit)?.[1] ?? Number.NaN);
+  for (const [, digits, unit] of text.matchAll(/(\d+(?:\.\d+)?)(d|h|ms|m|s)/g)) {
+    const factor = unit === 'd' ? DAY_MS : DURATION_UNITS.find(([name]) => name === unit)?.[1];
+    total += Number(digits) * (factor ?? Number.NaN);
   }
   return Number.isSafeInteger(Math.round(total)) ? Math.round(total) : undefined;
 }
