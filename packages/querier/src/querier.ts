@@ -2,13 +2,20 @@ import type { FindTraceOptions, TraceAnswer, TraceFinder } from '@vivace/api';
 import type { Question, ResultOf, SearchRequest, SearchResult } from '@vivace/block-query';
 import type { ColumnSetView, EncodedSpans } from '@vivace/columns';
 import { type Clock, orAborted, type Random, type Service, VivaceError } from '@vivace/kernel';
-import { type BlockEntry, blockKey, type Manifest, type SnapshotOptions } from '@vivace/manifest';
+import {
+  type BlockEntry,
+  blockKey,
+  type Manifest,
+  type ManifestSnapshot,
+  type SnapshotOptions,
+} from '@vivace/manifest';
 import type { ByteRange, ObjectStore } from '@vivace/object-store';
 import type { Logger } from '@vivace/telemetry';
 import { ProblemLog } from './problem-log.ts';
 import type { JobAnswer } from './query-job.ts';
 import { createSearchWorkers, type SearchWorkers } from './search-workers.ts';
 import { withPatience } from './store-patience.ts';
+import { TraceLocator } from './trace-locator.ts';
 import type { NewBlock, TraceFound, TraceSearch } from './trace-search.ts';
 
 /** What the ingester answers of a trace. */
@@ -48,8 +55,12 @@ export interface QuerierOptions {
   store: ObjectStore;
   /** Bytes of blocks kept in memory, over all workers. */
   cacheBytes: number;
+  /** For filters of blocks and the trace index, besides `cacheBytes`: half for each. */
+  filterCacheBytes: number;
   /** Threads that decode, at least one. */
   workers: number;
+  /** Threads practise when they start, so that nobody waits for their code to be compiled. */
+  warmUp: boolean;
   clock: Clock;
   random: Random;
   logger: Logger;
@@ -69,14 +80,23 @@ export class Querier implements TraceFinder, Service {
   readonly #options: QuerierOptions;
   readonly #workers: SearchWorkers;
   readonly #problems: ProblemLog;
+  readonly #locator: TraceLocator;
 
   constructor(options: QuerierOptions) {
     this.#options = options;
     this.#problems = new ProblemLog(options);
+    this.#locator = new TraceLocator({
+      store: options.store,
+      clock: options.clock,
+      cacheBytes: options.filterCacheBytes / 2,
+      onProblem: (tenant, problem) => this.#problems.tell(tenant, problem),
+    });
     this.#workers = createSearchWorkers({
       count: options.workers,
       cacheBytes: options.cacheBytes,
+      filterCacheBytes: options.filterCacheBytes / 2,
       seed: options.random.u32(),
+      warmUp: options.warmUp,
       onExit: options.onExit,
       read: async (tenant: string, block: string, object: string, range: ByteRange) => {
         const key = blockKey(tenant, block, object);
@@ -110,8 +130,9 @@ export class Querier implements TraceFinder, Service {
     for (let plan = 1; ; plan++) {
       signal.throwIfAborted();
       const problems: string[] = [];
-      const live = await this.#liveBlocks(tenant, problems, signal, plan > 1 ? { maxAgeMs: 0 } : {});
-      const entries = live.filter((entry) => overlaps(entry, options));
+      const snapshot = await this.#manifestSnapshot(tenant, problems, signal, plan > 1 ? { maxAgeMs: 0 } : {});
+      const isAsked = (entry: BlockEntry): boolean => overlaps(entry, options);
+      const entries = snapshot === undefined ? [] : await this.#locator.locate(snapshot, id, isAsked, signal);
       const search: TraceSearch = { tenant, id, entries, heads: head.parts, maxBytes: options.maxBytes };
       const found: TraceFound = await orAborted(this.#workers.find(search), signal);
       if (found.missing.length > 0 && plan < MAX_PLANS) continue;
@@ -195,7 +216,8 @@ export class Querier implements TraceFinder, Service {
   ): Promise<Snapshot> {
     signal.throwIfAborted();
     const problems: string[] = [];
-    const live = await this.#liveBlocks(tenant, problems, signal, plan > 1 ? { maxAgeMs: 0 } : {});
+    const { live = [] } =
+      (await this.#manifestSnapshot(tenant, problems, signal, plan > 1 ? { maxAgeMs: 0 } : {})) ?? {};
     for (const problem of problems) this.#problems.tell(tenant, problem);
     const seconds = {
       startSeconds: Number(range.startUnixNano / 1_000_000_000n),
@@ -220,20 +242,19 @@ export class Querier implements TraceFinder, Service {
   }
 
   /** None, and a problem, where the store does not say: what is in the heads can still be answered. */
-  async #liveBlocks(
+  async #manifestSnapshot(
     tenant: string,
     problems: string[],
     signal: AbortSignal,
     options: SnapshotOptions,
-  ): Promise<readonly BlockEntry[]> {
+  ): Promise<ManifestSnapshot | undefined> {
     const { clock, manifest } = this.#options;
     try {
-      const { live } = await withPatience(clock, (either) => manifest(tenant).snapshot(either, options), signal);
-      return live;
+      return await withPatience(clock, (either) => manifest(tenant).snapshot(either, options), signal);
     } catch (error) {
       if (signal.aborted || !(error instanceof VivaceError)) throw error;
       problems.push(`the list of blocks cannot be read: ${error.message}`);
-      return [];
+      return undefined;
     }
   }
 }

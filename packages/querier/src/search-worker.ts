@@ -1,20 +1,22 @@
 import { setImmediate } from 'node:timers/promises';
 import { createBlockCache } from '@vivace/block';
-import { serveWorker, VivaceError, workerArgument } from '@vivace/kernel';
+import { serveWorker, systemClock, VivaceError, workerArgument } from '@vivace/kernel';
 import { answerJob } from './answer-job.ts';
 import { createBlockReads } from './block-reads.ts';
 import { findTrace } from './find-trace.ts';
 import { packAnswer } from './packed-answer.ts';
+import { practise } from './practice/practise.ts';
 import type { JobAnswer, QueryJob } from './query-job.ts';
+import type { SearchWorkerArgument } from './search-workers.ts';
 import type { NewBlock, TraceSearch } from './trace-search.ts';
 import { warmUp } from './warm-up.ts';
 
 // A query thread: opens blocks, decodes pages, joins traces and evaluates queries. Bytes come from the thread that
 // started it.
 
-const { cacheBytes, seed } = workerArgument() as { cacheBytes: number; seed: number };
+const { cacheBytes, filterCacheBytes, seed, warmUp: practises } = workerArgument() as SearchWorkerArgument;
 const reads = createBlockReads({
-  cache: createBlockCache({ maxBytes: cacheBytes }),
+  cache: createBlockCache({ maxBytes: cacheBytes, filterBytes: filterCacheBytes }),
   seed,
   ask: (request) => call('read', request) as Promise<Uint8Array>,
 });
@@ -34,6 +36,13 @@ const call = serveWorker(
 const FIRST_LOOKUPS = 12;
 const LATER_LOOKUPS = 1;
 let isWarm = false;
+
+/** The start of the process comes first. */
+const PRACTICE_DELAY_MS = 250;
+if (practises) {
+  const { signal } = new AbortController();
+  void systemClock.sleep(PRACTICE_DELAY_MS, signal).then(() => practise(() => setImmediate(), signal));
+}
 
 function keep({ tenant, entry, sections }: NewBlock): void {
   reads.open(tenant, entry, () => undefined).keep(sections);

@@ -22,14 +22,25 @@ export interface SearchWorkerOptions {
   count: number;
   /** Over all workers. */
   cacheBytes: number;
+  filterCacheBytes: number;
   /** Of hash tables over what senders chose. */
   seed: number;
+  /** Each thread practises when it starts, which costs it about a second of CPU. */
+  warmUp: boolean;
   /** Bytes of an object of a block. */
   read: (tenant: string, block: string, object: string, range: ByteRange) => Promise<Uint8Array>;
   onExit: (error: VivaceError) => void;
 }
 
-export function createSearchWorkers({ count, cacheBytes, seed, read, onExit }: SearchWorkerOptions): SearchWorkers {
+export interface SearchWorkerArgument {
+  cacheBytes: number;
+  filterCacheBytes: number;
+  seed: number;
+  warmUp: boolean;
+}
+
+export function createSearchWorkers(options: SearchWorkerOptions): SearchWorkers {
+  const { count, cacheBytes, filterCacheBytes, seed, warmUp, read, onExit } = options;
   const handlers = new Map([
     [
       'read',
@@ -45,7 +56,12 @@ export function createSearchWorkers({ count, cacheBytes, seed, read, onExit }: S
   const workers: WorkerClient[] = Array.from({ length: count }, () =>
     startWorker({
       module: new URL('./search-worker.ts', import.meta.url),
-      argument: { cacheBytes: Math.floor(cacheBytes / count), seed },
+      argument: {
+        cacheBytes: Math.floor(cacheBytes / count),
+        filterCacheBytes: Math.floor(filterCacheBytes / count),
+        seed,
+        warmUp,
+      } satisfies SearchWorkerArgument,
       onExit,
       handlers,
     }),

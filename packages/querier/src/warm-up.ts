@@ -10,7 +10,10 @@ import { findTrace } from './find-trace.ts';
  * is reported by those who ask.
  */
 export async function warmUp(tenant: string, entry: BlockEntry, lookups: number, reads: BlockReads): Promise<void> {
-  for (const id of await someTraces(reads.open(tenant, entry, () => undefined), lookups)) {
+  for (const id of await someTraces(
+    reads.open(tenant, entry, () => undefined),
+    lookups,
+  )) {
     await findTrace({ tenant, id, entries: [entry], heads: [], maxBytes: 1 << 20 }, reads);
     await setImmediate();
   }
