@@ -42,21 +42,82 @@ export class FilterBuilder implements FilterSink {
     const blocks = Math.min(MAX_BLOCKS, Math.max(1, wanted));
     const words = new Uint32Array(blocks * 8);
     for (let i = 0; i < this.#count; i++) {
-      const low = this.#hashes[2 * i] as number;
-      const base = blockOf(this.#hashes[2 * i + 1] as number, blocks) * 8;
-      for (let w = 0; w < WORDS; w++) {
-        words[base + w] = (words[base + w] as number) | (1 << (Math.imul(low, SALTS[w] as number) >>> 27));
-      }
+      setBits(words, blocks, this.#hashes[2 * i] as number, this.#hashes[2 * i + 1] as number);
     }
-    const bytes = new Uint8Array(words.buffer);
-    const view = new DataView(words.buffer);
-    for (let block = 0; block < blocks; block++) {
-      const at = block * FILTER_BLOCK_BYTES;
-      for (let w = 0; w < WORDS; w++) view.setUint32(at + 4 * w, words[block * 8 + w] as number, true);
-      view.setUint32(at + 4 * WORDS, checksum(bytes.subarray(at, at + 4 * WORDS), block), true);
-    }
-    return bytes;
+    return sealed(words);
   }
+}
+
+/** Blocks that a filter can be folded to a divisor of. */
+const FOLDS = 12;
+
+/** Length of a filter that has room for what filters of these lengths hold together. */
+export function presizedFilterBytes(lengths: readonly number[]): number {
+  const blocks = lengths.reduce((sum, length) => sum + filterBlocks(length), 0);
+  return FILTER_BLOCK_BYTES * Math.min(MAX_BLOCKS, blocks);
+}
+
+/**
+ * A filter whose size is known before its entries: they go into it directly. Folded to a smaller one where fewer came
+ * than there was room for, because several inputs had the same.
+ */
+export function createPresizedFilter(maxBytes: number): FilterSink {
+  const wanted = maxBytes / FILTER_BLOCK_BYTES;
+  const blocks = wanted < FOLDS ? wanted : Math.floor(wanted / FOLDS) * FOLDS;
+  const words = new Uint32Array(blocks * 8);
+  let distinct = 0;
+  return {
+    add(low, high) {
+      if (setBits(words, blocks, low, high)) distinct++;
+    },
+    finish() {
+      const needed = Math.max(1, Math.ceil((distinct * BITS_PER_ENTRY) / (WORDS * 32)));
+      let factor = Math.max(1, Math.min(FOLDS, Math.floor(blocks / needed)));
+      while (blocks % factor !== 0) factor--;
+      return sealed(fold(words, blocks, factor));
+    },
+  };
+}
+
+/** Sets the bits of a hash; false where all were set. */
+function setBits(words: Uint32Array, blocks: number, low: number, high: number): boolean {
+  const base = blockOf(high, blocks) * 8;
+  let changed = 0;
+  for (let w = 0; w < WORDS; w++) {
+    const before = words[base + w] as number;
+    const after = before | (1 << (Math.imul(low, SALTS[w] as number) >>> 27));
+    changed |= before ^ after;
+    words[base + w] = after;
+  }
+  return changed !== 0;
+}
+
+/**
+ * A filter of `blocks / factor` blocks with the same entries: block floor(h * n / k) of the smaller is the union of the
+ * k blocks floor(h * n) that begin there.
+ */
+function fold(words: Uint32Array<ArrayBuffer>, blocks: number, factor: number): Uint32Array<ArrayBuffer> {
+  if (factor <= 1) return words;
+  const folded = new Uint32Array((blocks / factor) * 8);
+  for (let block = 0; block < blocks; block++) {
+    const into = Math.floor(block / factor) * 8;
+    for (let w = 0; w < WORDS; w++) {
+      folded[into + w] = (folded[into + w] as number) | (words[block * 8 + w] as number);
+    }
+  }
+  return folded;
+}
+
+/** The filter section of some blocks of bits, in their memory. */
+function sealed(words: Uint32Array<ArrayBuffer>): Uint8Array {
+  const bytes = new Uint8Array(words.buffer);
+  const view = new DataView(words.buffer);
+  for (let block = 0; block < words.length / 8; block++) {
+    const at = block * FILTER_BLOCK_BYTES;
+    for (let w = 0; w < WORDS; w++) view.setUint32(at + 4 * w, words[block * 8 + w] as number, true);
+    view.setUint32(at + 4 * WORDS, checksum(bytes.subarray(at, at + 4 * WORDS), block), true);
+  }
+  return bytes;
 }
 
 /** Where in a filter of `filterBytes` the 32 bytes lie that decide about a hash. */

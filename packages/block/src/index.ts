@@ -6,6 +6,8 @@ export { type FoundBlock, findSections } from './find-sections.ts';
 export { Hash64 } from './hash.ts';
 export { type AttributeScope, FORMAT_VERSION, SECTION_NAMES, SECTION_OBJECTS, type SectionName } from './layout.ts';
 export { type BlockObjects, layoutObjects, type SectionPlace, SINGLE_OBJECT_MAX_BYTES } from './layout-objects.ts';
+export { mergeBlocks } from './merge/merge-blocks.ts';
+export type { MergedBlock, MergeInput, MergeOptions, MergeResult, MergeSink } from './merge/merge-options.ts';
 export {
   type BlockPlace,
   type BlockReader,

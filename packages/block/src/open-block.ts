@@ -74,7 +74,7 @@ export interface BlockSections {
  */
 export interface BlockReader {
   readonly id: string;
-  /** False: the block certainly does not have it. One read of 32 bytes. */
+  /** False: the block certainly does not have it. One small read: of 32 bytes, or of a filter of a few kilobytes. */
   mayHoldTrace(traceId: Uint8Array, options?: CallOptions): Promise<boolean>;
   /** The same of a hash made by Hash64: of an attribute's value. */
   mayHold(low: number, high: number, options?: CallOptions): Promise<boolean>;
@@ -95,8 +95,14 @@ export interface BlockReader {
   /** The columns of a run of row groups, see `batchesOf`: reads the index, and columns when they are fetched. */
   readRun(run: GroupRun, options?: CallOptions): Promise<RunColumns>;
   readSummary(options?: CallOptions): Promise<ValueSummary>;
+  /** Exact bytes of the resources and scopes, by number. */
+  readOwners(options?: CallOptions): Promise<Owners>;
 }
 
+/** A filter up to this is read whole: the request costs more than the bytes, and the next probe nothing. */
+const WHOLE_FILTER_BYTES = 16 * 1024;
+/** What an entry of the cache of filters takes besides its bytes. */
+const FILTER_ENTRY_BYTES = 200;
 /** A trace larger than a row group is read in pieces of at most this. */
 const MAX_READ_BYTES = 64 * 1024 * 1024;
 export function openBlock(options: OpenBlockOptions): BlockReader {
@@ -133,14 +139,20 @@ class Reader implements BlockReader {
   async mayHold(low: number, high: number, options: CallOptions = {}): Promise<boolean> {
     const { length } = this.#place.sections.filter;
     const offset = filterProbeOffset(length, high);
-    const whole = this.#cache.get(`${this.id}/filter`) as Uint8Array | undefined;
-    if (whole !== undefined)
+    const { filters } = this.#cache;
+    let whole = filters.get(this.id) as Uint8Array | undefined;
+    if (whole === undefined && length <= WHOLE_FILTER_BYTES) {
+      whole = await this.#read('filter', 0, length, options);
+      filters.put(this.id, whole, length + FILTER_ENTRY_BYTES);
+    }
+    if (whole !== undefined) {
       return filterMayHold(whole.subarray(offset, offset + FILTER_BLOCK_BYTES), length, low, high);
-    const key = `${this.id}/filter/${offset}`;
-    let block = this.#cache.get(key) as Uint8Array | undefined;
+    }
+    const key = `${this.id}/${offset}`;
+    let block = filters.get(key) as Uint8Array | undefined;
     if (block === undefined) {
       block = await this.#read('filter', offset, FILTER_BLOCK_BYTES, options);
-      this.#cache.put(key, block, FILTER_BLOCK_BYTES + key.length);
+      filters.put(key, block, FILTER_BLOCK_BYTES + FILTER_ENTRY_BYTES);
     }
     return filterMayHold(block, length, low, high);
   }
@@ -168,7 +180,7 @@ class Reader implements BlockReader {
     const chosen = this.#chooseTrace(index, spans.get(place.group) as LoadedGroup, place.group, candidates, traceId);
     if (chosen === undefined) return undefined;
     const events = await (early ?? this.#events(index, chosen, options));
-    return this.#decode(index, chosen, spans, events, await this.#owners(index, options), true);
+    return this.#decode(index, chosen, spans, events, await this.readOwners(options), true);
   }
 
   async listsTrace(traceId: Uint8Array, options: CallOptions = {}): Promise<boolean> {
@@ -198,7 +210,8 @@ class Reader implements BlockReader {
   keep({ index: indexSection, filter, spans, events }: BlockSections): void {
     const index = decodeIndex(indexSection);
     this.#cache.put(`${this.id}/index`, index, indexBytes(index));
-    this.#cache.put(`${this.id}/filter`, filter, filter.length);
+    // A copy: a view would keep all bytes of the block for as long as its filter.
+    this.#cache.filters.put(this.id, filter.slice(), filter.length + FILTER_ENTRY_BYTES);
     for (const [table, bytes] of [
       ['spans', spans],
       ['events', events],
@@ -215,7 +228,7 @@ class Reader implements BlockReader {
     const ranges = [{ group, from: 0, to: rows }];
     const spans = await this.#groups(index, 'spans', [group], options);
     const events = await this.#events(index, ranges, options);
-    return this.#decode(index, ranges, spans, events, await this.#owners(index, options), false);
+    return this.#decode(index, ranges, spans, events, await this.readOwners(options), false);
   }
 
   async readTraceList(group: number, options: CallOptions = {}): Promise<TraceList> {
@@ -246,7 +259,7 @@ class Reader implements BlockReader {
       cache: this.#cache,
       store: this.#store,
       readTraceList: (group: number, call: CallOptions) => this.readTraceList(group, call),
-      readOwners: (call: CallOptions) => this.#owners(index, call),
+      readOwners: (call: CallOptions) => this.readOwners(call),
     };
     return new RunColumns(source, run);
   }
@@ -365,7 +378,8 @@ class Reader implements BlockReader {
     return readRows(index, parts, owners, this.#seed);
   }
 
-  async #owners(index: BlockIndex, options: CallOptions): Promise<Owners> {
+  async readOwners(options: CallOptions = {}): Promise<Owners> {
+    const index = await this.index(options);
     const { resources, scopes, resourceTable } = index;
     if (resources !== undefined && scopes !== undefined) return { resources, scopes };
     const key = `${this.id}/owners`;

@@ -1,3 +1,4 @@
+import type { ColumnSetView } from '@vivace/columns';
 import type { BlockShape } from './block-shape.ts';
 
 // Hot path: every span looks its parent up in its own trace. Benchmark: `encode-block.bench.ts`.
@@ -13,11 +14,19 @@ export interface ParentLinks {
   remoteCount: number;
 }
 
+/** What rows of a column set are linked by. */
+interface LinkedRows {
+  set: Pick<ColumnSetView, 'spanId' | 'parentId'>;
+}
+
 /**
  * Finds the row of each span's parent: the first span of the trace with that id. `seed` makes the hash table
  * one that a sender cannot fill with collisions; it does not change the result.
  */
-export function linkParents({ set, order, traceCount, traceFirst }: BlockShape, seed: number): ParentLinks {
+export function linkParents(
+  { set, order, traceCount, traceFirst }: Pick<BlockShape, 'order' | 'traceCount' | 'traceFirst'> & LinkedRows,
+  seed: number,
+): ParentLinks {
   const rows = order.length;
   const { spanId, parentId } = set;
   const delta = new Int32Array(rows).fill(NO_PARENT);

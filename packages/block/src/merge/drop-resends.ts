@@ -1,0 +1,93 @@
+import { compareResends, encodeSpans } from '@vivace/columns';
+import { gatherSet, type InputAttributes } from './gather-set.ts';
+import { compareRows, type RowOrder } from './order-rows.ts';
+import type { RowKeys } from './row-keys.ts';
+import type { Segment } from './segment.ts';
+
+/** Spans that are encoded at once to be compared. */
+const MAX_COMPARED = 16_384;
+
+/**
+ * Leaves one of the spans that have the same identity: which, says the rule of resends. Changes the order given, and
+ * returns it without the others.
+ */
+export function dropResends(
+  segment: Segment,
+  keys: RowKeys,
+  { order, traceFirst }: RowOrder,
+  attributes: InputAttributes,
+  seed: number,
+): RowOrder {
+  const groups = findResends(keys, order, traceFirst);
+  if (groups.length === 0) return { order, traceFirst };
+  const lost = new Uint8Array(order.length);
+  for (let first = 0; first < groups.length; ) {
+    let end = first;
+    let rows = 0;
+    while (end < groups.length && rows < MAX_COMPARED) rows += groupRows(groups[end++] as ResendGroup);
+    settle(segment, keys, order, groups.slice(first, end), attributes, seed, lost);
+    first = end;
+  }
+  const firsts = new Int32Array(traceFirst.length);
+  let kept = 0;
+  for (let trace = 0; trace + 1 < traceFirst.length; trace++) {
+    firsts[trace] = kept;
+    for (let row = traceFirst[trace] as number; row < (traceFirst[trace + 1] as number); row++) {
+      if (lost[row] === 0) order[kept++] = order[row] as number;
+    }
+  }
+  firsts[traceFirst.length - 1] = kept;
+  return { order: order.subarray(0, kept), traceFirst: firsts };
+}
+
+/** Rows `first … end - 1` are one span. */
+interface ResendGroup {
+  first: number;
+  end: number;
+}
+
+function groupRows({ first, end }: ResendGroup): number {
+  return end - first;
+}
+
+function findResends(keys: RowKeys, order: Int32Array, traceFirst: Int32Array): ResendGroup[] {
+  const groups: ResendGroup[] = [];
+  for (let trace = 0; trace + 1 < traceFirst.length; trace++) {
+    const to = traceFirst[trace + 1] as number;
+    for (let row = (traceFirst[trace] as number) + 1; row < to; row++) {
+      if (compareRows(keys, order[row - 1] as number, order[row] as number) !== 0) continue;
+      const last = groups.at(-1);
+      if (last?.end === row) last.end++;
+      else groups.push({ first: row - 1, end: row + 1 });
+    }
+  }
+  return groups;
+}
+
+/** Marks those that lose. */
+function settle(
+  segment: Segment,
+  keys: RowKeys,
+  order: Int32Array,
+  groups: readonly ResendGroup[],
+  attributes: InputAttributes,
+  seed: number,
+  lost: Uint8Array,
+): void {
+  const compared = Int32Array.from(groups.flatMap(({ first, end }) => Array.from(order.subarray(first, end))));
+  const rows = compared.length;
+  // Their trace does not matter: all of a group are of one.
+  const some = { order: compared, from: 0, to: rows, traceIds: new Uint8Array(16), trace: new Int32Array(rows) };
+  const set = gatherSet({ segment, keys, ...some }, attributes, seed);
+  const spans = encodeSpans(
+    set,
+    Int32Array.from({ length: rows }, (_, row) => row),
+  );
+  let base = 0;
+  for (const { first, end } of groups) {
+    let best = 0;
+    for (let i = 1; i < end - first; i++) if (compareResends(spans, base + i, spans, base + best) > 0) best = i;
+    for (let i = 0; i < end - first; i++) if (i !== best) lost[first + i] = 1;
+    base += end - first;
+  }
+}

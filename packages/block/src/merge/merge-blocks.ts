@@ -1,0 +1,247 @@
+import { assert, VivaceError } from '@vivace/kernel';
+import { BlockEncoder } from '../block-encoder.ts';
+import { shapeBlock } from '../block-shape.ts';
+import { createPresizedFilter, presizedFilterBytes } from '../filter.ts';
+import {
+  DEFAULT_PAGE_ROWS,
+  DEFAULT_ROW_GROUP_ROWS,
+  MAX_ATTRIBUTE_CHUNKS,
+  MAX_BLOCK_ROWS,
+  SECTION_NAMES,
+  type SectionName,
+} from '../layout.ts';
+import { linkParents, type ParentLinks } from '../parent-links.ts';
+import { dropResends } from './drop-resends.ts';
+import { gatherSet } from './gather-set.ts';
+import { InputBlock } from './input-block.ts';
+import type { MergedBlock, MergeOptions, MergeResult } from './merge-options.ts';
+import { orderRows } from './order-rows.ts';
+import { type MergedColumns, planColumns, storedAttributes } from './plan-columns.ts';
+import { promoteAttributes } from './promote.ts';
+import { readKeys } from './row-keys.ts';
+import { loadSegment, type Segment } from './segment.ts';
+import { type MergedTrace, TraceStream } from './trace-stream.ts';
+
+const ATTRIBUTE_TAG = 0x4a;
+const EVENT_ATTRIBUTE_TAG = 0x1a;
+const LINK_ATTRIBUTE_TAG = 0x22;
+
+/**
+ * Merges blocks into one or several of format version 1 (FORMAT.md): traces that are split over the inputs are joined,
+ * and of spans with one identity one stays (`resend.ts`). What the blocks answer is what the inputs answer together.
+ *
+ * Takes memory for the filter and for a row group of the output, not for blocks; a trace larger than a row group takes
+ * some 50 bytes a span more. Rejects with a `data` error that names the block and its section for bytes that are not what
+ * was written, and with the errors of reads and of the sink; what the sink was given by then is no block.
+ */
+export async function mergeBlocks(options: MergeOptions): Promise<MergeResult> {
+  const { inputs, outputs = 1, seed = 0, signal } = options;
+  assert(inputs.length > 0 && outputs > 0, 'a merge has inputs and outputs');
+  const opened: InputBlock[] = [];
+  for (const input of inputs) opened.push(await InputBlock.open(input, seed, signal));
+  const result: MergeResult = {
+    blocks: [],
+    inputRows: opened.reduce((sum, { index }) => sum + index.rows, 0),
+    resends: 0,
+    droppedRows: 0,
+  };
+  for (let output = 0; output < outputs; output++) await new OutputMerge(options, opened, output, result).run();
+  return result;
+}
+
+/** One pass: the traces of one output. */
+class OutputMerge {
+  readonly #options: MergeOptions;
+  readonly #inputs: readonly InputBlock[];
+  readonly #output: number;
+  readonly #result: MergeResult;
+  readonly #rowGroupRows: number;
+  readonly #maxRows: number;
+  readonly #seed: number;
+  readonly #spans: MergedColumns;
+  readonly #events: MergedColumns;
+  /** Row groups that a block may have with the columns of the plan. */
+  readonly #maxGroups: number;
+  #writer: BlockWriter | undefined;
+
+  constructor(options: MergeOptions, inputs: readonly InputBlock[], output: number, result: MergeResult) {
+    const { rowGroupRows = DEFAULT_ROW_GROUP_ROWS, maxRows = MAX_BLOCK_ROWS, seed = 0 } = options;
+    this.#options = options;
+    this.#inputs = inputs;
+    this.#output = output;
+    this.#result = result;
+    this.#rowGroupRows = rowGroupRows;
+    this.#maxRows = Math.min(maxRows, MAX_BLOCK_ROWS);
+    this.#seed = seed;
+    // Groups end before a trace that does not fit, so there are some more than rows need.
+    const rowGroups = Math.ceil((1.1 * Math.min(result.inputRows, this.#maxRows)) / rowGroupRows) + 1;
+    this.#spans = planColumns(inputs, 'spans', rowGroups);
+    this.#events = planColumns(inputs, 'events', rowGroups);
+    const columns = Math.max(1, this.#spans.plan.columns.length, this.#events.plan.columns.length);
+    this.#maxGroups = Math.floor(MAX_ATTRIBUTE_CHUNKS / columns);
+  }
+
+  async run(): Promise<void> {
+    const traces = await TraceStream.open(this.#inputs);
+    for (;;) {
+      this.#options.signal?.throwIfAborted();
+      const next = await this.#nextTraces(traces);
+      if (next.length === 0) break;
+      await this.#merge(await loadSegment(this.#inputs, next));
+    }
+    await this.#finishBlock();
+    for (const input of this.#inputs) input.release(Number.POSITIVE_INFINITY);
+  }
+
+  /** Traces of a row group, or one that is larger. */
+  async #nextTraces(stream: TraceStream): Promise<MergedTrace[]> {
+    const { route } = this.#options;
+    const traces: MergedTrace[] = [];
+    let rows = 0;
+    for (;;) {
+      const trace = await stream.peek();
+      if (trace === undefined) return traces;
+      const output = route === undefined ? 0 : route(trace.id, 0);
+      if (output !== this.#output) {
+        if (output < 0 && this.#output === 0) this.#result.droppedRows += trace.spans;
+        stream.take();
+        continue;
+      }
+      if (rows > 0 && rows + trace.spans > this.#rowGroupRows) return traces;
+      stream.take();
+      traces.push(trace);
+      rows += trace.spans;
+    }
+  }
+
+  async #merge(segment: Segment): Promise<void> {
+    const seed = this.#seed;
+    const keys = readKeys(segment, seed);
+    const attributes = storedAttributes(this.#spans, this.#events);
+    const { order, traceFirst } = dropResends(segment, keys, orderRows(segment, keys), attributes, seed);
+    this.#result.resends += segment.rows - order.length;
+    const { traces } = segment;
+    const parents = linkParents({ set: keys, order, traceCount: traces.length, traceFirst }, seed);
+    const traceIds = new Uint8Array(16 * traces.length);
+    for (const [trace, { id }] of traces.entries()) traceIds.set(id, 16 * trace);
+    const groups = Math.ceil(order.length / this.#rowGroupRows);
+    const writer = await this.#blockFor(order.length, groups);
+    for (let from = 0; from < order.length; from += this.#rowGroupRows) {
+      const to = Math.min(order.length, from + this.#rowGroupRows);
+      const trace = tracesOf(traceFirst, from, to);
+      const set = gatherSet({ segment, keys, order, from, to, traceIds, trace }, attributes, seed);
+      const { events } = set;
+      Object.assign(
+        set,
+        promoteAttributes(set, this.#spans.promoted, () => ATTRIBUTE_TAG, to - from, seed),
+      );
+      const tagOf = (row: number): number => (events.kind[row] === 1 ? LINK_ATTRIBUTE_TAG : EVENT_ATTRIBUTE_TAG);
+      Object.assign(events, promoteAttributes(events, this.#events.promoted, tagOf, events.count, seed));
+      const rows = Int32Array.from({ length: to - from }, (_, row) => row);
+      const shape = shapeBlock(set, rows, to - from);
+      writer.encoder.add(shape, linksOf(parents, from, to), from > 0);
+      await writer.drain();
+    }
+    for (const [number, input] of this.#inputs.entries()) {
+      const last = segment.windows.findLast((window) => window.number === number);
+      if (last !== undefined) input.release(last.group);
+    }
+  }
+
+  /** The block that so many more rows go to. */
+  async #blockFor(rows: number, groups: number): Promise<BlockWriter> {
+    if (rows > MAX_BLOCK_ROWS) {
+      throw new VivaceError('limited', 'merge-trace', `a trace of ${rows} spans is larger than a block can be`);
+    }
+    const open = this.#writer;
+    if (open !== undefined && (open.encoder.rows + rows > this.#maxRows || open.groups + groups > this.#maxGroups)) {
+      await this.#finishBlock();
+    }
+    this.#writer ??= new BlockWriter(this.#options, this.#inputs, {
+      block: this.#result.blocks.length,
+      output: this.#output,
+      spans: this.#spans,
+      events: this.#events,
+    });
+    this.#writer.groups += groups;
+    return this.#writer;
+  }
+
+  async #finishBlock(): Promise<void> {
+    if (this.#writer === undefined) return;
+    this.#result.blocks.push(await this.#writer.finish());
+    this.#writer = undefined;
+  }
+}
+
+/** A block being written. */
+class BlockWriter {
+  /** Row groups so far. */
+  groups = 0;
+  readonly encoder: BlockEncoder;
+  readonly #options: MergeOptions;
+  readonly #block: number;
+  readonly #output: number;
+  readonly #lengths: Record<SectionName, number>;
+  #waiting: { section: SectionName; bytes: Uint8Array }[] = [];
+
+  constructor(
+    options: MergeOptions,
+    inputs: readonly InputBlock[],
+    of: { block: number; output: number; spans: MergedColumns; events: MergedColumns },
+  ) {
+    this.#options = options;
+    this.#block = of.block;
+    this.#output = of.output;
+    this.#lengths = Object.fromEntries(SECTION_NAMES.map((name) => [name, 0])) as Record<SectionName, number>;
+    this.encoder = new BlockEncoder({
+      spans: of.spans.plan,
+      events: of.events.plan,
+      keepEmpty: true,
+      pageRows: options.pageRows ?? DEFAULT_PAGE_ROWS,
+      seed: options.seed ?? 0,
+      filter: createPresizedFilter(presizedFilterBytes(inputs.map(({ filterBytes }) => filterBytes))),
+      emit: (section, bytes) => this.#waiting.push({ section, bytes }),
+    });
+  }
+
+  /** Hands what was encoded to the sink. */
+  async drain(): Promise<void> {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const { section, bytes } of waiting) {
+      this.#lengths[section] += bytes.length;
+      await this.#options.sink(this.#block, section, bytes);
+    }
+  }
+
+  async finish(): Promise<MergedBlock> {
+    const content = this.encoder.finish();
+    await this.drain();
+    return { ...content, block: this.#block, output: this.#output, lengths: this.#lengths };
+  }
+}
+
+/** The trace of rows `from … to - 1`. */
+function tracesOf(traceFirst: Int32Array, from: number, to: number): Int32Array {
+  const traces = new Int32Array(to - from);
+  let trace = 0;
+  while ((traceFirst[trace + 1] as number) <= from) trace++;
+  for (let row = from; row < to; row++) {
+    while ((traceFirst[trace + 1] as number) <= row) trace++;
+    traces[row - from] = trace;
+  }
+  return traces;
+}
+
+/** Links of rows `from … to - 1`, with themselves as rows of the column set. */
+function linksOf({ delta, remote }: ParentLinks, from: number, to: number): ParentLinks {
+  const rows = new Int32Array(to - from).fill(-1);
+  let remoteCount = 0;
+  for (let row = from; row < to; row++) {
+    if ((remote[row] as number) < 0) continue;
+    rows[row - from] = row - from;
+    remoteCount++;
+  }
+  return { delta: delta.subarray(from, to), remote: rows, remoteCount };
+}

@@ -1,0 +1,146 @@
+import type { TableGroup } from '../block-index.ts';
+import { planEvents } from '../plan-trace.ts';
+import { type Piece, type Runs, TableGather } from './gather.ts';
+import type { InputBlock, LoadedGroup } from './input-block.ts';
+import { damaged, type Segment, type Window } from './segment.ts';
+
+// Rows that lie side by side in an input and in the output are moved as a run.
+
+/** Where the spans and events of some rows of the output come from. */
+export interface RunPlan {
+  spans: Piece[];
+  events: Piece[];
+  eventRows: number;
+  /** Event row → row of its span, ascending. */
+  eventSpan: Int32Array;
+}
+
+/** Runs being collected. */
+class RunList {
+  count = 0;
+  #source = new Int32Array(64);
+  #target = new Int32Array(64);
+  #length = new Int32Array(64);
+
+  add(source: number, target: number, length: number): void {
+    if (this.count === this.#source.length) this.#grow();
+    this.#source[this.count] = source;
+    this.#target[this.count] = target;
+    this.#length[this.count++] = length;
+  }
+
+  runs(): Runs {
+    return { count: this.count, source: this.#source, target: this.#target, length: this.#length };
+  }
+
+  #grow(): void {
+    const grow = (array: Int32Array): Int32Array<ArrayBuffer> => {
+      const grown = new Int32Array(2 * array.length);
+      grown.set(array);
+      return grown;
+    };
+    this.#source = grow(this.#source);
+    this.#target = grow(this.#target);
+    this.#length = grow(this.#length);
+  }
+}
+
+/** Plans rows `from … to - 1` of an order of a segment's positions. */
+export function planRuns({ windows }: Segment, order: Int32Array, from: number, to: number, seed: number): RunPlan {
+  const spans = windows.map(() => new RunList());
+  const events = windows.map((window) => new WindowEvents(window, seed));
+  const eventSpan: number[] = [];
+  let number = 0;
+  for (let at = from; at < to; ) {
+    const position = order[at] as number;
+    number = windowOf(windows, position, number);
+    const window = windows[number] as Window;
+    const last = window.base + window.to - window.from;
+    let length = 1;
+    while (at + length < to && position + length < last && order[at + length] === position + length) length++;
+    const source = position - window.base;
+    (spans[number] as RunList).add(source, at - from, length);
+    (events[number] as WindowEvents).take(source, length, at - from - source, eventSpan);
+    at += length;
+  }
+  return {
+    spans: windows.map(({ input, spans: group, from: first, to: end }, i): Piece => {
+      return { input, group, from: first, to: end, runs: (spans[i] as RunList).runs() };
+    }),
+    events: events.flatMap((list) => list.piece() ?? []),
+    eventRows: eventSpan.length,
+    eventSpan: Int32Array.from(eventSpan),
+  };
+}
+
+/** The window that a position lies in; neighbouring positions are likely to lie in the same. */
+function windowOf(windows: readonly Window[], position: number, guess: number): number {
+  const { base, from, to } = windows[guess] as Window;
+  if (position >= base && position < base + to - from) return guess;
+  let low = 0;
+  let high = windows.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((windows[middle] as Window).base <= position) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
+}
+
+/** The events of a window's spans. */
+class WindowEvents {
+  readonly #input: InputBlock;
+  readonly #group: LoadedGroup | undefined;
+  readonly #from: number = 0;
+  readonly #to: number = 0;
+  /** Event row of the window → row of its span in the window, ascending. */
+  readonly #spans: Int32Array = new Int32Array(0);
+  readonly #runs = new RunList();
+
+  constructor(window: Window, seed: number) {
+    const { input, group, from, to, events } = window;
+    this.#input = input;
+    this.#group = events;
+    if (events === undefined) return;
+    const range = planEvents(input.index, { group, from, to });
+    if (range.to <= range.from) return;
+    this.#from = range.from;
+    this.#to = range.to;
+    const rows = range.to - range.from;
+    const runs = { count: 1, source: Int32Array.of(0), target: Int32Array.of(0), length: Int32Array.of(rows) };
+    const all = [{ input, group: events, from: range.from, to: range.to, runs }];
+    this.#spans = new TableGather('events', all, rows, seed).integers('span_row', { required: true });
+    const first = (input.index.spans.groups[group] as TableGroup).firstRow + from;
+    let before = -0x80000000;
+    for (let row = 0; row < rows; row++) {
+      const span = (this.#spans[row] as number) - first;
+      if (span < before) throw damaged(window, 'events', 'events are not in the order of their spans');
+      this.#spans[row] = span;
+      before = span;
+    }
+  }
+
+  /** Takes the events of spans `source … source + length - 1`, whose rows in the output are `shift` larger. */
+  take(source: number, length: number, shift: number, into: number[]): void {
+    const spans = this.#spans;
+    if (spans.length === 0) return;
+    let low = 0;
+    let high = spans.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((spans[middle] as number) < source) low = middle + 1;
+      else high = middle;
+    }
+    let end = low;
+    const first = into.length;
+    for (; end < spans.length && (spans[end] as number) < source + length; end++) {
+      into.push((spans[end] as number) + shift);
+    }
+    if (end > low) this.#runs.add(low, first, end - low);
+  }
+
+  piece(): Piece | undefined {
+    if (this.#group === undefined || this.#runs.count === 0) return undefined;
+    return { input: this.#input, group: this.#group, from: this.#from, to: this.#to, runs: this.#runs.runs() };
+  }
+}
