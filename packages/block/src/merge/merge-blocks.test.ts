@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { createBlockCache } from '../cache.ts';
 import { encodeBlock } from '../encode-block.ts';
 import { openBlock } from '../open-block.ts';
+import { distinctOrder, mergeStored } from '../testing/merge-stored.ts';
 import {
   allRows,
   arbitrarySpan,
@@ -15,7 +16,6 @@ import {
   storeBlock,
   type TestSpan,
 } from '../testing.ts';
-import { distinctOrder, mergeStored } from '../testing/merge-stored.ts';
 import type { MergeOptions } from './merge-options.ts';
 
 /** Blocks of some spans, by the number of the block of each. */
@@ -47,33 +47,38 @@ const someSpans = fc.array(fc.tuple(arbitrarySpan, fc.nat(3)), { minLength: 1, m
 describe('merging blocks', () => {
   test('gives every span once, as it was, whichever blocks had it', { timeout: 120_000 }, async () => {
     await fc.assert(
-      fc.asyncProperty(someSpans, shape, fc.integer({ min: 1, max: 40 }), async (placed, options: Partial<MergeOptions>, rows) => {
-        const spans = placed.map(([span]) => span);
-        const stores = storesOf(
-          spans,
-          placed.map(([, block]) => block),
-          rows,
-        );
-        fc.pre(stores.length > 0);
-        const set = buildSet(spans);
-        const order = distinctOrder(set);
-        const expected = plainSpans(set, order);
-        const { merged, result } = await mergeStored(stores, options);
-        expect(merged).toHaveLength(1);
-        const traceIds = new Set(expected.map(({ traceId }) => traceId));
-        const [block] = merged;
-        if (block === undefined) throw new Error('there is no block');
-        expect(await spansOf(block.store, traceIds)).toEqual(expected);
-        const whole = encodeBlock(set, order, options);
-        const { rows: count, traces, minStart, maxEnd } = block.content;
-        expect({ count, traces, minStart, maxEnd }).toEqual({
-          count: order.length,
-          traces: whole.traces,
-          minStart: whole.minStart,
-          maxEnd: whole.maxEnd,
-        });
-        expect(result.resends).toBe(result.inputRows - order.length);
-      }),
+      fc.asyncProperty(
+        someSpans,
+        shape,
+        fc.integer({ min: 1, max: 40 }),
+        async (placed, options: Partial<MergeOptions>, rows) => {
+          const spans = placed.map(([span]) => span);
+          const stores = storesOf(
+            spans,
+            placed.map(([, block]) => block),
+            rows,
+          );
+          fc.pre(stores.length > 0);
+          const set = buildSet(spans);
+          const order = distinctOrder(set);
+          const expected = plainSpans(set, order);
+          const { merged, result } = await mergeStored(stores, options);
+          expect(merged).toHaveLength(1);
+          const traceIds = new Set(expected.map(({ traceId }) => traceId));
+          const [block] = merged;
+          if (block === undefined) throw new Error('there is no block');
+          expect(await spansOf(block.store, traceIds)).toEqual(expected);
+          const whole = encodeBlock(set, order, options);
+          const { rows: count, traces, minStart, maxEnd } = block.content;
+          expect({ count, traces, minStart, maxEnd }).toEqual({
+            count: order.length,
+            traces: whole.traces,
+            minStart: whole.minStart,
+            maxEnd: whole.maxEnd,
+          });
+          expect(result.resends).toBe(result.inputRows - order.length);
+        },
+      ),
       { numRuns: 200 },
     );
   });
