@@ -5,4 +5,4 @@ export { type ConfigFlag, configFlags } from './flags.ts';
 export { type ConfigSources, loadConfig } from './load.ts';
 export { nearest } from './nearest.ts';
 export { redactUrl, renderConfig } from './render.ts';
-export { type Config, singleObjectMaxBytes } from './schema.ts';
+export { type Config, logBackend, singleObjectMaxBytes } from './schema.ts';

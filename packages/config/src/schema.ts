@@ -122,7 +122,8 @@ const storage = section({
     }),
     wal: section({
       path: text('./data/wal', {
-        about: 'Directory of the write-ahead log. It must survive until its spans are cut into blocks.',
+        about:
+          'Directory of the write-ahead log where that is on the disk. It must survive until its spans are cut into blocks.',
         why: '`--data-dir DIR` sets it to `DIR/wal`.',
         type: 'a path',
         accept: /\S/,
@@ -176,35 +177,55 @@ const ingester = section({
     min: 1024 ** 2,
     max: 64 * 1024 ** 3,
   }),
+  instance_name: text('', {
+    about:
+      'The name by which a process knows the log that it left in a bucket: what a process of the same name left is taken over at the start, what others left only after a minute. No two that run at once may share it.',
+    why: 'Not set: the host name, which stays the same over the restarts of a container or a pod of a StatefulSet.',
+    type: 'a name of at most 200 characters',
+    accept: /^[\w.:@-]{1,200}$/,
+  }),
   wal: section({
+    backend: choice(['auto', 'disk', 'bucket'], 'auto', {
+      about: 'Where the log is that acknowledgements rest on: a directory of this machine, or the object store.',
+      why: '`auto` is `bucket` where `storage.trace.backend` is `s3`, so that nothing on a machine has to survive, and `disk` where it is `local`. `disk` before a bucket acknowledges sooner and costs no requests, and that disk must then survive.',
+    }),
+    put_delay: duration('250ms', {
+      about:
+        'In a bucket: spans that arrive while segments of the log are on their way wait at most so long for others to go with them. What finds nothing on its way goes at once.',
+      why: 'Fewer and larger puts where they take longer than this; where they are faster it does not matter.',
+      minMs: 0,
+      maxMs: 10_000,
+    }),
     sync_interval: duration('5ms', {
       about:
-        'Syncs of the log begin at least this far apart while spans arrive faster than they are synced; every answer waits for its sync.',
+        'On a disk: syncs of the log begin at least this far apart while spans arrive faster than they are synced; every answer waits for its sync.',
       why: 'With 20 ms four clients that wait for their answers sent half as much; with 0 a fast disk was synced 670 times a second for nothing.',
       minMs: 0,
       maxMs: 10_000,
     }),
     sync_bytes: size('4MiB', {
-      about: 'Appended bytes that are synced without waiting longer.',
+      about: 'On a disk: appended bytes that are synced without waiting longer.',
       why: 'More does not make a sync cheaper.',
       min: 1,
       max: 1024 ** 3,
     }),
     segment_max_bytes: size('8MiB', {
-      about: 'Size at which a segment file of the log ends and the next begins.',
+      about:
+        'Size at which a segment of the log ends and the next begins; in a bucket at most 64MiB, before compression.',
       why: 'Whole segments are removed once every tenant in them is in blocks: larger ones keep the disk longer, smaller ones are more files.',
       min: 1024,
       max: 1024 ** 3,
     }),
     max_bytes: size('4GiB', {
-      about: 'Disk of the log; above it writes are refused with a retry until blocks are cut.',
+      about:
+        'Size of the log, on the disk or in the bucket; above it writes are refused with a retry until blocks are cut.',
       why: 'Cutting begins at half of it, and minutes of full load fit while the store is down.',
       min: 1024,
       max: 1024 ** 4,
     }),
     max_undurable_bytes: size('64MiB', {
-      about: 'Bytes that wait for a sync; above it writes are refused with a retry.',
-      why: 'A disk that stalls must not fill the memory.',
+      about: 'Bytes that wait for a sync or a put; above it writes are refused with a retry.',
+      why: 'A disk or a bucket that stalls must not fill the memory.',
       min: 1024,
       max: 4 * 1024 ** 3,
     }),
@@ -217,11 +238,20 @@ const querier = section({
     why: 'Indexes and filters of some thousand blocks, and the columns that dashboards ask for of a few million spans.',
     max: 1024 ** 4,
   }),
+  filter_cache_bytes: size('64MiB', {
+    about: 'Memory for filters of blocks and for the trace index, which say which blocks may have a trace or a value.',
+    why: 'The index of some ten million traces, and filters of as many spans; scans do not push them out.',
+    max: 1024 ** 4,
+  }),
   workers: integer(1, {
     about: 'Threads that open blocks and decode their pages.',
     why: 'One answers several hundred lookups a second; each more costs some 30 MB and its share of the cache.',
     min: 1,
     max: 64,
+  }),
+  warm_up: flag(true, {
+    about: 'Whether each thread answers a few hundred queries over invented spans when it starts.',
+    why: 'About a second of CPU, after which the first real query of its kind takes a tenth of the time.',
   }),
 });
 
@@ -388,4 +418,11 @@ export function singleObjectMaxBytes({ storage }: Config): number {
   const { backend, block } = storage.trace;
   if (block.single_object_max_bytes !== 'auto') return block.single_object_max_bytes;
   return backend === 'local' ? 0 : BUCKET_SINGLE_OBJECT_MAX_BYTES;
+}
+
+/** `ingester.wal.backend`, for the store that is set. */
+export function logBackend({ ingester, storage }: Config): 'disk' | 'bucket' {
+  const { backend } = ingester.wal;
+  if (backend !== 'auto') return backend;
+  return storage.trace.backend === 'local' ? 'disk' : 'bucket';
 }

@@ -1,6 +1,13 @@
 import { createApi } from '@vivace/api';
 import type { BlockSections } from '@vivace/block';
-import { type Config, formatEndpoint, parseEndpoint, renderConfig, singleObjectMaxBytes } from '@vivace/config';
+import {
+  type Config,
+  formatEndpoint,
+  logBackend,
+  parseEndpoint,
+  renderConfig,
+  singleObjectMaxBytes,
+} from '@vivace/config';
 import { createDistributor, createDistributorMetrics } from '@vivace/distributor';
 import { type CutBlock, createWorkerBlockCutter, createWorkerHeadBuilder, Ingester } from '@vivace/ingester';
 import {
@@ -10,18 +17,17 @@ import {
   type Service,
   stopAll,
   systemClock,
-  systemFiles,
   systemRandom,
   type VivaceError,
 } from '@vivace/kernel';
 import type { BlockEntry } from '@vivace/manifest';
-import { isLockFile, lockDirectory } from '@vivace/object-store';
+import { lockDirectory } from '@vivace/object-store';
 import { Querier } from '@vivace/querier';
 import { createQueryMetrics, MeteredEngine, QueryFrontend } from '@vivace/query-frontend';
 import { createByteBudget, createGrpcReceiver, createHttpReceiver, createReceiverMetrics } from '@vivace/receivers';
 import { createMetrics, type Logger, type Metrics } from '@vivace/telemetry';
-import { openDiskLog } from '@vivace/wal';
 import { createManifests } from './manifests.ts';
+import { openLog } from './open-log.ts';
 import type { Running } from './running.ts';
 import { openStorage } from './storage.ts';
 import { readTlsFiles, type TlsPaths } from './tls.ts';
@@ -57,17 +63,7 @@ export async function compose(
       onAlarm: (tenant, alarm) =>
         logger.fatal({ err: alarm, tenant }, 'the manifest went back in time: no more commits'),
     });
-    const log = await openDiskLog({
-      files: systemFiles,
-      clock,
-      random,
-      directory: config.storage.trace.wal.path,
-      limits: logLimits(config),
-      onEvent: (event) => {
-        if (event.kind === 'unknown-file' && isLockFile(event.file)) return;
-        logger.warn(event, `log: ${event.kind}`);
-      },
-    });
+    const log = await openLog(config, { store, clock, random, logger, signal });
     onStop(() => log.stop());
     const onWorkerExit = (error: VivaceError) => {
       // Everything acknowledged is in the log: a new start is the one sound way on.
@@ -182,22 +178,14 @@ export async function compose(
 /** One process a log and, where the store is a directory, one a store. */
 async function lockDirectories(config: Config, onStop: (stop: () => Promise<void>) => void): Promise<void> {
   const { backend, local, wal } = config.storage.trace;
-  const directories = backend === 'local' ? [wal.path, local.path] : [wal.path];
+  const directories = [
+    ...(logBackend(config) === 'disk' ? [wal.path] : []),
+    ...(backend === 'local' ? [local.path] : []),
+  ];
   for (const directory of new Set(directories)) {
     const lock = await lockDirectory(directory);
     onStop(() => lock.release());
   }
-}
-
-function logLimits(config: Config) {
-  const { wal } = config.ingester;
-  return {
-    segmentMaxBytes: wal.segment_max_bytes,
-    groupMaxBytes: wal.sync_bytes,
-    groupDelayMs: wal.sync_interval,
-    maxUndurableBytes: wal.max_undurable_bytes,
-    maxBytes: wal.max_bytes,
-  };
 }
 
 function headOptions(config: Config, seed: number) {
@@ -259,7 +247,11 @@ function receiverTls(paths: TlsPaths) {
   return { tls: { cert: certificate, key, ...(clientCa !== undefined && { clientCa }) } };
 }
 
-function registerIngesterMetrics(metrics: Metrics, ingester: Ingester, log: { bytes: number }): void {
+function registerIngesterMetrics(
+  metrics: Metrics,
+  ingester: Ingester,
+  log: { bytes: number; undurableBytes: number },
+): void {
   metrics.gauge({
     name: 'vivace_ingester_head_bytes',
     help: 'Memory of spans that are not in blocks yet.',
@@ -269,6 +261,11 @@ function registerIngesterMetrics(metrics: Metrics, ingester: Ingester, log: { by
     name: 'vivace_log_bytes',
     help: 'Bytes of the write-ahead log.',
     collect: () => log.bytes,
+  });
+  metrics.gauge({
+    name: 'vivace_log_undurable_bytes',
+    help: 'Bytes of spans whose answers wait until they are in the write-ahead log.',
+    collect: () => log.undurableBytes,
   });
 }
 

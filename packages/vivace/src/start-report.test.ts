@@ -46,15 +46,25 @@ test('other ports reach the demo command, wildcards become addresses that can be
   expect(text).toContain('! Listening on 0.0.0.0, ::, ::1: whoever reaches it can read and write');
 });
 
-test('with a bucket the report says that the disk of the log must survive', () => {
-  const text = report({
-    VIVACE_STORAGE_TRACE_BACKEND: 's3',
-    VIVACE_STORAGE_TRACE_S3_BUCKET: 'traces',
-    VIVACE_STORAGE_TRACE_S3_PREFIX: 'eu',
-    VIVACE_STORAGE_TRACE_S3_ENDPOINT: 'http://key:secret@minio:9000',
-    VIVACE_STORAGE_TRACE_WAL_PATH: '/d/wal',
-  });
+const BUCKET = {
+  VIVACE_STORAGE_TRACE_BACKEND: 's3',
+  VIVACE_STORAGE_TRACE_S3_BUCKET: 'traces',
+  VIVACE_STORAGE_TRACE_S3_PREFIX: 'eu',
+  VIVACE_STORAGE_TRACE_S3_ENDPOINT: 'http://key:secret@minio:9000',
+  VIVACE_STORAGE_TRACE_WAL_PATH: '/d/wal',
+};
+
+test('with a bucket blocks and log are there, and nothing must survive', () => {
+  const text = report(BUCKET);
   expect(text).toContain('Blocks     s3://traces/eu at http://<redacted>@minio:9000\n');
+  expect(text).toContain('Log        s3://traces/eu/wal\n');
+  expect(text).not.toContain('survive');
+  expect(text).not.toContain('secret');
+});
+
+test('with a bucket and the log on the disk the report says that the disk must survive', () => {
+  const text = report({ ...BUCKET, VIVACE_INGESTER_WAL_BACKEND: 'disk' });
+  expect(text).toContain('Log        /d/wal\n');
   expect(text).toMatch(/! Acknowledged spans are on this disk until they are in the bucket: \/d\/wal must survive/);
   expect(text).not.toContain('secret');
 });

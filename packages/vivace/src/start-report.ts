@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { type Config, parseEndpoint, redactUrl } from '@vivace/config';
+import { type Config, logBackend, parseEndpoint, redactUrl } from '@vivace/config';
 import { bytesToHex, type Clock, type Random } from '@vivace/kernel';
 import type { Running } from './running.ts';
 import { VERSION } from './version.ts';
@@ -31,7 +31,7 @@ Vivace ${VERSION} is ready
   OTLP gRPC  ${addresses.otlpGrpc}${protocols.grpc.tls.cert_file === '' ? '' : ' (TLS)'}
   OTLP HTTP  ${otlpHttp}/v1/traces
   Blocks     ${blocksPlace(config)}
-  Log        ${path.resolve(config.storage.trace.wal.path)}
+  Log        ${logPlace(config)}
 
 Send a first trace, then read it:
 
@@ -53,7 +53,7 @@ function standingNotices(config: Config, addresses: Running['addresses']): strin
   } else {
     notices.push(`Listening on ${hosts.join(', ')}: whoever reaches it can read and write; there is no login.`);
   }
-  if (config.storage.trace.backend === 's3') {
+  if (config.storage.trace.backend === 's3' && logBackend(config) === 'disk') {
     notices.push(
       `Acknowledged spans are on this disk until they are in the bucket: ${path.resolve(config.storage.trace.wal.path)} must survive a restart (POST /flush moves everything at once).`,
     );
@@ -62,9 +62,19 @@ function standingNotices(config: Config, addresses: Running['addresses']): strin
 }
 
 function blocksPlace(config: Config): string {
+  const { endpoint } = config.storage.trace.s3;
+  const at = config.storage.trace.backend === 's3' && endpoint !== '' ? ` at ${redactUrl(endpoint)}` : '';
+  return storePlace(config) + at;
+}
+
+function logPlace(config: Config): string {
+  if (logBackend(config) === 'disk') return path.resolve(config.storage.trace.wal.path);
+  return `${storePlace(config)}/wal`;
+}
+
+function storePlace(config: Config): string {
   const { backend, local, s3 } = config.storage.trace;
-  if (backend === 'local') return path.resolve(local.path);
-  return `s3://${[s3.bucket, s3.prefix].filter(Boolean).join('/')}${s3.endpoint === '' ? '' : ` at ${redactUrl(s3.endpoint)}`}`;
+  return backend === 'local' ? path.resolve(local.path) : `s3://${[s3.bucket, s3.prefix].filter(Boolean).join('/')}`;
 }
 
 function url(address: string, tls: boolean): string {
