@@ -10,7 +10,8 @@ import {
   rootKey,
   segmentKey,
 } from '@vivace/manifest';
-import { type ListedObject, type ObjectStore } from '@vivace/object-store';
+import type { ListedObject, ObjectStore } from '@vivace/object-store';
+import { parseLeaseKey, parseSegmentKey, SEAL_BYTES } from '@vivace/wal';
 
 /** How many objects of each class the bucket holds, their bytes, and those that should not be there. */
 export interface Inventory {
@@ -34,7 +35,10 @@ export interface InventoryOptions {
   signal: AbortSignal;
 }
 
-/** Compares everything that the bucket lists with what the roots name. */
+/**
+ * Compares everything that the bucket lists with what the roots name. Everything must be in blocks, and no process
+ * may be at work: then no log is left either.
+ */
 export async function takeInventory(options: InventoryOptions): Promise<Inventory> {
   const { store, orphanGraceMs, graveGraceMs, signal } = options;
   const inventory: Inventory = { classes: {}, liveBlocks: {}, missing: [], overdue: [], unknown: [] };
@@ -47,10 +51,11 @@ export async function takeInventory(options: InventoryOptions): Promise<Inventor
   const listed = new Set<string>();
   for await (const { object, storeTimeMs } of listAll(store, signal)) {
     listed.add(object.key);
-    const named = classOf.get(object.key) ?? otherClassOf(object.key);
+    const named = classOf.get(object.key) ?? otherClassOf(object);
     const ageMs = storeTimeMs - object.lastModifiedMs;
     if (named === 'unknown') inventory.unknown.push(object.key);
     if (overdueGraves.has(object.key)) inventory.overdue.push(`${object.key}, of a block removed long ago`);
+    if (named === 'log' || named === 'lease') inventory.overdue.push(`${object.key}, of a log that is covered`);
     if (named === 'orphan' && ageMs > orphanGraceMs) inventory.overdue.push(`${object.key}, ${ageMs} ms old`);
     const count = (inventory.classes[named] ??= { objects: 0, bytes: 0 });
     count.objects++;
@@ -89,11 +94,11 @@ async function nameTenant(
 }
 
 /** What is named by no root. */
-function otherClassOf(key: string): string {
-  if (/^tenants\/[^/]+\/(blocks|pages|traces)\//.test(key)) return 'orphan';
-  if (/^tenants\/[^/]+\/root$/.test(key)) return 'orphan';
-  const [first = ''] = key.split('/');
-  return ['wal', 'streams', 'claims', 'probe'].includes(first) ? first : 'unknown';
+function otherClassOf({ key, size }: ListedObject): string {
+  if (/^tenants\/[^/]+\/((blocks|pages|traces)\/.*|root)$/.test(key)) return 'orphan';
+  if (parseSegmentKey(key) !== undefined) return size === SEAL_BYTES ? 'seal' : 'log';
+  if (parseLeaseKey(key) !== undefined) return 'lease';
+  return /^claims\//.test(key) ? 'claim' : /^probe\//.test(key) ? 'probe' : 'unknown';
 }
 
 async function* listAll(

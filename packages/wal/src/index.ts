@@ -1,3 +1,4 @@
+export { parseLeaseKey, parseSegmentKey, SEAL_BYTES } from './bucket-layout.ts';
 export { openBucketLog } from './bucket-log.ts';
 export {
   BUCKET_LOG_DEFAULTS,
