@@ -1,3 +1,4 @@
+import { type ByteCache, createByteCache } from './byte-cache.ts';
 import { createPageArena, type PageArena } from './page-arena.ts';
 
 /**
@@ -9,6 +10,8 @@ export interface BlockCache {
   put(key: string, value: object, bytes: number): void;
   /** Inflated pages. */
   readonly pages: PageArena;
+  /** Filters and pieces of them. */
+  readonly filters: ByteCache;
 }
 
 export interface LruBlockCache extends BlockCache {
@@ -19,43 +22,32 @@ export interface LruBlockCache extends BlockCache {
 /** A lookup inflates 3 MB, so that this keeps the pages of the last twenty, and of more where they meet. */
 const MAX_ARENA_BYTES = 64 * 1024 * 1024;
 
+/** Of the whole, where nothing else is said. */
+const FILTER_PART = 1 / 8;
+
+export interface BlockCacheOptions {
+  maxBytes: number;
+  /** For filters, besides `maxBytes`: scans, which read far more, do not push them out. Default an eighth more. */
+  filterBytes?: number;
+}
+
 /**
  * Keeps what was used last, at most `maxBytes` of it, of which a quarter is for inflated pages. What alone takes more
  * than half of the rest is not kept.
  */
-export function createBlockCache({ maxBytes: allBytes }: { maxBytes: number }): LruBlockCache {
-  const arenaBytes = Math.min(MAX_ARENA_BYTES, Math.floor(allBytes / 4));
-  const maxBytes = allBytes - arenaBytes;
-  // A Map iterates in the order of insertion; an entry that is used is inserted again.
-  const entries = new Map<string, { value: object; bytes: number }>();
-  let held = 0;
-  const drop = (key: string): void => {
-    const entry = entries.get(key);
-    if (entry === undefined) return;
-    held -= entry.bytes;
-    entries.delete(key);
-  };
+export function createBlockCache({
+  maxBytes,
+  filterBytes = Math.floor(maxBytes * FILTER_PART),
+}: BlockCacheOptions): LruBlockCache {
+  const arenaBytes = Math.min(MAX_ARENA_BYTES, Math.floor(maxBytes / 4));
+  const parts = createByteCache({ maxBytes: maxBytes - arenaBytes });
   return {
     pages: createPageArena({ maxBytes: arenaBytes }),
+    filters: createByteCache({ maxBytes: filterBytes }),
     get bytes() {
-      return held;
+      return parts.bytes;
     },
-    get(key) {
-      const entry = entries.get(key);
-      if (entry === undefined) return undefined;
-      entries.delete(key);
-      entries.set(key, entry);
-      return entry.value;
-    },
-    put(key, value, bytes) {
-      drop(key);
-      if (bytes > maxBytes / 2) return;
-      entries.set(key, { value, bytes });
-      held += bytes;
-      for (const oldest of entries.keys()) {
-        if (held <= maxBytes) break;
-        drop(oldest);
-      }
-    },
+    get: (key) => parts.get(key),
+    put: (key, value, bytes) => parts.put(key, value, bytes),
   };
 }

@@ -1,4 +1,5 @@
 export { type BlockIndex, decodeIndex, indexSummary } from './block-index.ts';
+export { type ByteCache, createByteCache } from './byte-cache.ts';
 export { type BlockCache, createBlockCache, type LruBlockCache } from './cache.ts';
 export { type EncodedBlock, type EncodeOptions, encodeBlock } from './encode-block.ts';
 export { FILTER_BLOCK_BYTES, filterMayHold, filterProbeOffset } from './filter.ts';

@@ -74,7 +74,7 @@ export interface BlockSections {
  */
 export interface BlockReader {
   readonly id: string;
-  /** False: the block certainly does not have it. One read of 32 bytes. */
+  /** False: the block certainly does not have it. One small read: of 32 bytes, or of a filter of a few kilobytes. */
   mayHoldTrace(traceId: Uint8Array, options?: CallOptions): Promise<boolean>;
   /** The same of a hash made by Hash64: of an attribute's value. */
   mayHold(low: number, high: number, options?: CallOptions): Promise<boolean>;
@@ -99,6 +99,10 @@ export interface BlockReader {
   readOwners(options?: CallOptions): Promise<Owners>;
 }
 
+/** A filter up to this is read whole: the request costs more than the bytes, and the next probe nothing. */
+const WHOLE_FILTER_BYTES = 16 * 1024;
+/** What an entry of the cache of filters takes besides its bytes. */
+const FILTER_ENTRY_BYTES = 200;
 /** A trace larger than a row group is read in pieces of at most this. */
 const MAX_READ_BYTES = 64 * 1024 * 1024;
 export function openBlock(options: OpenBlockOptions): BlockReader {
@@ -135,14 +139,20 @@ class Reader implements BlockReader {
   async mayHold(low: number, high: number, options: CallOptions = {}): Promise<boolean> {
     const { length } = this.#place.sections.filter;
     const offset = filterProbeOffset(length, high);
-    const whole = this.#cache.get(`${this.id}/filter`) as Uint8Array | undefined;
-    if (whole !== undefined)
+    const { filters } = this.#cache;
+    let whole = filters.get(this.id) as Uint8Array | undefined;
+    if (whole === undefined && length <= WHOLE_FILTER_BYTES) {
+      whole = await this.#read('filter', 0, length, options);
+      filters.put(this.id, whole, length + FILTER_ENTRY_BYTES);
+    }
+    if (whole !== undefined) {
       return filterMayHold(whole.subarray(offset, offset + FILTER_BLOCK_BYTES), length, low, high);
-    const key = `${this.id}/filter/${offset}`;
-    let block = this.#cache.get(key) as Uint8Array | undefined;
+    }
+    const key = `${this.id}/${offset}`;
+    let block = filters.get(key) as Uint8Array | undefined;
     if (block === undefined) {
       block = await this.#read('filter', offset, FILTER_BLOCK_BYTES, options);
-      this.#cache.put(key, block, FILTER_BLOCK_BYTES + key.length);
+      filters.put(key, block, FILTER_BLOCK_BYTES + FILTER_ENTRY_BYTES);
     }
     return filterMayHold(block, length, low, high);
   }
@@ -200,7 +210,8 @@ class Reader implements BlockReader {
   keep({ index: indexSection, filter, spans, events }: BlockSections): void {
     const index = decodeIndex(indexSection);
     this.#cache.put(`${this.id}/index`, index, indexBytes(index));
-    this.#cache.put(`${this.id}/filter`, filter, filter.length);
+    // A copy: a view would keep all bytes of the block for as long as its filter.
+    this.#cache.filters.put(this.id, filter.slice(), filter.length + FILTER_ENTRY_BYTES);
     for (const [table, bytes] of [
       ['spans', spans],
       ['events', events],

@@ -6,7 +6,7 @@ import { checkEdit, type ManifestEdit } from './edit.ts';
 import type { Grave } from './graveyard.ts';
 import { PAGE_MAX_BYTES, ROOT_MAX_BYTES } from './layout.ts';
 import { tenantPrefix } from './paths.ts';
-import type { PageRef } from './root.ts';
+import type { PageRef, Root } from './root.ts';
 import { StoreTime } from './store-time.ts';
 import { type RootState, StoredRoot } from './stored-root.ts';
 import type { TraceSegment } from './trace-segment.ts';
@@ -99,14 +99,20 @@ export function openManifest(options: ManifestOptions): Manifest {
     pageMaxBytes,
   });
 
+  /** The last one without a range. The same until the root is another: who asks often keeps what was made of it. */
+  let whole: { root: Root; snapshot: ManifestSnapshot } | undefined;
   const snapshotOf = async (state: RootState, signal: AbortSignal, range?: SnapshotOptions['range']) => {
     const { root } = state;
+    if (range === undefined && whole?.root === root) return whole.snapshot;
     const refs = root.pages.filter((ref) => overlaps(ref, range));
     const live = root.added.filter((entry) => overlaps(entry, range));
     for (const page of await storedRoot.pages(refs, signal)) {
       for (const entry of page.values()) if (!root.removed.has(entry.id) && overlaps(entry, range)) live.push(entry);
     }
-    return { tenant, version: root.version, live, covered: root.covered, segments: root.segments };
+    const { version, covered, segments } = root;
+    const snapshot: ManifestSnapshot = { tenant, version, live, covered, segments };
+    if (range === undefined) whole = { root, snapshot };
+    return snapshot;
   };
 
   return {

@@ -20,7 +20,7 @@ export interface SweepOptions {
    * was taken: a stream opened later than that is younger than the floor.
    */
   oldestStream: (signal: AbortSignal) => Promise<string | undefined>;
-  /** Removed blocks are kept this long for queries that planned with them: twice the longest query, at least an hour. */
+  /** Removed blocks are kept this long for queries that planned with them: twice the longest query. Default: an hour. */
   graceMs?: number;
   signal: AbortSignal;
 }
@@ -36,7 +36,9 @@ export interface SweepResult {
 }
 
 const FLOOR_AGE_MS = 48 * 3600 * 1000;
-const MIN_GRACE_MS = 3600 * 1000;
+const GRACE_MS = 3600 * 1000;
+/** Objects that nothing names stay so long after they were put. */
+const GARBAGE_AGE_MS = 3600 * 1000;
 
 /**
  * Deletes what no root can ever name again: objects of writers that died or lost, and removed blocks.
@@ -49,7 +51,7 @@ const MIN_GRACE_MS = 3600 * 1000;
 export async function sweepTenant(options: SweepOptions): Promise<SweepResult> {
   const { manifest, store, oldestStream, signal } = options;
   const { tenant } = manifest;
-  const graceMs = Math.max(MIN_GRACE_MS, options.graceMs ?? 0);
+  const graceMs = options.graceMs ?? GRACE_MS;
   const first = await store.list(tenantPrefix(tenant), { limit: 1, signal });
   if (first.objects.length === 0) return { floorMs: 0, garbage: 0, buried: 0, foreign: 0 };
   const oldest = await oldestStream(signal);
@@ -82,7 +84,7 @@ export async function sweepTenant(options: SweepOptions): Promise<SweepResult> {
         }
         if (named.has(id) || uuidV7TimeMs(id) >= contents.floorMs) continue;
         // Its writer may still be at it. Its commit will be refused; until then its objects would come back.
-        if (page.storeTimeMs - lastModifiedMs < MIN_GRACE_MS) continue;
+        if (page.storeTimeMs - lastModifiedMs < GARBAGE_AGE_MS) continue;
         await store.delete(key, { signal });
         result.garbage++;
       }

@@ -72,7 +72,7 @@ export function indexMisfit({ add, remove }: IndexEdit, { segments, nextOrdinal 
 export function areDisjoint(segments: readonly TraceSegment[], nextOrdinal: number): boolean {
   let at = 0;
   for (const { first, end, holes } of segments) {
-    if (first < at || end <= first) return false;
+    if (first < at || end <= first || holes.length > MAX_HOLES) return false;
     let hole = first - 1;
     for (const one of holes) {
       if (one <= hole || one >= end) return false;
