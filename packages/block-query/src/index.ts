@@ -9,6 +9,7 @@ export type {
   SpansetAnswer,
   TraceMatch,
 } from './answer.ts';
+export { matchTraces } from './match-traces.ts';
 export { type MetricsRequest, type MetricsResult, metrics } from './metrics.ts';
 export type { Question, ResultOf } from './question.ts';
 export {

@@ -4,5 +4,11 @@ export type { Environment } from './expand.ts';
 export { type ConfigFlag, configFlags } from './flags.ts';
 export { type ConfigSources, loadConfig } from './load.ts';
 export { nearest } from './nearest.ts';
+export {
+  type OverridesText,
+  type RetentionRuleText,
+  readOverrides,
+  type TenantOverridesText,
+} from './overrides.ts';
 export { redactUrl, renderConfig } from './render.ts';
 export { type Config, logBackend, singleObjectMaxBytes } from './schema.ts';

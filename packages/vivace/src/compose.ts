@@ -26,6 +26,7 @@ import { Querier } from '@vivace/querier';
 import { createQueryMetrics, MeteredEngine, QueryFrontend } from '@vivace/query-frontend';
 import { createByteBudget, createGrpcReceiver, createHttpReceiver, createReceiverMetrics } from '@vivace/receivers';
 import { createMetrics, type Logger, type Metrics } from '@vivace/telemetry';
+import { createCompactor } from './compose-compactor.ts';
 import { createManifests } from './manifests.ts';
 import { openLog } from './open-log.ts';
 import type { Running } from './running.ts';
@@ -154,8 +155,18 @@ export async function compose(
       clock,
       limits: { maxTraceBytes: config.limits.max_trace_response_bytes },
     });
+    const compactor = createCompactor(config, {
+      store,
+      manifest,
+      log,
+      clock,
+      random,
+      logger,
+      metrics,
+      onExit: onWorkerExit,
+    });
     await ingester.start();
-    for (const service of [api, receivers.grpc, receivers.http]) {
+    for (const service of [...compactor, api, receivers.grpc, receivers.http]) {
       running.push(service);
       await service.start({ signal });
     }

@@ -1,0 +1,74 @@
+import type { SectionName } from '@vivace/block';
+import { orAborted, startWorker, Transferred, VivaceError } from '@vivace/kernel';
+import { blockKey } from '@vivace/manifest';
+import type { ObjectStore } from '@vivace/object-store';
+import type { BlockMerger, Merged, MergeSink } from './merge-task.ts';
+
+/** Bytes that the thread asks for. */
+export interface MergeRead {
+  tenant: string;
+  block: string;
+  object: string;
+  offset: number;
+  length: number;
+}
+
+/** Bytes that the thread has made. */
+export interface MergeWrite {
+  block: number;
+  section: SectionName;
+  bytes: Uint8Array;
+}
+
+export interface WorkerMergerOptions {
+  store: ObjectStore;
+  /** Of hash tables over what senders chose. */
+  seed: number;
+  onExit: (error: VivaceError) => void;
+}
+
+/** Merges in a thread of its own, which has no store: it asks here for what it reads, and hands over what it writes. */
+export function createWorkerMerger({ store, seed, onExit }: WorkerMergerOptions): BlockMerger {
+  let running: { sink: MergeSink; signal: AbortSignal } | undefined;
+  const task = () => {
+    if (running === undefined) throw new VivaceError('canceled', 'merge', 'the merge was given up');
+    return running;
+  };
+  const worker = startWorker({
+    module: new URL('./compact-worker.ts', import.meta.url),
+    argument: { seed },
+    onExit,
+    handlers: new Map<string, (argument: never) => unknown>([
+      [
+        'read',
+        async ({ tenant, block, object, offset, length }: MergeRead) => {
+          const { signal } = task();
+          const { bytes } = await store.get(blockKey(tenant, block, object), { range: { offset, length }, signal });
+          const { buffer } = bytes;
+          const isWhole = buffer instanceof ArrayBuffer && buffer.byteLength === bytes.byteLength;
+          return isWhole ? new Transferred(bytes, [buffer]) : bytes;
+        },
+      ],
+      ['write', ({ block, section, bytes }: MergeWrite) => task().sink(block, section, bytes)],
+    ]),
+  });
+  return {
+    merge: async (mergeTask, sink, signal) => {
+      signal.throwIfAborted();
+      if (running !== undefined) throw new VivaceError('internal', 'merge-busy', 'one merge at a time');
+      running = { sink, signal };
+      const cancel = () => void worker.call('cancel', undefined).catch(() => undefined);
+      signal.addEventListener('abort', cancel, { once: true });
+      const done = worker.call('merge', mergeTask);
+      // The thread may go on for a moment after it was told to stop; until then it takes no other task.
+      const ended = done.catch(() => undefined).then(() => void (running = undefined));
+      try {
+        return (await orAborted(done, signal)) as Merged;
+      } finally {
+        signal.removeEventListener('abort', cancel);
+        if (!signal.aborted) await ended;
+      }
+    },
+    stop: () => worker.stop(),
+  };
+}
