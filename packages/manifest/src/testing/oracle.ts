@@ -4,7 +4,7 @@ import { decodeTenant, parseBlockKey, parsePageKey } from '../paths.ts';
 import { decodeRoot } from '../root.ts';
 import { decodeBlock, decodeRecord } from './records.ts';
 import type { SimulatedBucket } from './simulated-bucket.ts';
-import { decodeLease, decodeSlot, segmentKey } from './simulated-log.ts';
+import type { LogFormat } from './simulated-log.ts';
 
 /** A broken invariant of the protocol. */
 export class Violation extends Error {}
@@ -21,16 +21,19 @@ interface Stored {
  * acknowledged record is in the log above `covered` or in live blocks, once; no other record is there twice; no
  * live entry names a missing object.
  */
-export function checkBucket(bucket: SimulatedBucket, acknowledged: ReadonlyMap<number, string>): void {
+export function checkBucket(
+  bucket: SimulatedBucket,
+  acknowledged: ReadonlyMap<number, string>,
+  log: LogFormat,
+): void {
   const tenants = readTenants(bucket);
   for (const key of bucket.keys('streams/')) {
     const stream = key.slice('streams/'.length);
-    const { dropped } = decodeLease(bytesOf(bucket, key));
-    for (let number = dropped + 1; ; number++) {
-      const slot = bucket.objects.get(segmentKey(stream, number));
-      if (slot === undefined) break;
-      const { seal, records } = decodeSlot(slot.bytes);
-      if (seal) break;
+    for (let number = log.dropped(bytesOf(bucket, key)) + 1; ; number++) {
+      const segment = log.segmentKey(stream, number);
+      const object = bucket.objects.get(segment);
+      const records = object === undefined ? undefined : log.records(segment, object.bytes);
+      if (records === undefined) break;
       for (const [tenant, text] of records) {
         const stored = tenantOf(tenants, tenant);
         if (number > (stored.covered.get(stream) ?? 0)) count(stored.counts, decodeRecord(utf8Encode(text)));
@@ -50,11 +53,11 @@ export function checkBucket(bucket: SimulatedBucket, acknowledged: ReadonlyMap<n
 }
 
 /** After the last adoption and sweep nothing is left but roots, live blocks, their pages, seals, and the last's stream. */
-export function checkClean(bucket: SimulatedBucket): void {
+export function checkClean(bucket: SimulatedBucket, log: LogFormat): void {
   const streams = bucket.keys('streams/');
   if (streams.length > 1) throw new Violation(`streams were not closed: ${streams.join(' ')}`);
   for (const key of bucket.keys('wal/')) {
-    if (!decodeSlot(bytesOf(bucket, key)).seal) throw new Violation(`garbage in the log: ${key}`);
+    if (log.records(key, bytesOf(bucket, key)) !== undefined) throw new Violation(`garbage in the log: ${key}`);
   }
   const named = new Map<string, Set<string>>();
   for (const key of bucket.keys('tenants/')) {

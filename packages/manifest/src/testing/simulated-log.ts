@@ -14,22 +14,33 @@ interface Position {
 }
 
 /** What lies at a number of a stream. */
-export interface Slot {
+interface Slot {
   nonce: string;
   seal: boolean;
   records: [tenant: string, record: string][];
 }
 
-export interface Lease {
+interface Lease {
   dropped: number;
 }
 
 const leaseKey = (stream: string): string => `streams/${stream}`;
-export const segmentKey = (stream: string, segment: number): string =>
+const segmentKey = (stream: string, segment: number): string =>
   `wal/${stream.slice(-2)}/${stream}/${String(segment).padStart(6, '0')}`;
-export const decodeSlot = (bytes: Uint8Array): Slot => JSON.parse(utf8Decode(bytes)) as Slot;
-export const decodeLease = (bytes: Uint8Array): Lease => JSON.parse(utf8Decode(bytes)) as Lease;
+const decodeSlot = (bytes: Uint8Array): Slot => JSON.parse(utf8Decode(bytes)) as Slot;
+const decodeLease = (bytes: Uint8Array): Lease => JSON.parse(utf8Decode(bytes)) as Lease;
 const encode = (value: Slot | Lease): Uint8Array => utf8Encode(JSON.stringify(value));
+
+/** How a log lies in the bucket, for whoever looks into it from outside. */
+export interface LogFormat {
+  segmentKey(stream: string, segment: number): string;
+  /** The records of a segment; undefined for a seal. */
+  records(key: string, bytes: Uint8Array): readonly [tenant: string, record: string][] | undefined;
+  /** What a lease says is gone. */
+  dropped(lease: Uint8Array): number;
+  /** Deletes what closed streams have left. */
+  sweep(store: ObjectStore, process: SimulatedProcess): Promise<void>;
+}
 
 /** Rules that a test can break. */
 export interface LogRules {
@@ -330,7 +341,7 @@ export class SimulatedLog {
 }
 
 /** Deletes what closed streams have left, from 48 hours on: segments that landed after they were dropped. */
-export async function sweepLog(store: ObjectStore, process: SimulatedProcess): Promise<void> {
+async function sweepLog(store: ObjectStore, process: SimulatedProcess): Promise<void> {
   const { objects, storeTimeMs } = await retried(process, () => store.list('wal/'));
   const open = new Set(await listStreams(store, process));
   for (const { key } of objects) {
@@ -402,3 +413,13 @@ async function createLease(id: string, process: SimulatedProcess, store: ObjectS
 function fenced(): VivaceError {
   return new VivaceError('unavailable', 'log-fenced', 'the stream was taken over');
 }
+
+export const simulatedLogFormat: LogFormat = {
+  segmentKey,
+  records: (_key, bytes) => {
+    const { seal, records } = decodeSlot(bytes);
+    return seal ? undefined : records;
+  },
+  dropped: (lease) => decodeLease(lease).dropped,
+  sweep: sweepLog,
+};

@@ -13,7 +13,7 @@ import { type HeadAnswer, type QueryRules, queryRecords, StreamList } from './mo
 import { createMood, type Mood } from './mood.ts';
 import { checkBucket, checkClean, Violation } from './oracle.ts';
 import { NO_FAULTS, SimulatedBucket } from './simulated-bucket.ts';
-import { type LogRules, listStreams, SimulatedLog, sweepLog } from './simulated-log.ts';
+import { type LogFormat, type LogRules, listStreams, SimulatedLog, simulatedLogFormat } from './simulated-log.ts';
 import { type SimulatedProcess, World } from './world.ts';
 
 /**
@@ -27,6 +27,8 @@ export interface SimulationOptions {
   /** Stimuli before everything heals. Default 32. */
   stimuli?: number;
   openCoordinator?: (options: CoordinatorOptions) => Promise<Coordinator>;
+  /** How the log lies in the bucket that `openCoordinator` opens. Default: as `SimulatedLog` writes it. */
+  logFormat?: LogFormat;
   /** At most one process that appends at a time, and streams of living ones are left alone: as on a disk. */
   exclusive?: boolean;
   sabotage?: Sabotage;
@@ -90,6 +92,7 @@ interface Member {
 
 class Simulation {
   readonly #options: SimulationOptions;
+  readonly #logFormat: LogFormat;
   readonly #never = new AbortController().signal;
   readonly #world: World;
   readonly #mood: Mood;
@@ -105,6 +108,7 @@ class Simulation {
 
   constructor(options: SimulationOptions) {
     this.#options = options;
+    this.#logFormat = options.logFormat ?? simulatedLogFormat;
     this.#world = new World(options.seed);
     this.#mood = createMood(this.#world);
     this.#bucket = new SimulatedBucket(this.#world);
@@ -147,7 +151,7 @@ class Simulation {
         stop = this.#world.steps < until;
         return !stop;
       });
-      checkBucket(this.#bucket, this.#acknowledged);
+      checkBucket(this.#bucket, this.#acknowledged, this.#logFormat);
     }
     if (this.#failure !== undefined) throw this.#failure;
   }
@@ -365,7 +369,7 @@ class Simulation {
           signal: this.#never,
         });
       }
-      await sweepLog(store, process);
+      await this.#logFormat.sweep(store, process);
     } catch (error) {
       // The next sweep goes on.
       if (!isKind(error, 'unavailable', 'limited', 'not-found')) throw error;
@@ -393,6 +397,6 @@ class Simulation {
       this.#do(heir, () => this.#sweep(heir));
       await this.#runChecked();
     }
-    checkClean(this.#bucket);
+    checkClean(this.#bucket, this.#logFormat);
   }
 }
