@@ -1,10 +1,18 @@
 import { isKind, type Random, VivaceError } from '@vivace/kernel';
-import type { ListedObject, ObjectStore } from '@vivace/object-store';
+import type { ObjectStore } from '@vivace/object-store';
 import { isPreconditionFailed, type Patience, persistently } from './bucket-calls.ts';
-import { OBJECT_MAX_BYTES, parseSegmentKey, SEAL_BYTES, segmentKey, segmentsPrefix } from './bucket-layout.ts';
+import {
+  OBJECT_MAX_BYTES,
+  parseSegmentKey,
+  SEAL_BYTES,
+  type Section,
+  segmentKey,
+  segmentsPrefix,
+} from './bucket-layout.ts';
 import { readLease } from './bucket-lease-keeper.ts';
 import { encodeSeal, readSegmentEnd } from './bucket-segment.ts';
 import { NONCE_BYTES } from './layout.ts';
+import { listPages } from './list-pages.ts';
 import type { SegmentDamage, SegmentPosition, SegmentState } from './log.ts';
 
 /** A stream of another process that may be taken over, or is. */
@@ -38,30 +46,24 @@ export async function listSegments(
   signal?: AbortSignal,
 ): Promise<{ number: number; size: number }[]> {
   const found: { number: number; size: number }[] = [];
-  let after: string | undefined = segmentKey({ stream, segment: above });
-  while (after !== undefined) {
-    const options = signal === undefined ? { after } : { after, signal };
-    const page: { objects: ListedObject[]; next: string | undefined } = await store.list(
-      segmentsPrefix(stream),
-      options,
-    );
-    for (const { key, size } of page.objects) {
+  const after = segmentKey({ stream, segment: above });
+  for await (const { objects } of listPages(store, segmentsPrefix(stream), signal, after)) {
+    for (const { key, size } of objects) {
       const at = parseSegmentKey(key);
       if (at !== undefined) found.push({ number: at.segment, size });
     }
     if (found.length > SEGMENTS_MAX) throw damaged(`stream ${stream} has more segments than a day can make`);
-    after = page.next;
   }
   return found;
 }
 
-/** Whose records an object holds; `seal` for a seal, undefined where there is none. Throws `data`. */
-export async function readTenants(
+/** The sections of a segment; `seal` for a seal, undefined where there is no object. Throws `data`. */
+export async function readFooter(
   store: ObjectStore,
   at: SegmentPosition,
   size: number,
   signal?: AbortSignal,
-): Promise<readonly string[] | 'seal' | undefined> {
+): Promise<readonly Section[] | 'seal' | undefined> {
   if (size > OBJECT_MAX_BYTES) throw damaged(`the object has ${size} bytes`);
   let length = Math.min(size, TAIL_BYTES);
   try {
@@ -70,7 +72,7 @@ export async function readTenants(
       const options = signal === undefined ? { range } : { range, signal };
       const end = readSegmentEnd(at, (await store.get(segmentKey(at), options)).bytes, size);
       if (end === 'seal') return 'seal';
-      if (typeof end === 'object') return end.sections.map(({ tenant }) => tenant);
+      if (typeof end === 'object') return end.sections;
       length = end;
     }
   } catch (error) {
@@ -129,14 +131,15 @@ async function putSeal(
   let next = dropped === undefined ? (listed[0]?.number ?? 1) : dropped + 1;
 
   /** Notes what is at a number; true when that is a seal. */
-  const note = (number: number, size: number, tenants: readonly string[] | 'seal' | VivaceError): boolean => {
-    if (tenants === 'seal') return true;
-    if (tenants instanceof VivaceError) damage.push(damageAt(number, size, tenants.message));
-    segments.push({ number, bytes: size, tenants: tenants instanceof VivaceError ? [] : tenants });
+  const note = (number: number, size: number, end: readonly Section[] | 'seal' | VivaceError): boolean => {
+    if (end === 'seal') return true;
+    if (end instanceof VivaceError) damage.push(damageAt(number, size, end.message));
+    const tenants = end instanceof VivaceError ? [] : end.map(({ tenant }) => tenant);
+    segments.push({ number, bytes: size, tenants });
     return false;
   };
   const look = async (number: number, size: number) => {
-    const read = () => readTenants(store, { stream: id, segment: number }, size, signal);
+    const read = () => readFooter(store, { stream: id, segment: number }, size, signal);
     try {
       return await persistently('reading the end of a segment', read, patience, signal);
     } catch (error) {
@@ -200,7 +203,7 @@ export async function isSeal(
 ): Promise<boolean> {
   if (size !== SEAL_BYTES) return false;
   try {
-    return (await readTenants(store, at, size, signal)) === 'seal';
+    return (await readFooter(store, at, size, signal)) === 'seal';
   } catch (error) {
     if (isKind(error, 'data')) return true;
     throw error;

@@ -1,8 +1,9 @@
 import { isKind } from '@vivace/kernel';
-import type { ListedObject, ObjectStore } from '@vivace/object-store';
+import type { ObjectStore } from '@vivace/object-store';
 import { type FoundStream, listSegments } from './bucket-found-stream.ts';
 import { LEASES_PREFIX, parseLeaseKey, SEAL_BYTES } from './bucket-layout.ts';
 import { readLease, type StoredLease } from './bucket-lease-keeper.ts';
+import { listPages } from './list-pages.ts';
 import type { ForeignStream } from './log.ts';
 
 /** More streams than this are not looked at: an installation has one for each of its ingesters. */
@@ -60,19 +61,13 @@ export async function findOthers(options: OthersOptions): Promise<{
 /** Streams with a lease, and how old each lease is by the store's clock. */
 async function listLeases({ store, onUnknown, signal }: OthersOptions): Promise<Map<string, number>> {
   const leases = new Map<string, number>();
-  let after: string | undefined = '';
-  while (after !== undefined && leases.size < STREAMS_MAX) {
-    const options = signal === undefined ? { after } : { after, signal };
-    const page: { objects: ListedObject[]; next: string | undefined; storeTimeMs: number } = await store.list(
-      LEASES_PREFIX,
-      options,
-    );
-    for (const { key, lastModifiedMs } of page.objects) {
+  for await (const { objects, storeTimeMs } of listPages(store, LEASES_PREFIX, signal)) {
+    for (const { key, lastModifiedMs } of objects) {
       const id = parseLeaseKey(key);
       if (id === undefined) onUnknown(key);
-      else leases.set(id, page.storeTimeMs - lastModifiedMs);
+      else leases.set(id, storeTimeMs - lastModifiedMs);
     }
-    after = page.next;
+    if (leases.size >= STREAMS_MAX) break;
   }
   return leases;
 }

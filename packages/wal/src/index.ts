@@ -8,6 +8,7 @@ export {
 } from './bucket-log-options.ts';
 export { openDiskLog } from './disk-log.ts';
 export { DISK_LOG_DEFAULTS, type DiskLogEvent, type DiskLogLimits, type DiskLogOptions } from './disk-log-options.ts';
+export { type InspectedBucketStream, type InspectedLease, inspectBucketLog } from './inspect-bucket-log.ts';
 export { type InspectedSegment, type InspectedStream, inspectDiskLog } from './inspect-log.ts';
 export type {
   ForeignStream,
@@ -20,3 +21,4 @@ export type {
   StreamState,
   WriteAheadLog,
 } from './log.ts';
+export { sweepLog } from './sweep-log.ts';
