@@ -10,5 +10,5 @@ export {
   readOverrides,
   type TenantOverridesText,
 } from './overrides.ts';
-export { redactUrl, renderConfig } from './render.ts';
+export { configTree, redactUrl, renderConfig } from './render.ts';
 export { type Config, logBackend, singleObjectMaxBytes } from './schema.ts';

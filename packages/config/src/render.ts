@@ -9,6 +9,11 @@ const REDACTED = '<redacted>';
  * secret (credentials come from the AWS SDK's own sources), but people write them into URLs: those go.
  */
 export function renderConfig(config: Config): string {
+  return stringify(configTree(config));
+}
+
+/** The same before it becomes text. */
+export function configTree(config: Config): Record<string, unknown> {
   const tree: Record<string, unknown> = {};
   for (const { path, format } of keys.values()) {
     const parts = path.split('.');
@@ -22,7 +27,7 @@ export function renderConfig(config: Config): string {
     const value = format((from as Record<string, unknown>)[name]);
     to[name] = Array.isArray(value) ? value.map(textInFile) : typeof value === 'string' ? textInFile(value) : value;
   }
-  return stringify(tree);
+  return tree;
 }
 
 function textInFile(text: string): string {
