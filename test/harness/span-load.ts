@@ -6,6 +6,8 @@ import type { TestServer } from './server.ts';
 export interface TraceSpans {
   traceId: string;
   spanIds: readonly string[];
+  /** Integer attributes of its spans, below 2^32. */
+  numbers?: Readonly<Record<string, number>>;
 }
 
 export interface SpanLoadOptions {
@@ -31,7 +33,7 @@ export function encodeSpanLoad(
   writeAttribute(out, 1, 'service.name', 'load');
   out.close(resource);
   const scopeSpans = out.open(2);
-  for (const { traceId, spanIds } of traces) {
+  for (const { traceId, spanIds, numbers: own = {} } of traces) {
     for (const spanId of spanIds) {
       const span = out.open(2);
       out.bytesField(1, hexToBytes(traceId));
@@ -42,7 +44,7 @@ export function encodeSpanLoad(
       out.tag(8, 1);
       out.fixed64(low, high);
       writeAttribute(out, 9, 'padding', text);
-      for (const [key, number] of Object.entries(numbers)) writeAttribute(out, 9, key, number);
+      for (const [key, number] of Object.entries({ ...numbers, ...own })) writeAttribute(out, 9, key, number);
       out.close(span);
     }
   }

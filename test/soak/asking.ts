@@ -9,6 +9,8 @@ export interface AskCounts {
   whole: Record<'trace' | 'search' | 'count', number>;
   /** Spans that answers were checked for. */
   checkedSpans: number;
+  /** Of those, acknowledged ones that were not there because they have expired. */
+  expiredSpans: number;
   /** By reason: a status, or that the process was gone. Each is asked again. */
   notWhole: Map<string, number>;
   /** Longest that a question was asked again and again before its answer was whole. */
@@ -24,7 +26,7 @@ const NANOS = '000000';
 
 export interface AskerOptions {
   ledger: Ledger;
-  keeping: (tenant: string) => Keeping;
+  keeping: (trace: Pick<SentTrace, 'tenant' | 'marked'>) => Keeping;
   /** The process of now; undefined while none is ready. */
   server: () => { http: string } | undefined;
   /** Whether all of it is given up; a question that is under way then has no answer. */
@@ -37,6 +39,7 @@ export class Asker {
   readonly counts: AskCounts = {
     whole: { trace: 0, search: 0, count: 0 },
     checkedSpans: 0,
+    expiredSpans: 0,
     notWhole: new Map(),
     longestWaitMs: 0,
   };
@@ -63,8 +66,9 @@ export class Asker {
       const wrong: string[] = [];
       for (let index = 0; index < sent; index++) {
         const request = ledger.request(trace, index);
-        const expected = expectationOf(request, keeping(trace.tenant), askedMs, Date.now());
+        const expected = expectationOf(request, keeping(trace), askedMs, Date.now());
         const there = times[index] === 1;
+        if (!there && expected !== 'once' && request.acknowledgedMs !== undefined) this.counts.expiredSpans++;
         if (expected === (there ? 'never' : 'once')) {
           wrong.push(`span ${index} of ${describe(request, askedMs)} is ${there ? 'still there' : 'lost'}`);
         }
@@ -97,8 +101,8 @@ export class Asker {
         if (ledger.traceOf(id) === undefined) throw new WrongAnswer(`trace ${id} was never sent`);
         matched.set(id, spanSet?.matched ?? 0);
       }
-      const expected = expectationOf(request, keeping(tenant), askedMs, Date.now());
       for (const { trace, count } of parts) {
+        const expected = expectationOf(request, keeping(trace), askedMs, Date.now());
         const found = matched.get(trace.id) ?? 0;
         matched.delete(trace.id);
         const right =
@@ -115,10 +119,11 @@ export class Asker {
 
   /** A metric over the spans of a tenant that begin within (`fromMs`, `toMs`] counts each once. */
   async checkCount(tenant: string, fromMs: number, toMs: number): Promise<void> {
-    const { ledger } = this.#options;
+    const { ledger, keeping } = this.#options;
+    const { retentionMs = Number.POSITIVE_INFINITY } = keeping({ tenant, marked: false });
     const what = `count of ${tenant} from ${fromMs} to ${toMs}`;
     await this.#untilWhole('count', what, async (server, signal) => {
-      const before = ledger.count(tenant, fromMs, toMs, Date.now());
+      const askedMs = Date.now();
       const parameters: Parameters = {
         q: '{} | count_over_time()',
         start: `${fromMs}${NANOS}`,
@@ -129,9 +134,9 @@ export class Asker {
       if (problem !== undefined) return problem;
       const { series = [] } = decodeInstantStrictly(answer.text);
       const counted = Number(series[0]?.value ?? 0);
-      const { sent } = ledger.count(tenant, fromMs, toMs, Date.now());
-      if (counted < before.acknowledged || counted > sent) {
-        throw new WrongAnswer(`${counted} spans are counted, of ${before.acknowledged} acknowledged and ${sent} sent`);
+      const { due, sent } = ledger.count(tenant, fromMs, toMs, { askedMs, keptMs: Date.now() - retentionMs });
+      if (counted < due || counted > sent) {
+        throw new WrongAnswer(`${counted} spans are counted, of ${due} acknowledged and kept, and ${sent} sent`);
       }
       this.counts.checkedSpans += counted;
       return undefined;

@@ -29,9 +29,9 @@ export interface Inventory {
 export interface InventoryOptions {
   store: ObjectStore;
   /** What no root names may stay so long, for its writer may still be at it. */
-  orphanGraceMs: number;
+  orphanMs: number;
   /** What a root has let go of may stay so long, for queries may still be at it. */
-  graveGraceMs: number;
+  graveMs: number;
   signal: AbortSignal;
 }
 
@@ -40,13 +40,13 @@ export interface InventoryOptions {
  * may be at work: then no log is left either.
  */
 export async function takeInventory(options: InventoryOptions): Promise<Inventory> {
-  const { store, orphanGraceMs, graveGraceMs, signal } = options;
+  const { store, orphanMs, graveMs, signal } = options;
   const inventory: Inventory = { classes: {}, liveBlocks: {}, missing: [], overdue: [], unknown: [] };
   const classOf = new Map<string, string>();
   const overdueGraves = new Set<string>();
   for await (const tenant of listTenants(store, signal)) {
     const manifest = openManifest({ store, tenant, clock: systemClock, random: systemRandom });
-    await nameTenant(manifest, classOf, overdueGraves, inventory, { graveGraceMs, signal });
+    await nameTenant(manifest, classOf, overdueGraves, inventory, { graveMs, signal });
   }
   const listed = new Set<string>();
   for await (const { object, storeTimeMs } of listAll(store, signal)) {
@@ -56,7 +56,7 @@ export async function takeInventory(options: InventoryOptions): Promise<Inventor
     if (named === 'unknown') inventory.unknown.push(object.key);
     if (overdueGraves.has(object.key)) inventory.overdue.push(`${object.key}, of a block removed long ago`);
     if (named === 'log' || named === 'lease') inventory.overdue.push(`${object.key}, of a log that is covered`);
-    if (named === 'orphan' && ageMs > orphanGraceMs) inventory.overdue.push(`${object.key}, ${ageMs} ms old`);
+    if (named === 'orphan' && ageMs > orphanMs) inventory.overdue.push(`${object.key}, ${ageMs} ms old`);
     const count = (inventory.classes[named] ??= { objects: 0, bytes: 0 });
     count.objects++;
     count.bytes += object.size;
@@ -72,7 +72,7 @@ async function nameTenant(
   classOf: Map<string, string>,
   overdueGraves: Set<string>,
   { liveBlocks }: Inventory,
-  { graveGraceMs, signal }: Pick<InventoryOptions, 'graveGraceMs' | 'signal'>,
+  { graveMs, signal }: Pick<InventoryOptions, 'graveMs' | 'signal'>,
 ): Promise<void> {
   const { tenant } = manifest;
   const nowMs = await manifest.storeTimeMs(signal);
@@ -88,7 +88,7 @@ async function nameTenant(
   for (const grave of graves) {
     for (const key of graveKeys(tenant, grave)) {
       classOf.set(key, 'grave');
-      if (nowMs - grave.removedMs > graveGraceMs) overdueGraves.add(key);
+      if (nowMs - grave.removedMs > graveMs) overdueGraves.add(key);
     }
   }
 }
@@ -98,7 +98,7 @@ function otherClassOf({ key, size }: ListedObject): string {
   if (/^tenants\/[^/]+\/((blocks|pages|traces)\/.*|root)$/.test(key)) return 'orphan';
   if (parseSegmentKey(key) !== undefined) return size === SEAL_BYTES ? 'seal' : 'log';
   if (parseLeaseKey(key) !== undefined) return 'lease';
-  return /^claims\//.test(key) ? 'claim' : /^probe\//.test(key) ? 'probe' : 'unknown';
+  return key.startsWith('claims/') ? 'claim' : key.startsWith('probe/') ? 'probe' : 'unknown';
 }
 
 async function* listAll(

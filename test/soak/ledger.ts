@@ -19,6 +19,8 @@ export interface SentTrace {
   number: number;
   tenant: string;
   id: string;
+  /** Its spans have an attribute by which a rule may keep it longer. */
+  marked: boolean;
   requests: number[];
 }
 
@@ -36,7 +38,13 @@ export class Ledger {
 
   newTrace(tenant: string): SentTrace {
     const number = this.traces.length;
-    const trace = { number, tenant, id: this.#hash(number, 1, 2, 3) + hex(number), requests: [] };
+    const trace = {
+      number,
+      tenant,
+      id: this.#hash(number, 1, 2, 3) + hex(number),
+      marked: number % 4 === 0,
+      requests: [],
+    };
     this.traces.push(trace);
     return trace;
   }
@@ -75,18 +83,27 @@ export class Ledger {
     return index < trace.requests.length && this.spanId(trace, index) === spanId ? index : undefined;
   }
 
-  /** The spans of a tenant that begin within (`fromMs`, `toMs`]: acknowledged before `atMs`, and sent at all. */
-  count(tenant: string, fromMs: number, toMs: number, atMs: number): { acknowledged: number; sent: number } {
-    let acknowledged = 0;
+  /**
+   * The spans of a tenant that begin within (`fromMs`, `toMs`]: those sent at all, and those that an answer must have
+   * that was asked for at `askedMs` and came when nothing that began after `keptMs` was expired.
+   */
+  count(
+    tenant: string,
+    fromMs: number,
+    toMs: number,
+    { askedMs, keptMs }: { askedMs: number; keptMs: number },
+  ): { due: number; sent: number } {
+    let due = 0;
     let sent = 0;
     for (let i = this.#firstAfter(fromMs); i < this.requests.length; i++) {
       const request = this.requests[i] as SentRequest;
       if (request.startMs > toMs) break;
       if (request.tenant !== tenant) continue;
       sent += request.spans;
-      if (request.acknowledgedMs !== undefined && request.acknowledgedMs < atMs) acknowledged += request.spans;
+      const { acknowledgedMs, startMs } = request;
+      if (acknowledgedMs !== undefined && acknowledgedMs < askedMs && startMs > keptMs) due += request.spans;
     }
-    return { acknowledged, sent };
+    return { due, sent };
   }
 
   /** Spans of all tenants that were acknowledged. */

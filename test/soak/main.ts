@@ -1,5 +1,5 @@
-// `npm run soak -- [--minutes 5] [--seed 1] [--log disk|bucket] [--kill-every 30] [--rate 15] [--fair] [--report FILE]`:
-// load, kills and a failing store, and afterwards everything that was acknowledged, once. Exits with 1 where not.
+// `npm run soak -- [--minutes 5] [--seed 1] [--log disk|bucket] [--kill-every 30] [--rate 15] [--retention 0] [--fair] [--report FILE]`:
+// `--retention` in seconds, `--fair` for a store without faults. Load, kills and a failing store, and afterwards everything that was acknowledged, once. Exits with 1 where not.
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { formatReport, reportJson } from './report.ts';
@@ -13,6 +13,7 @@ const { values } = parseArgs({
     log: { type: 'string', default: DEFAULT_SETTINGS.log },
     'kill-every': { type: 'string', default: String(DEFAULT_SETTINGS.killEverySeconds) },
     rate: { type: 'string', default: String(DEFAULT_SETTINGS.requestsPerSecond) },
+    retention: { type: 'string', default: '0' },
     fair: { type: 'boolean', default: false },
     report: { type: 'string' },
   },
@@ -25,6 +26,8 @@ const settings = {
   log: values.log,
   killEverySeconds: Number(values['kill-every']),
   requestsPerSecond: Number(values.rate),
+  /** In seconds; 0: for ever. */
+  retentionMs: 1000 * Number(values.retention),
   weather: !values.fair,
 } as const;
 const result = await soak(settings, (line) => process.stdout.write(`${new Date().toISOString()} ${line}\n`));

@@ -32,10 +32,11 @@ export function formatReport(result: SoakResult): string {
     ['answers in the storm', asked],
     ['answers after it', askedAfter],
   ] as const) {
-    const { whole, checkedSpans, notWhole, longestWaitMs } = counts;
+    const { whole, checkedSpans, expiredSpans, notWhole, longestWaitMs } = counts;
     row(
       name,
-      `${whole.trace} traces, ${whole.search} searches, ${whole.count} counts, right for ${checkedSpans} spans; ` +
+      `${whole.trace} traces, ${whole.search} searches, ${whole.count} counts, right for ${checkedSpans} spans, ` +
+        `${expiredSpans} of them expired; ` +
         `asked again: ${[...notWhole].map(([why, times]) => `${times} ${why}`).join(', ') || 'never'}; ` +
         `${longestWaitMs} ms the longest until whole`,
     );

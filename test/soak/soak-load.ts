@@ -86,6 +86,7 @@ export function startSoakLoad({
       const request = newRequest(tenant, long);
       const traces = request.parts.map(({ trace, first, count }) => ({
         traceId: trace.id,
+        ...(trace.marked && { numbers: { keep: 1 } }),
         spanIds: Array.from({ length: count }, (_, i) => ledger.spanId(trace, first + i)),
       }));
       const numbers = { request: request.number };

@@ -1,5 +1,6 @@
 import type { S3Process } from '@vivace/object-store/testing';
 import type { Keeping } from './keeping.ts';
+import type { SentTrace } from './ledger.ts';
 
 export interface SoakSettings {
   minutes: number;
@@ -14,9 +15,8 @@ export interface SoakSettings {
   /** Where what is acknowledged is until it is in blocks. */
   log: 'disk' | 'bucket';
   cutInterval: string;
-  /** What no root names may be in the bucket so long, and what a root has let go of. */
-  orphanGraceMs: number;
-  graveGraceMs: number;
+  /** How long spans are kept, milliseconds; 0: for ever. */
+  retentionMs: number;
 }
 
 export const DEFAULT_SETTINGS: SoakSettings = {
@@ -29,17 +29,35 @@ export const DEFAULT_SETTINGS: SoakSettings = {
   weather: true,
   log: 'disk',
   cutInterval: '5s',
-  orphanGraceMs: 49 * 3_600_000,
-  graveGraceMs: 2 * 3_600_000,
+  retentionMs: 0,
 };
 
 /** Two names that differ only in case: they must stay apart everywhere. */
 export const TENANTS = ['shop', 'Shop', 'games'];
 
+/** Keeps everything. */
+const LASTING_TENANT = 'games';
+/** Keeps traces longer that have a mark. */
+const RULED_TENANT = 'Shop';
+
+/** Objects that a root has let go of stay so long: twice the longest query. */
+const GRACE_SECONDS = 30;
+const SWEEP_SECONDS = 10;
+/** Until processes that are killed all the time have cut, merged, expired and swept what is due. */
+const SLACK_MS = 5 * 60_000;
+
+/** What is removed when, as the settings of a Vivace have it. */
+export const GRACES = {
+  graveMs: 1000 * (GRACE_SECONDS + SWEEP_SECONDS) + SLACK_MS,
+  /** Two days, and the hour that a writer has. */
+  orphanMs: 50 * 3_600_000,
+};
+
 /** The settings of a Vivace over the store, as environment variables. */
 export function settingsEnvironment(
-  { cutInterval }: SoakSettings,
+  { cutInterval, log, retentionMs }: SoakSettings,
   { endpoint, region, bucket, credentials }: S3Process,
+  overridesFile: string,
 ): Record<string, string> {
   return {
     VIVACE_STORAGE_TRACE_BACKEND: 's3',
@@ -52,10 +70,36 @@ export function settingsEnvironment(
     VIVACE_MULTITENANCY_ENABLED: 'true',
     VIVACE_INGESTER_CUT_INTERVAL: cutInterval,
     VIVACE_INGESTER_SMALL_TENANT_CUT_INTERVAL: cutInterval,
+    VIVACE_INGESTER_WAL_BACKEND: log,
+    VIVACE_INGESTER_INSTANCE_NAME: 'soak',
+    VIVACE_QUERY_FRONTEND_API_TIMEOUT: `${GRACE_SECONDS / 2}s`,
+    // Everything that takes hours happens in minutes.
+    VIVACE_COMPACTOR_COMPACTION_BLOCK_RETENTION: `${retentionMs}ms`,
+    VIVACE_COMPACTOR_COMPACTION_COMPACTION_WINDOW: '1m',
+    VIVACE_COMPACTOR_COMPACTION_COMPACTION_CYCLE: '1s',
+    VIVACE_COMPACTOR_COMPACTION_MAX_INPUT_BLOCKS: '4',
+    VIVACE_COMPACTOR_COMPACTION_COMPACTED_BLOCK_RETENTION: `${GRACE_SECONDS}s`,
+    VIVACE_COMPACTOR_SWEEP_INTERVAL: `${SWEEP_SECONDS}s`,
+    VIVACE_OVERRIDES_PER_TENANT_OVERRIDE_CONFIG: overridesFile,
   };
 }
 
-/** Spans are kept for ever as long as nothing removes them. */
-export function keepingOf(_settings: SoakSettings, _tenant: string): Keeping {
-  return { retentionMs: undefined, slackMs: 0 };
+/** The overrides file: one tenant keeps everything, one has a rule for marked traces. */
+export const OVERRIDES = `overrides:
+  ${LASTING_TENANT}:
+    retention: 0
+  ${RULED_TENANT}:
+    retention_rules:
+      - filter: '{ span.keep = 1 }'
+        keep: 24h
+`;
+
+export function keepingOf(
+  { retentionMs }: SoakSettings,
+  { tenant, marked }: Pick<SentTrace, 'tenant' | 'marked'>,
+): Keeping {
+  if (retentionMs === 0 || tenant === LASTING_TENANT) return { retentionMs: undefined, slackMs: 0 };
+  if (tenant !== RULED_TENANT) return { retentionMs, slackMs: SLACK_MS };
+  // What no merge has judged by the rules yet is kept as long as any of them says.
+  return marked ? { retentionMs: undefined, slackMs: 0 } : { retentionMs, slackMs: Number.POSITIVE_INFINITY };
 }

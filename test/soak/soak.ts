@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fraction, type Random, seededRandom } from '@vivace/kernel';
 import { createS3Store } from '@vivace/object-store';
@@ -8,11 +8,10 @@ import { type TestServer, temporaryDirectory } from '../harness/server.ts';
 import { flush } from '../harness/traces-client.ts';
 import { type AskCounts, Asker } from './asking.ts';
 import { type Inventory, takeInventory } from './inventory.ts';
-import type { Keeping } from './keeping.ts';
 import { Ledger } from './ledger.ts';
 import { type Lives, startLives } from './lives.ts';
 import { type SoakLoad, startSoakLoad } from './soak-load.ts';
-import { keepingOf, type SoakSettings, settingsEnvironment, TENANTS } from './soak-settings.ts';
+import { GRACES, keepingOf, OVERRIDES, type SoakSettings, settingsEnvironment, TENANTS } from './soak-settings.ts';
 
 export type { SoakSettings } from './soak-settings.ts';
 
@@ -84,10 +83,12 @@ class Run {
     const { seed, killEverySeconds, requestsPerSecond } = settings;
     this.#random = seededRandom(seed);
     this.#ledger = new Ledger(seed);
+    const overridesFile = path.join(this.#directory.path, 'overrides.yaml');
+    writeFileSync(overridesFile, OVERRIDES);
     let directories = 0;
     this.#lives = startLives({
       random: this.#random,
-      env: settingsEnvironment(settings, store),
+      env: settingsEnvironment(settings, store, overridesFile),
       dataDir: () => {
         // With the log in the bucket nothing on a disk has to survive, and so nothing does.
         const name = settings.log === 'disk' ? 'data' : `data-${directories++}`;
@@ -199,16 +200,18 @@ class Run {
   }
 
   #newAsker(): Asker {
+    const settings = this.#settings;
     return new Asker({
       ledger: this.#ledger,
-      keeping: (tenant) => this.#keeping(tenant),
+      keeping: (trace) => keepingOf(settings, trace),
       server: () => this.#lives.current(),
       ended: () => this.#ended,
     });
   }
 
-  #keeping(tenant: string): Keeping {
-    return keepingOf(this.#settings, tenant);
+  /** All spans of a tenant that are younger are there. */
+  #keptMs(tenant: string): number {
+    return keepingOf(this.#settings, { tenant, marked: false }).retentionMs ?? Number.POSITIVE_INFINITY;
   }
 
   /** Questions one after another: half of them about what is young, which is on its way from the heads to blocks. */
@@ -236,8 +239,9 @@ class Run {
 
   /** Of a time in which nothing can be expired when the answer comes. */
   async #checkRecentCount(tenant: string, nowMs: number): Promise<void> {
-    const { retentionMs = Number.POSITIVE_INFINITY } = this.#keeping(tenant);
-    const oldestMs = Math.max(this.#beginMs - 1000, nowMs - retentionMs + 200_000);
+    const keptMs = this.#keptMs(tenant);
+    const marginMs = Math.min(200_000, keptMs / 2);
+    const oldestMs = Math.max(this.#beginMs - 1000, nowMs - keptMs + marginMs);
     const lengthMs = 1000 + fraction(this.#random) * Math.min(300_000, nowMs - oldestMs);
     const fromMs = Math.floor(oldestMs + fraction(this.#random) * (nowMs - oldestMs));
     await this.#asker.checkCount(tenant, fromMs, Math.floor(fromMs + lengthMs));
@@ -247,8 +251,8 @@ class Run {
   async #verifyCounts(asker: Asker): Promise<void> {
     const endMs = Date.now() + 1;
     for (const tenant of TENANTS) {
-      const { retentionMs = Number.POSITIVE_INFINITY } = this.#keeping(tenant);
-      const beginMs = Math.max(this.#beginMs - 1000, endMs - retentionMs + 60_000);
+      const keptMs = this.#keptMs(tenant);
+      const beginMs = Math.max(this.#beginMs - 1000, endMs - keptMs + Math.min(60_000, keptMs / 2));
       for (let fromMs = beginMs; fromMs < endMs; fromMs += 60_000) {
         await asker
           .checkCount(tenant, fromMs, Math.min(endMs, fromMs + 60_000))
@@ -298,9 +302,8 @@ class Run {
     const { endpoint, region, bucket, credentials } = this.#store;
     const store = await createS3Store({ bucket, endpoint, region, credentials });
     try {
-      const { orphanGraceMs, graveGraceMs } = this.#settings;
       const signal = AbortSignal.timeout(120_000);
-      const inventory = await takeInventory({ store, orphanGraceMs, graveGraceMs, signal });
+      const inventory = await takeInventory({ store, ...GRACES, signal });
       this.result.inventory = inventory;
       for (const kind of ['missing', 'overdue', 'unknown'] as const) {
         const keys = inventory[kind];
