@@ -1,7 +1,7 @@
 import type { BlockReader } from '@vivace/block';
 import { blockSource, matchTraces, type RunOptions, SourceFailure } from '@vivace/block-query';
-import type { BlockEntry } from '@vivace/manifest';
-import { classOfKeep, DEFAULT_CLASS, keepOfClass, type Retention, UNCLASSIFIED } from './retention.ts';
+import { type BlockEntry, classOfKeep, DEFAULT_CLASS, keepOfClass, UNCLASSIFIED } from '@vivace/manifest';
+import type { Retention } from './retention.ts';
 import { TraceKeySet } from './trace-key-set.ts';
 
 /** Which traces of a merge go to which class. */

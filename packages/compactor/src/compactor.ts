@@ -1,13 +1,20 @@
 import { type Clock, fraction, isKind, type Random, type Service, toVivaceError } from '@vivace/kernel';
-import { type BlockEntry, listTenants, type Manifest, sweepTenant, tenantPrefix } from '@vivace/manifest';
+import {
+  type BlockEntry,
+  expireBlocks,
+  listTenants,
+  type Manifest,
+  sweepTenant,
+  tenantPrefix,
+  UNCLASSIFIED,
+} from '@vivace/manifest';
 import type { ObjectStore } from '@vivace/object-store';
 import type { Logger } from '@vivace/telemetry';
 import { claimKey, sweepClaims, takeClaim } from './claim.ts';
 import type { CompactorMetrics } from './compactor-metrics.ts';
-import { expireBlocks } from './expire.ts';
 import type { BlockMerger } from './merge-task.ts';
 import { type CompactionJob, type PlanOptions, planJobs } from './plan-jobs.ts';
-import { type Retention, UNCLASSIFIED } from './retention.ts';
+import type { Retention } from './retention.ts';
 import { runJob } from './run-job.ts';
 
 export interface CompactorOptions {

@@ -1,4 +1,4 @@
-import type { BlockEntry } from '@vivace/manifest';
+import { type BlockEntry, entryTimeMs } from '@vivace/manifest';
 
 /*
  * Which blocks are merged, as data. Blocks of one tenant are merged in windows of time, of a few sizes: those of an
@@ -53,7 +53,7 @@ export function planJobs(live: readonly BlockEntry[], options: PlanOptions): Com
   for (const misdated of [false, true]) {
     const candidates = live
       .filter((entry) => (entry.misdated === true) === misdated)
-      .map((entry) => ({ entry, timeMs: blockTimeMs(entry) }))
+      .map((entry) => ({ entry, timeMs: entryTimeMs(entry) }))
       .sort((a, b) => a.timeMs - b.timeMs || (a.entry.id < b.entry.id ? -1 : 1));
     const busy = new Set<BlockEntry>();
     options.windowsMs.forEach((windowMs, place) => {
@@ -66,11 +66,6 @@ export function planJobs(live: readonly BlockEntry[], options: PlanOptions): Com
     });
   }
   return jobs.sort((a, b) => benefit(b) - benefit(a) || a.windowStartMs - b.windowStartMs);
-}
-
-/** When the data of a block ends; of blocks whose data has impossible times, when it came. Milliseconds since 1970. */
-export function blockTimeMs(entry: BlockEntry): number {
-  return entry.misdated === true ? entry.commitTimeMs : Number(entry.maxEnd / 1_000_000n);
 }
 
 interface WindowOptions extends PlanOptions {
@@ -127,7 +122,7 @@ function withSimilar(late: readonly BlockEntry[], settled: readonly BlockEntry[]
     taken.push(entry);
     rows += entry.rows;
   }
-  return taken.sort((a, b) => blockTimeMs(a) - blockTimeMs(b));
+  return taken.sort((a, b) => entryTimeMs(a) - entryTimeMs(b));
 }
 
 interface Run {

@@ -58,6 +58,11 @@ export function entryDay(entry: BlockEntry): number {
   return entry.misdated === true ? Math.floor(entry.commitTimeMs / DAY_MS) : Number(entry.minStart / DAY_NS);
 }
 
+/** When the data of a block ends; of blocks whose data has impossible times, when it came. Milliseconds since 1970. */
+export function entryTimeMs(entry: BlockEntry): number {
+  return entry.misdated === true ? entry.commitTimeMs : Number(entry.maxEnd / 1_000_000n);
+}
+
 /** The names of a block's objects, each once. */
 export function entryObjects(entry: BlockEntry): string[] {
   return [...new Set(SECTION_NAMES.map((name) => entry.sections[name].object))];

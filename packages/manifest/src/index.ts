@@ -1,4 +1,4 @@
-export { type BlockEntry, entryDay, entryObjects, type SectionName, type SectionPlace } from './block-entry.ts';
+export { type BlockEntry, entryDay, entryObjects, entryTimeMs, type SectionName, type SectionPlace } from './block-entry.ts';
 export type { CommitResult } from './committer.ts';
 export type { CoverStep, LostReason, ManifestEdit } from './edit.ts';
 export { type Grave, graveKeys } from './graveyard.ts';
@@ -13,6 +13,15 @@ export {
 } from './manifest.ts';
 export type { OrdinalRange } from './ordinals.ts';
 export { blockKey, decodeTenant, encodeTenant, pageKey, rootKey, segmentKey, tenantPrefix } from './paths.ts';
+export {
+  classOfKeep,
+  DEFAULT_CLASS,
+  expireBlocks,
+  expiresMs,
+  keepOfClass,
+  type RetentionTimes,
+  UNCLASSIFIED,
+} from './retention.ts';
 export { type SweepOptions, type SweepResult, sweepTenant } from './sweep.ts';
 export { listTenants } from './tenants.ts';
 export { type IndexEdit, MAX_HOLES, MAX_SEGMENTS, type TraceSegment } from './trace-segment.ts';
