@@ -42,7 +42,7 @@ export async function startServer({ dataDir, flags = [], env = {}, onSpawn }: Te
   const ports = ['--http-port', '0', '--otlp-grpc-port', '0', '--otlp-http-port', '0'];
   const child = spawn(process.execPath, [mainFile, '--data-dir', dataDir, ...ports, ...flags], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, VIVACE_SERVER_LOG_FORMAT: 'json', ...env },
+    env: { ...process.env, VIVACE_SERVER_LOG_FORMAT: 'json', VIVACE_QUERIER_WARM_UP: 'false', ...env },
   });
   onSpawn?.(child);
   const exited = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));

@@ -1,11 +1,10 @@
 import { setImmediate } from 'node:timers/promises';
 import { createBlockCache } from '@vivace/block';
-import { serveWorker, systemClock, VivaceError, workerArgument } from '@vivace/kernel';
+import { serveWorker, systemClock, type Transferred, VivaceError, workerArgument } from '@vivace/kernel';
 import { answerJob } from './answer-job.ts';
 import { createBlockReads } from './block-reads.ts';
 import { findTrace } from './find-trace.ts';
 import { packAnswer } from './packed-answer.ts';
-import { practise } from './practice/practise.ts';
 import type { JobAnswer, QueryJob } from './query-job.ts';
 import type { SearchWorkerArgument } from './search-workers.ts';
 import type { NewBlock, TraceSearch } from './trace-search.ts';
@@ -22,10 +21,11 @@ const reads = createBlockReads({
 });
 /** Queries that are being answered. */
 const running = new Map<number, AbortController>();
+let lookups = 0;
 
 const call = serveWorker(
   new Map<string, (argument: never) => unknown>([
-    ['find', (search: TraceSearch) => findTrace(search, reads)],
+    ['find', find],
     ['keep', keep],
     ['query', query],
     ['cancel', (number: number) => running.get(number)?.abort(new VivaceError('canceled', 'query', 'nobody waits'))],
@@ -39,16 +39,33 @@ let isWarm = false;
 
 /** The start of the process comes first. */
 const PRACTICE_DELAY_MS = 250;
+/** It goes on when nobody waits: looked at so often. */
+const BUSY_MS = 5;
 if (practises) {
   const { signal } = new AbortController();
-  void systemClock.sleep(PRACTICE_DELAY_MS, signal).then(() => practise(() => setImmediate(), signal));
+  void systemClock.sleep(PRACTICE_DELAY_MS, signal).then(async () => {
+    const { practise } = await import('./practice/practise.ts');
+    await practise(async () => {
+      await setImmediate();
+      while (lookups > 0 || running.size > 0) await systemClock.sleep(BUSY_MS, signal);
+    }, signal);
+  });
+}
+
+async function find(search: TraceSearch): Promise<Transferred> {
+  lookups++;
+  try {
+    return await findTrace(search, reads);
+  } finally {
+    lookups--;
+  }
 }
 
 function keep({ tenant, entry, sections }: NewBlock): void {
   reads.open(tenant, entry, () => undefined).keep(sections);
-  const lookups = isWarm ? LATER_LOOKUPS : FIRST_LOOKUPS;
+  const count = isWarm ? LATER_LOOKUPS : FIRST_LOOKUPS;
   isWarm = true;
-  void warmUp(tenant, entry, lookups, reads).catch(() => undefined);
+  void warmUp(tenant, entry, count, reads).catch(() => undefined);
 }
 
 async function query(job: QueryJob): Promise<JobAnswer<unknown>> {

@@ -1,38 +1,32 @@
 import { hexToBytes } from '@vivace/kernel';
 import { tracesFromJson } from '@vivace/otlp';
 
-/** Traces of a made-up shop as an OTLP export request: what a query thread practises on. */
-export interface Invented {
-  request: Uint8Array;
-  startUnixNano: bigint;
-  endUnixNano: bigint;
-}
-
 const SERVICES = ['gateway', 'cart', 'orders', 'payment', 'stock', 'mail'];
 const SPANS_A_TRACE = 12;
 const START_MS = 1_700_000_000_000;
 const TRACE_MS = 20;
 
-/** `first` is the number of the first trace; the same number is the same trace. */
-export function inventSpans(first: number, traces: number): Invented {
+/**
+ * Traces of a made-up shop as an OTLP export request: what a query thread practises on. `first` is the number of the
+ * first trace; the same number is the same trace.
+ */
+export function inventSpans(first: number, traces: number): Uint8Array {
   const byService = new Map<string, object[]>(SERVICES.map((service) => [service, []]));
-  let last = START_MS;
-  for (let i = 0; i < traces; i++) {
-    const number = first + i;
-    last = START_MS + number * TRACE_MS;
+  for (let number = first; number < first + traces; number++) {
     for (let span = 0; span < SPANS_A_TRACE; span++) {
-      byService.get(SERVICES[(number + span) % SERVICES.length] as string)?.push(inventSpan(number, span, last));
+      byService.get(SERVICES[(number + span) % SERVICES.length] as string)?.push(inventSpan(number, span));
     }
   }
   const resourceSpans = [...byService].map(([service, spans]) => ({
     resource: { attributes: [text('service.name', service), text('k8s.pod.name', `${service}-7d9f`)] },
     scopeSpans: [{ scope: { name: 'practice' }, spans }],
   }));
-  return {
-    request: tracesFromJson(Buffer.from(JSON.stringify({ resourceSpans }))).slice(),
-    startUnixNano: BigInt(START_MS) * 1_000_000n,
-    endUnixNano: BigInt(last + 1000) * 1_000_000n,
-  };
+  return tracesFromJson(Buffer.from(JSON.stringify({ resourceSpans })));
+}
+
+/** When a trace begins. */
+export function inventedStart(trace: number): bigint {
+  return BigInt(START_MS + trace * TRACE_MS) * 1_000_000n;
 }
 
 export function inventedTraceId(trace: number): Uint8Array {
@@ -40,8 +34,8 @@ export function inventedTraceId(trace: number): Uint8Array {
 }
 
 /** Each span hangs below the one before half its number, kinds and attributes alternate, one in fifty failed. */
-function inventSpan(trace: number, span: number, traceMs: number): object {
-  const startMs = BigInt(traceMs + span);
+function inventSpan(trace: number, span: number): object {
+  const start = inventedStart(trace) + BigInt(span) * 1_000_000n;
   const nanos = scattered(trace, span, 8_000_000);
   const failed = scattered(trace, span, 50) === 0;
   const attributes = [
@@ -52,7 +46,7 @@ function inventSpan(trace: number, span: number, traceMs: number): object {
   ];
   if (span % 3 === 2) attributes.push(text('db.system', span % 2 === 0 ? 'redis' : 'postgresql'));
   const events = failed
-    ? [{ timeUnixNano: `${startMs}000100`, name: 'exception', attributes: [text('exception.type', 'Timeout')] }]
+    ? [{ timeUnixNano: `${start + 100n}`, name: 'exception', attributes: [text('exception.type', 'Timeout')] }]
     : [];
   return {
     traceId: hex(trace, 32),
@@ -60,8 +54,8 @@ function inventSpan(trace: number, span: number, traceMs: number): object {
     parentSpanId: span === 0 ? '' : hex(trace * SPANS_A_TRACE + (span >> 1), 16),
     name: `GET /v1/${SERVICES[span % SERVICES.length]}`,
     kind: 1 + (span % 3),
-    startTimeUnixNano: `${startMs}000000`,
-    endTimeUnixNano: `${startMs * 1_000_000n + BigInt(nanos)}`,
+    startTimeUnixNano: `${start}`,
+    endTimeUnixNano: `${start + BigInt(nanos)}`,
     attributes,
     events,
     status: failed ? { code: 2, message: 'timed out' } : {},

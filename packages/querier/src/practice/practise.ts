@@ -4,13 +4,14 @@ import { answerJob } from '../answer-job.ts';
 import { findTrace } from '../find-trace.ts';
 import { packAnswer } from '../packed-answer.ts';
 import { inventBlocks } from './invented-block.ts';
-import { inventedTraceId, inventSpans } from './invented-spans.ts';
+import { inventedStart, inventedTraceId } from './invented-spans.ts';
 
 /** Traces of each of two blocks; a few are in both. */
 const TRACES = 700;
 const SHARED = 20;
 const ROUNDS = 4;
 const LOOKUPS = 6;
+const SEED = 1;
 
 const SEARCHES = [
   '{ span.order.id = "ord-77" }',
@@ -43,12 +44,8 @@ const TAGS = ['resource.service.name', 'span.http.route'];
  * pieces of some milliseconds; `breathe` lets other work in between them.
  */
 export async function practise(breathe: () => Promise<void>, signal: AbortSignal): Promise<void> {
-  const older = inventSpans(0, TRACES);
-  const newer = inventSpans(TRACES - SHARED, TRACES);
-  await breathe();
-  const { entries, reads } = inventBlocks([newer.request, older.request], 1);
-  const range = { startUnixNano: older.startUnixNano, endUnixNano: newer.endUnixNano };
-  const asked = questions(range.startUnixNano, range.endUnixNano);
+  const { entries, reads } = await inventBlocks([TRACES - SHARED, 0], TRACES, SEED, breathe);
+  const asked = practiceQuestions(TRACES, TRACES - SHARED);
   for (let round = 0; round < ROUNDS; round++) {
     for (let i = 0; i < LOOKUPS; i++) {
       await breathe();
@@ -64,7 +61,10 @@ export async function practise(breathe: () => Promise<void>, signal: AbortSignal
   }
 }
 
-function questions(startUnixNano: bigint, endUnixNano: bigint): Question[] {
+/** Over two blocks of so many traces, the second of which begins with the trace `second`. */
+export function practiceQuestions(traces: number, second: number): Question[] {
+  const startUnixNano = inventedStart(0);
+  const endUnixNano = inventedStart(second + traces + 1);
   const window = { startUnixNano, endUnixNano };
   const page = { limit: 20, spansPerSpanset: 3, after: undefined };
   const stepNanos = 1_000_000_000n;
