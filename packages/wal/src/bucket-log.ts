@@ -3,6 +3,7 @@ import {
   type Clock,
   checkTenant,
   isKind,
+  orAborted,
   type Random,
   uuidV7,
   uuidV7TimeMs,
@@ -21,9 +22,10 @@ import {
 } from './bucket-log-options.ts';
 import { findOthers } from './bucket-others.ts';
 import { OwnStream } from './bucket-own-stream.ts';
-import { readBucketSegment } from './bucket-reader.ts';
+import { readBucketSegment, readListedObject, readSegmentObject } from './bucket-reader.ts';
 import { NONCE_BYTES, RECORD_MAX_BYTES } from './layout.ts';
 import type { LogRecord, OtherStreams, SealedStream, SegmentPosition, StreamState, WriteAheadLog } from './log.ts';
+import { type Ahead, MAX_OBJECTS_AHEAD, ReadAhead } from './read-ahead.ts';
 
 /*
  * The log in a bucket (docs/storage-protocol.md): own streams, one of which takes records, and streams of others
@@ -72,6 +74,7 @@ class BucketLog implements WriteAheadLog {
   #lastIdMs = 0;
   #bytes = 0;
   #undurableBytes = 0;
+  #ahead: { stream: string; reads: ReadAhead } | undefined;
   /** Monotonic time of the first failure since a segment landed. */
   #failingSinceMs: number | undefined;
 
@@ -162,10 +165,27 @@ class BucketLog implements WriteAheadLog {
 
   read(at: SegmentPosition, signal: AbortSignal, tenant?: string): AsyncIterable<LogRecord> {
     const own = this.#own.get(at.stream);
-    const found = this.#found.get(at.stream)?.segments.find(({ number }) => number === at.segment);
-    const listed = own?.segments().find(({ segment }) => segment === at.segment) ?? found;
-    const nothing = own !== undefined && listed !== undefined && !own.isDurable(at.segment);
-    return readBucketSegment(this.#store, at, { listed: listed !== undefined, nothing }, signal, tenant);
+    if (own !== undefined) {
+      const listed = own.segments().some(({ segment }) => segment === at.segment);
+      const nothing = listed && !own.isDurable(at.segment);
+      const readObject = () => readSegmentObject(this.#store, at, signal);
+      return readBucketSegment(readObject, at, { listed, nothing }, signal, tenant);
+    }
+    const found = this.#found.get(at.stream);
+    const place = found?.segments.findIndex(({ number }) => number === at.segment) ?? -1;
+    const rest = found?.segments.slice(place, place + MAX_OBJECTS_AHEAD) ?? [];
+    const readObject = () => orAborted(this.#readAhead(at.stream).next(rest), signal);
+    return readBucketSegment(readObject, at, { listed: place >= 0, nothing: false }, signal, tenant);
+  }
+
+  /** Streams are taken over one after another. */
+  #readAhead(stream: string): ReadAhead {
+    if (this.#ahead?.stream !== stream) {
+      const read = ({ number, bytes }: Ahead) =>
+        readListedObject(this.#store, { stream, segment: number }, bytes, this.#abort.signal);
+      this.#ahead = { stream, reads: new ReadAhead(read) };
+    }
+    return this.#ahead.reads;
   }
 
   async drop(at: SegmentPosition): Promise<void> {
@@ -235,7 +255,7 @@ class BucketLog implements WriteAheadLog {
       this.#lastIdMs = Math.max(storeTimeMs, this.#lastIdMs + 1);
       const id = uuidV7(this.#lastIdMs, this.#random);
       const { instance, address = '' } = this.#options;
-      const { keeper, createdMs } = await LeaseKeeper.create({
+      const created = await LeaseKeeper.create({
         store: this.#store,
         stream: id,
         instance,
@@ -244,6 +264,8 @@ class BucketLog implements WriteAheadLog {
         patience: this.#patience,
         signal,
       });
+      if (created === undefined) continue;
+      const { keeper, createdMs } = created;
       if (createdMs - uuidV7TimeMs(id) > YOUNG_MS) {
         await keeper.delete();
         continue;
