@@ -1,5 +1,6 @@
 import { VivaceError } from '@vivace/kernel';
 import type { Context, Hono } from 'hono';
+import { JSON_TYPE, PROTOBUF, wantsProtobuf } from './accept.ts';
 import { bodyResponse } from './body.ts';
 import { textResponse } from './problem.ts';
 import { addRoute, type RouteContext } from './route.ts';
@@ -26,9 +27,6 @@ export interface TraceRoutesOptions {
   maxLookups: number;
   timeoutMs: number;
 }
-
-const PROTOBUF = 'application/protobuf';
-const JSON_TYPE = 'application/json';
 
 /** Tempo's sharding hint. All values are answered with everything there is: nothing here is read from one side only. */
 const MODES = ['all', 'ingesters', 'blocks', 'external'];
@@ -134,10 +132,6 @@ function answerV2(
   const message = partialMessage(answer, maxTraceBytes);
   if (wantsProtobuf(c)) return respond(c, PROTOBUF, encodeTraceByIdResponse(answer, message), context);
   return respond(c, JSON_TYPE, renderTraceV2(answer, message), context);
-}
-
-function wantsProtobuf(c: Context): boolean {
-  return c.req.header('accept')?.includes(PROTOBUF) === true;
 }
 
 function respond(

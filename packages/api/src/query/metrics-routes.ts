@@ -1,4 +1,5 @@
 import type { Context, Hono } from 'hono';
+import { JSON_TYPE } from '../accept.ts';
 import type { MetricsPart } from '../query-engine.ts';
 import { addRoute, type RouteContext } from '../route.ts';
 import { listToJsonPieces, messageToJson } from './message-json.ts';
@@ -7,13 +8,13 @@ import { metricsParameters, metricsRequest } from './metrics-request.ts';
 import { NOTHING_READ } from './nothing-read.ts';
 import { parametersOf } from './parameters.ts';
 import { partialReason } from './partial.ts';
-import { jsonResponse, type QueryRoutesOptions, runQuery } from './route-options.ts';
+import { answerResponse, type QueryRoutesOptions, runQuery } from './route-options.ts';
 import { INSTANT_SERIES, QUERY_RANGE_RESPONSE, SERIES, type SeriesMessage } from './tempopb.ts';
 
 const RANGE_PATH = '/api/metrics/query_range';
 const INSTANT_PATH = '/api/metrics/query';
 
-/** TraceQL metrics: values over a range, and one value for a range. */
+/** TraceQL metrics: values over a range, and one value for a range. Always JSON, as in Tempo. */
 export function addMetricsRoutes(app: Hono, options: QueryRoutesOptions, context: RouteContext): string[] {
   for (const [path, instant] of [
     [RANGE_PATH, false],
@@ -54,7 +55,7 @@ async function answer(
   const pieces = instant
     ? listToJsonPieces('series', INSTANT_SERIES, instantSeries(last.series), { rest, omitEmpty: true })
     : listToJsonPieces('series', SERIES, seriesOf(last), { rest, omitEmpty: true });
-  return jsonResponse(c, pieces, { partial, context });
+  return answerResponse(c, JSON_TYPE, pieces, { partial, context });
 }
 
 /** The last part of an answer: each holds all that the ones before it did. */

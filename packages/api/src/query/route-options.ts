@@ -28,14 +28,15 @@ export function runQuery<T>(
   return gate.run(tenants.length, () => work(engineFor(engine, tenants)));
 }
 
-/** A 200 answer of JSON; `partial` says why it is not whole. */
-export async function jsonResponse(
+/** A 200 answer; `partial` says why it is not whole. */
+export async function answerResponse(
   c: Context,
+  contentType: string,
   pieces: Iterable<Uint8Array>,
   { partial, context }: { partial: string | undefined; context: RouteContext },
 ): Promise<Response> {
   const response = await bodyResponse(pieces, {
-    contentType: 'application/json',
+    contentType,
     acceptEncoding: c.req.header('accept-encoding'),
     headersOnly: c.req.method === 'HEAD',
     onError: (error) => context.onError(error, `${c.req.method} ${c.req.routePath}`),

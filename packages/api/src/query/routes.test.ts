@@ -16,6 +16,7 @@ import {
   traceMatch,
 } from '../testing/plain-engine.ts';
 import { decodeInstantStrictly, decodeRangeStrictly, decodeSearchStrictly } from '../testing/strict-answers.ts';
+import { decodeTempopb } from '../testing/tempopb-schema.ts';
 import { startTestApi } from '../testing/test-api.ts';
 
 const METRICS = {
@@ -283,6 +284,30 @@ describe('the names of tags', () => {
     expect([bad.status, bad.text]).toEqual([400, expect.stringMatching(/^invalid scope: bogus\nwrite one of/)]);
     expect(JSON.parse((await get('/api/v2/search/tags?scope=trace')).text)).toEqual({ scopes: [], metrics: {} });
   });
+});
+
+test('a client that accepts protobuf gets the same answers in it; metrics are always JSON', async () => {
+  const { engine, url, get } = await start();
+  engine.onSearch = async function* () {
+    yield searchPart([traceMatch(1), traceMatch(2)]);
+  };
+  engine.onTags = async () => ({ scopes: [{ name: 'span', tags: ['a'] }], stats: STATS, problems: [] });
+  engine.onTagValues = async () => ({ values: [{ type: 'string', value: 'v' }], stats: STATS, problems: [] });
+  const headers = { accept: 'application/protobuf, application/json' };
+  for (const [path, type] of [
+    [`/api/search?${q('{ name = "x" }')}`, 'SearchResponse'],
+    ['/api/search/tags', 'SearchTagsResponse'],
+    ['/api/v2/search/tags', 'SearchTagsV2Response'],
+    ['/api/search/tag/a/values', 'SearchTagValuesResponse'],
+    ['/api/v2/search/tag/span.a/values', 'SearchTagValuesV2Response'],
+  ] as const) {
+    const response = await fetch(url + path, { headers });
+    expect([response.status, response.headers.get('content-type')], path).toEqual([200, 'application/protobuf']);
+    const json = JSON.parse((await get(path)).text) as object;
+    expect(decodeTempopb(type, new Uint8Array(await response.arrayBuffer())), path).toMatchObject(json);
+  }
+  const metrics = await get(`/api/metrics/query_range?${q('{} | rate()')}`, { headers });
+  expect(metrics.headers.get('content-type')).toBe('application/json');
 });
 
 describe('the values of a tag', () => {

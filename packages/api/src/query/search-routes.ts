@@ -1,10 +1,12 @@
 import type { Context, Hono } from 'hono';
+import { JSON_TYPE, PROTOBUF, wantsProtobuf } from '../accept.ts';
 import { addRoute, type RouteContext } from '../route.ts';
 import { AttributeTypes } from './attribute-types.ts';
 import { listToJsonPieces, messageToJson } from './message-json.ts';
+import { messageToProto } from './message-proto.ts';
 import { parametersOf } from './parameters.ts';
 import { CURSOR_HEADER, partialReason } from './partial.ts';
-import { jsonResponse, type QueryRoutesOptions, runQuery } from './route-options.ts';
+import { answerResponse, type QueryRoutesOptions, runQuery } from './route-options.ts';
 import { searchMetrics, searchTrace } from './search-answer.ts';
 import { gatherSearch, type WholeSearch } from './search-parts.ts';
 import { searchParameters, searchRequest } from './search-request.ts';
@@ -39,11 +41,24 @@ async function answer(
     gatherSearch(engine.search({ ...request, signal }), signal),
   );
   const partial = partialReason(found.problems, parameters.get('partial') === 'true');
-  const metrics = messageToJson({ metrics: SEARCH_RESPONSE.metrics }, { metrics: searchMetrics(found.stats) });
-  const pieces = listToJsonPieces('traces', SEARCH_TRACE, messagesOf(found, spansets), { rest: metrics });
-  const response = await jsonResponse(c, pieces, { partial, context });
+  const protobuf = wantsProtobuf(c);
+  const pieces = protobuf ? protoPieces(found, spansets) : jsonPieces(found, spansets);
+  const response = await answerResponse(c, protobuf ? PROTOBUF : JSON_TYPE, pieces, { partial, context });
   if (found.cursor !== undefined) response.headers.set(CURSOR_HEADER, found.cursor);
   return response;
+}
+
+function jsonPieces(found: WholeSearch, spansets: boolean): Iterable<Uint8Array> {
+  const { metrics } = SEARCH_RESPONSE;
+  const rest = messageToJson({ metrics }, { metrics: searchMetrics(found.stats) });
+  return listToJsonPieces('traces', SEARCH_TRACE, messagesOf(found, spansets), { rest });
+}
+
+/** Fields of a message may come in pieces, one after another. */
+function* protoPieces(found: WholeSearch, spansets: boolean): Generator<Uint8Array> {
+  const { traces, metrics } = SEARCH_RESPONSE;
+  for (const trace of messagesOf(found, spansets)) yield messageToProto({ traces }, { traces: [trace] });
+  yield messageToProto({ metrics }, { metrics: searchMetrics(found.stats) });
 }
 
 function* messagesOf({ traces }: WholeSearch, spansets: boolean): Generator<SearchTrace> {

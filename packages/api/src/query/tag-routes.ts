@@ -1,10 +1,13 @@
 import type { Context, Hono } from 'hono';
+import { JSON_TYPE, PROTOBUF, wantsProtobuf } from '../accept.ts';
 import { textResponse } from '../problem.ts';
 import { addRoute, type RouteContext } from '../route.ts';
+import type { Schema } from './message.ts';
 import { messageToJson } from './message-json.ts';
+import { messageToProto } from './message-proto.ts';
 import { invalidParameter, parametersOf, told } from './parameters.ts';
 import { partialReason } from './partial.ts';
-import { jsonResponse, type QueryRoutesOptions, runQuery } from './route-options.ts';
+import { answerResponse, type QueryRoutesOptions, runQuery } from './route-options.ts';
 import { metadataMetrics, plainTagValues, typedTagValues } from './tag-answer.ts';
 import { tagsParameters, tagValuesParameters } from './tag-request.ts';
 import { findTags, findTagValues, tagNames } from './tags.ts';
@@ -12,7 +15,8 @@ import { TAG_VALUES_RESPONSE, TAG_VALUES_V2_RESPONSE, TAGS_RESPONSE, TAGS_V2_RES
 
 /** An answer, what could not be read, and why it is cut where that was not asked for. */
 interface Answered {
-  json: string;
+  contentType: string;
+  body: Uint8Array;
   problems: readonly string[];
   cut?: string | undefined;
 }
@@ -37,7 +41,7 @@ export function addTagRoutes(app: Hono, options: QueryRoutesOptions, context: Ro
             return textResponse('404 page not found\nthe endpoints are listed at /status\n', 404);
           const partialIsEnough = parametersOf(c.req.url).get('partial') === 'true';
           const partial = partialReason(answered.problems, partialIsEnough) ?? answered.cut;
-          return jsonResponse(c, [Buffer.from(answered.json)], { partial, context });
+          return answerResponse(c, answered.contentType, [answered.body], { partial, context });
         },
       },
       context,
@@ -55,11 +59,11 @@ async function listTags({ c, signal, nowMs, options }: Asked, version: 1 | 2): P
   const request = tagsParameters(parametersOf(c.req.url), version, nowMs);
   const answer = await runQuery(options, c.req.header('x-scope-orgid'), (engine) => findTags(engine, request, signal));
   const metrics = metadataMetrics(answer.stats);
-  const json =
+  const written =
     version === 1
-      ? messageToJson(TAGS_RESPONSE, { tagNames: tagNames(request, answer), metrics })
-      : messageToJson(TAGS_V2_RESPONSE, { scopes: answer.scopes, metrics });
-  return { json, problems: answer.problems, cut: answer.cut };
+      ? write(c, TAGS_RESPONSE, { tagNames: tagNames(request, answer), metrics })
+      : write(c, TAGS_V2_RESPONSE, { scopes: answer.scopes, metrics });
+  return { ...written, problems: answer.problems, cut: answer.cut };
 }
 
 async function listTagValues({ c, signal, nowMs, options }: Asked, version: 1 | 2): Promise<Answered | undefined> {
@@ -70,11 +74,18 @@ async function listTagValues({ c, signal, nowMs, options }: Asked, version: 1 | 
     findTagValues(engine, request, signal),
   );
   const metrics = metadataMetrics(stats);
-  const json =
+  const written =
     version === 1
-      ? messageToJson(TAG_VALUES_RESPONSE, { tagValues: plainTagValues(values), metrics })
-      : messageToJson(TAG_VALUES_V2_RESPONSE, { tagValues: typedTagValues(values), metrics });
-  return { json, problems, cut };
+      ? write(c, TAG_VALUES_RESPONSE, { tagValues: plainTagValues(values), metrics })
+      : write(c, TAG_VALUES_V2_RESPONSE, { tagValues: typedTagValues(values), metrics });
+  return { ...written, problems, cut };
+}
+
+/** A message in the form that the client asks for. */
+function write<T extends object>(c: Context, schema: Schema<T>, message: T): Pick<Answered, 'contentType' | 'body'> {
+  return wantsProtobuf(c)
+    ? { contentType: PROTOBUF, body: messageToProto(schema, message) }
+    : { contentType: JSON_TYPE, body: Buffer.from(messageToJson(schema, message)) };
 }
 
 /**
