@@ -183,7 +183,7 @@ export class Compactor implements Service {
       return false;
     }
     const startMs = clock.monotonicMs();
-    const what = { tenant, level: job.level, blocks: job.inputs.length, spans: job.rows };
+    const what = { tenant, toLevel: job.level, blocks: job.inputs.length, spans: job.rows };
     try {
       const options = { ...this.#options, manifest: manifest(tenant), retention: retention(tenant), signal };
       const outcome = await runJob(job, { ...options, maxRows: plan.maxRows });
