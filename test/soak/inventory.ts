@@ -37,7 +37,7 @@ export interface InventoryOptions {
 
 /**
  * Compares everything that the bucket lists with what the roots name. Everything must be in blocks, and no process
- * may be at work: then no log is left either.
+ * may be at work: then no stream is open either.
  */
 export async function takeInventory(options: InventoryOptions): Promise<Inventory> {
   const { store, orphanMs, graveMs, signal } = options;
@@ -55,8 +55,10 @@ export async function takeInventory(options: InventoryOptions): Promise<Inventor
     const ageMs = storeTimeMs - object.lastModifiedMs;
     if (named === 'unknown') inventory.unknown.push(object.key);
     if (overdueGraves.has(object.key)) inventory.overdue.push(`${object.key}, of a block removed long ago`);
-    if (named === 'log' || named === 'lease') inventory.overdue.push(`${object.key}, of a log that is covered`);
-    if (named === 'orphan' && ageMs > orphanMs) inventory.overdue.push(`${object.key}, ${ageMs} ms old`);
+    if (named === 'lease') inventory.overdue.push(`${object.key}, of a log that is covered`);
+    // Of streams that are closed: their last owner died while it deleted them.
+    if ((named === 'orphan' || named === 'log') && ageMs > orphanMs)
+      inventory.overdue.push(`${object.key}, ${ageMs} ms old`);
     const count = (inventory.classes[named] ??= { objects: 0, bytes: 0 });
     count.objects++;
     count.bytes += object.size;

@@ -190,7 +190,8 @@ function collectProblems(problems: Lives['problems'], output: string): void {
     }
     const { level = '', msg = '', err } = entry;
     if (level === 'info' || level === 'debug') continue;
-    const key = `${msg.slice(0, 120).replaceAll(/[0-9a-f]{8,}(-[0-9a-f]+)*/g, '…')}${err?.code === undefined ? '' : ` (${err.code})`}`;
+    const what = msg.replace(/, at .*/, '').replaceAll(/[0-9a-f]{8,}(-[0-9a-f]+)*/g, '…');
+    const key = `${what.slice(0, 120)}${err?.code === undefined ? '' : ` (${err.code})`}`;
     const known = problems.get(key) ?? { level, times: 0, last: '' };
     problems.set(key, { level, times: known.times + 1, last: line.slice(0, 600) });
   }

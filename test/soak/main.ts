@@ -1,4 +1,4 @@
-// `npm run soak -- [--minutes 5] [--seed 1] [--log disk|bucket] [--kill-every 30] [--rate 15] [--retention 0] [--fair] [--report FILE]`:
+// `npm run soak -- [--minutes 5] [--seed 1] [--log bucket|disk] [--kill-every 30] [--rate 15] [--retention 120] [--fair] [--report FILE]`:
 // `--retention` in seconds, `--fair` for a store without faults. Load, kills and a failing store, and afterwards everything that was acknowledged, once. Exits with 1 where not.
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -13,7 +13,7 @@ const { values } = parseArgs({
     log: { type: 'string', default: DEFAULT_SETTINGS.log },
     'kill-every': { type: 'string', default: String(DEFAULT_SETTINGS.killEverySeconds) },
     rate: { type: 'string', default: String(DEFAULT_SETTINGS.requestsPerSecond) },
-    retention: { type: 'string', default: '0' },
+    retention: { type: 'string', default: String(DEFAULT_SETTINGS.retentionMs / 1000) },
     fair: { type: 'boolean', default: false },
     report: { type: 'string' },
   },

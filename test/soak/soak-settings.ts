@@ -27,9 +27,9 @@ export const DEFAULT_SETTINGS: SoakSettings = {
   readers: 3,
   questionsPerSecond: 4,
   weather: true,
-  log: 'disk',
+  log: 'bucket',
   cutInterval: '5s',
-  retentionMs: 0,
+  retentionMs: 120_000,
 };
 
 /** Two names that differ only in case: they must stay apart everywhere. */
