@@ -47,11 +47,11 @@ export function planAttributes(
 }
 
 /** The columns of a set that a plan names, in its order; what the set has none of is undefined. */
-export function resolvePlan(
+export function resolvePlan<Column extends TableAttribute>(
   { columns, demoted }: AttributePlan,
-  attributes: readonly AttributeColumn[],
-): { columns: (AttributeColumn | undefined)[]; demoted: AttributeColumn[] } {
+  attributes: readonly Column[],
+): { columns: (Column | undefined)[]; demoted: Column[] } {
   const known = new Map(attributes.map((column) => [`${column.type} ${column.key}`, column]));
-  const find = ({ key, type }: TableAttribute): AttributeColumn | undefined => known.get(`${type} ${key}`);
+  const find = ({ key, type }: TableAttribute): Column | undefined => known.get(`${type} ${key}`);
   return { columns: columns.map(find), demoted: demoted.flatMap((attribute) => find(attribute) ?? []) };
 }

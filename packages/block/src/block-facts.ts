@@ -7,6 +7,9 @@ import { type ScannedAttribute, scanKeyValue } from './key-value.ts';
 import type { AttributeScope } from './layout.ts';
 import { SummaryBuilder } from './value-summary.ts';
 
+/** The values of an attribute column. */
+export type ColumnValues = Pick<AttributeColumn, 'key' | 'type' | 'dictionary'>;
+
 /**
  * What a block knows about its values without its tables: the filter and the value summary. Fed from
  * dictionaries, so that a distinct value is hashed once.
@@ -26,7 +29,7 @@ export class BlockFacts {
   }
 
   /** A column with `counts` by dictionary code, `total` in all. */
-  column(scope: AttributeScope, { key, type, dictionary }: AttributeColumn, counts: Int32Array, total: number): void {
+  column(scope: AttributeScope, { key, type, dictionary }: ColumnValues, counts: Int32Array, total: number): void {
     if (total === 0) return;
     this.summary.column(scope, key, type, dictionary, counts, total);
     const hash = this.#hash;

@@ -1,4 +1,4 @@
-import type { ColumnSetView } from '@vivace/columns';
+import type { RowSet } from './row-set.ts';
 
 /** Rows of a table in their final order and the row groups they fall into. */
 export interface RowSpace {
@@ -11,7 +11,7 @@ export interface RowSpace {
 
 /** Where traces and row groups of a block begin. */
 export interface BlockShape {
-  set: ColumnSetView;
+  set: RowSet;
   /** Row of the block → row in the column set. */
   order: Int32Array;
   spans: RowSpace;
@@ -29,7 +29,7 @@ export interface BlockShape {
  * Cuts rows into groups of about `rowGroupRows`, each beginning at a trace; a trace of more rows owns a run of
  * whole groups.
  */
-export function shapeBlock(set: ColumnSetView, order: Int32Array, rowGroupRows: number): BlockShape {
+export function shapeBlock(set: RowSet, order: Int32Array, rowGroupRows: number): BlockShape {
   const rows = order.length;
   const position = new Int32Array(set.spanCount).fill(-1);
   let traceFirst = new Int32Array(Math.max(16, set.traceCount + 1));

@@ -1,8 +1,9 @@
 import type { AttributeColumn } from '@vivace/columns';
 import { type AttributePlan, resolvePlan, type TableAttribute } from './attribute-plan.ts';
-import type { BlockFacts } from './block-facts.ts';
+import type { BlockFacts, ColumnValues } from './block-facts.ts';
 import { attributeSchema } from './layout.ts';
 import { BOOLEAN } from './parquet/types.ts';
+import type { AttributeSource } from './row-set.ts';
 import { scatter, type TableEncoder, valuesOf } from './table-encoder.ts';
 
 /**
@@ -14,7 +15,7 @@ import { scatter, type TableEncoder, valuesOf } from './table-encoder.ts';
 export function encodeAttributes(
   table: TableEncoder,
   plan: AttributePlan,
-  attributes: readonly AttributeColumn[],
+  attributes: readonly AttributeSource[],
   facts: BlockFacts,
   { keepEmpty, kinds }: { keepEmpty: boolean; kinds?: Uint8Array },
 ): { written: TableAttribute[]; demoted: AttributeColumn[] } {
@@ -24,13 +25,13 @@ export function encodeAttributes(
   for (const [number, column] of columns.entries()) {
     const { key, type } = plan.columns[number] as TableAttribute;
     const schema = attributeSchema(key, type);
-    const total = column === undefined ? 0 : scatter(column, space, scratch, kinds);
-    if (column === undefined || total === 0) {
+    const laid = column?.lay(space, scratch, kinds);
+    if (laid === undefined || laid.total === 0) {
       if (!keepEmpty) continue;
       table.nothing(schema);
     } else {
-      recordFacts(table, column, total, facts, kinds);
-      const { dictionary } = column;
+      const { total, dictionary } = laid;
+      recordFacts(table, { key, type, dictionary }, total, facts, kinds);
       const entries =
         schema.type === BOOLEAN
           ? { bytes: dictionary.bytes, width: 1, offsets: undefined }
@@ -39,16 +40,17 @@ export function encodeAttributes(
     }
     written.push({ key, type });
   }
-  for (const column of demoted) {
+  const others = demoted.map((source) => source.column());
+  for (const column of others) {
     const total = scatter(column, space, scratch, kinds);
     recordFacts(table, column, total, facts, kinds);
   }
-  return { written, demoted };
+  return { written, demoted: others };
 }
 
 function recordFacts(
   { scratch }: TableEncoder,
-  column: AttributeColumn,
+  column: ColumnValues,
   total: number,
   facts: BlockFacts,
   kinds: Uint8Array | undefined,

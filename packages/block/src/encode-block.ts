@@ -6,6 +6,7 @@ import { shapeBlock } from './block-shape.ts';
 import { FilterBuilder } from './filter.ts';
 import { DEFAULT_PAGE_ROWS, DEFAULT_ROW_GROUP_ROWS, MAX_BLOCK_ROWS, type SectionName } from './layout.ts';
 import { linkParents } from './parent-links.ts';
+import { rowSetOf } from './row-set.ts';
 
 export interface EncodeOptions {
   /** Spans a row group has, about. */
@@ -31,7 +32,7 @@ export function encodeBlock(set: ColumnSetView, order: Int32Array, options: Enco
   const { rowGroupRows = DEFAULT_ROW_GROUP_ROWS, pageRows = DEFAULT_PAGE_ROWS, seed = 0 } = options;
   assert(order.length > 0 && order.length <= MAX_BLOCK_ROWS, `a block of ${order.length} rows`);
   assert(rowGroupRows > 0 && pageRows > 0, 'row groups and pages have rows');
-  const shape = shapeBlock(set, order, rowGroupRows);
+  const shape = shapeBlock(rowSetOf(set), order, rowGroupRows);
   const groups = shape.spans.groups.length - 1;
   const sections: EncodedBlock['sections'] = {
     spans: [],

@@ -1,4 +1,3 @@
-import type { ColumnSetView } from '@vivace/columns';
 import type { TableAttribute } from './attribute-plan.ts';
 import type { BlockFacts } from './block-facts.ts';
 import type { BlockShape, RowSpace } from './block-shape.ts';
@@ -7,6 +6,7 @@ import type { TableOptions } from './encode-spans.ts';
 import { EVENT_COLUMNS, EVENT_STEP } from './layout.ts';
 import { mergeOverflow } from './overflow.ts';
 import type { TableWriter } from './parquet/table-writer.ts';
+import type { RowSet } from './row-set.ts';
 import { type EncoderScratch, intValues, scatter, TableEncoder, valuesOf } from './table-encoder.ts';
 
 // Hot path: gathers the columns of the events table in span order. Benchmark: `encode-block.bench.ts`.
@@ -144,7 +144,7 @@ function timeOffsets({ set, order: spanOrder }: BlockShape, order: Int32Array, s
 
 function encodeLinks(
   table: TableEncoder,
-  events: ColumnSetView['events'],
+  events: RowSet['events'],
   [traceSchema, spanSchema]: [(typeof EVENT_COLUMNS)[4], (typeof EVENT_COLUMNS)[5]],
 ): void {
   const { space, scratch } = table;
@@ -173,7 +173,7 @@ function countEventNames(
   rows: number,
   scratch: EncoderScratch,
   facts: BlockFacts,
-  { events }: ColumnSetView,
+  { events }: RowSet,
 ): void {
   if (scratch.counts.length < names) scratch.counts = new Int32Array(names * 2);
   const { codes, counts } = scratch;

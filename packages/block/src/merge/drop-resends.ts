@@ -1,4 +1,6 @@
 import { compareResends, encodeSpans } from '@vivace/columns';
+import { columnSetOf } from '../row-set.ts';
+import type { Buffers } from './buffers.ts';
 import { gatherSet, type InputAttributes } from './gather-set.ts';
 import { compareRows, type RowOrder } from './order-rows.ts';
 import type { RowKeys } from './row-keys.ts';
@@ -16,6 +18,7 @@ export function dropResends(
   keys: RowKeys,
   { order, traceFirst }: RowOrder,
   attributes: InputAttributes,
+  buffers: Buffers,
   seed: number,
 ): RowOrder {
   const groups = findResends(keys, order, traceFirst);
@@ -25,7 +28,7 @@ export function dropResends(
     let end = first;
     let rows = 0;
     while (end < groups.length && rows < MAX_COMPARED) rows += groupRows(groups[end++] as ResendGroup);
-    settle(segment, keys, order, groups.slice(first, end), attributes, seed, lost);
+    settle(segment, keys, order, groups.slice(first, end), { attributes, buffers, seed }, lost);
     first = end;
   }
   const firsts = new Int32Array(traceFirst.length);
@@ -70,15 +73,14 @@ function settle(
   keys: RowKeys,
   order: Int32Array,
   groups: readonly ResendGroup[],
-  attributes: InputAttributes,
-  seed: number,
+  { attributes, buffers, seed }: { attributes: InputAttributes; buffers: Buffers; seed: number },
   lost: Uint8Array,
 ): void {
   const compared = Int32Array.from(groups.flatMap(({ first, end }) => Array.from(order.subarray(first, end))));
   const rows = compared.length;
   // Their trace does not matter: all of a group are of one.
   const some = { order: compared, from: 0, to: rows, traceIds: new Uint8Array(16), trace: new Int32Array(rows) };
-  const set = gatherSet({ segment, keys, ...some }, attributes, seed);
+  const set = columnSetOf(gatherSet({ segment, keys, ...some }, attributes, buffers, seed));
   const spans = encodeSpans(
     set,
     Int32Array.from({ length: rows }, (_, row) => row),

@@ -1,13 +1,15 @@
-import type { AttributeColumn, ColumnSetView, DictionaryView, EventTableView } from '@vivace/columns';
+import type { DictionaryView } from '@vivace/columns';
 import { dataError } from '@vivace/kernel';
 import type { TableAttribute } from '../attribute-plan.ts';
 import { ByteInterner } from '../byte-interner.ts';
 import type { Owners } from '../read-rows.ts';
+import type { AttributeSource, RowSet } from '../row-set.ts';
 import { eventTimes, exactEnds } from '../row-times.ts';
 import { withoutEnds } from '../scan/without-ends.ts';
+import type { Buffers } from './buffers.ts';
 import { TableGather } from './gather.ts';
 import { columnId, type InputBlock } from './input-block.ts';
-import { planRuns } from './plan-runs.ts';
+import { planRuns, type RunPlan } from './plan-runs.ts';
 import type { RowKeys } from './row-keys.ts';
 import type { Segment } from './segment.ts';
 
@@ -30,81 +32,107 @@ export interface RowsToGather {
   trace: Int32Array;
 }
 
-/** The rows as a column set, in their order: row 0 is the first of them. */
+/**
+ * The rows as what a block is encoded from, in their order: row 0 is the first of them. Good until the next call with
+ * these buffers.
+ */
 export function gatherSet(
   { segment, keys, order, from, to, traceIds, trace }: RowsToGather,
   attributes: InputAttributes,
+  buffers: Buffers,
   seed: number,
-): ColumnSetView {
+): RowSet {
   const rows = to - from;
-  const plan = planRuns(segment, order, from, to, seed);
+  const plan = planRuns(segment, order, from, to);
   const spans = new TableGather('spans', plan.spans, rows, seed);
-  const start = halvesOf(keys.start, order, from, to);
+  const start = buffers.uint32('set start', 2 * rows);
+  pickPairs(keys.start, order, from, to, start);
+  const end = buffers.uint32('set end', 2 * rows);
+  pickPairs(keys.end, order, from, to, end);
+  const spanId = buffers.int32('set span id', 2 * rows);
+  pickPairs(keys.spanId, order, from, to, spanId);
+  const parentId = buffers.int32('set parent id', 2 * rows);
+  pickPairs(keys.parentId, order, from, to, parentId);
+  const kind = buffers.uint8('set kind', rows);
+  for (let row = 0; row < rows; row++) kind[row] = keys.kind[order[from + row] as number] as number;
   const resources = new OwnerCodes('resources', seed);
+  const resource = buffers.int32('set resource', rows);
+  spans.mapped('resource_id', resource, (input) => resources.of(input));
   const scopes = new OwnerCodes('scopes', seed);
-  const resource = spans.mapped('resource_id', (input) => resources.of(input));
-  const scope = spans.mapped('scope_id', (input) => scopes.of(input));
-  const names = spans.coded('name', true);
+  const scope = buffers.int32('set scope', rows);
+  spans.mapped('scope_id', scope, (input) => scopes.of(input));
+  const name = buffers.int32('set name', rows);
+  const names = spans.coded('name', name, true);
+  const status = buffers.uint8('set status', rows);
+  spans.integers('status', status);
+  const flags = buffers.uint32('set flags', rows);
+  spans.integers('flags', flags);
   return {
     spanCount: rows,
     traceCount: traceIds.length / 16,
     traceIds,
     trace,
-    spanId: wordsOf(keys.spanId, order, from, to),
-    parentId: wordsOf(keys.parentId, order, from, to),
+    spanId,
+    parentId,
     start,
-    end: halvesOf(keys.end, order, from, to),
-    name: names.codes,
-    kind: Uint8Array.from({ length: rows }, (_, row) => keys.kind[order[from + row] as number] as number),
-    status: Uint8Array.from(spans.integers('status', { required: true })),
-    flags: Uint32Array.from(spans.integers('flags', { required: true })),
+    end,
+    name,
+    kind,
+    status,
+    flags,
     resource,
     scope,
-    dead: new Uint8Array(rows),
-    names: names.dictionary,
+    dead: buffers.uint8('set dead', rows),
+    names,
     resources: resources.view(),
     scopes: scopes.view(),
     statusMessage: spans.sparse('status_message'),
     traceState: spans.sparse('trace_state'),
-    attributes: gatherAttributes(spans, attributes.spans),
+    attributes: sourcesOf(spans, attributes.spans),
     overflow: gatherOverflow(spans),
     events: gatherEvents(plan, start, attributes.events, seed),
   };
 }
 
-function gatherAttributes(table: TableGather, attributes: readonly TableAttribute[]): AttributeColumn[] {
-  const columns: AttributeColumn[] = [];
+function sourcesOf(table: TableGather, attributes: readonly TableAttribute[]): AttributeSource[] {
+  const sources: AttributeSource[] = [];
   for (const { key, type } of attributes) {
     const id = columnId({ key, type });
     if (!table.has(id)) continue;
-    const column = table.sparse(id);
-    if (column.count > 0) columns.push({ key, type, ...column });
+    sources.push({
+      key,
+      type,
+      lay: (space, scratch, kinds) => table.lay(id, space, scratch, kinds),
+      column: () => ({ key, type, ...table.sparse(id) }),
+    });
   }
-  return columns;
+  return sources;
 }
 
 /** Fragments without exact ends, which the keys have. */
-function gatherOverflow(spans: TableGather): ColumnSetView['overflow'] {
+function gatherOverflow(spans: TableGather): RowSet['overflow'] {
   const stored = spans.sparse('overflow');
   if (stored.count === 0) return stored;
-  const duration = new Uint32Array(spans.fixed('duration', 8, true).buffer);
+  const duration = new Uint32Array(spans.fixed('duration', 8).buffer);
   const { rows = new Int32Array(0), ...rest } = withoutEnds(stored, exactEnds(stored, duration));
   return { rows, ...rest };
 }
 
 function gatherEvents(
-  { events: pieces, eventRows: rows, eventSpan: span }: ReturnType<typeof planRuns>,
+  { events: pieces, eventRows: rows, eventSpan: span }: RunPlan,
   start: Uint32Array,
   attributes: readonly TableAttribute[],
   seed: number,
-): EventTableView {
+): RowSet['events'] {
   const events = new TableGather('events', pieces, rows, seed);
-  const kind = Uint8Array.from(events.integers('kind', { required: true }));
+  const kind = new Uint8Array(rows);
+  events.integers('kind', kind);
   const time = new Uint32Array(events.fixed('time_offset', 8).buffer);
   eventTimes(time, kind, span, start, rows);
-  const names = events.coded('name');
+  const name = new Int32Array(rows);
+  const names = events.coded('name', name);
   for (let row = 0; row < rows; row++) {
-    if (kind[row] !== 1 && names.codes[row] === -1) throw dataError('block-row', 'an event of a block has no name');
+    if (kind[row] !== 1 && name[row] === -1) throw dataError('block-row', 'an event of a block has no name');
   }
   const linked = events.sparse('linked_trace_id');
   const linkedSpans = events.fixed('linked_span_id', 8);
@@ -120,13 +148,13 @@ function gatherEvents(
     span,
     kind,
     time,
-    name: names.codes,
-    names: names.dictionary,
+    name,
+    names,
     linkCount: linked.count,
     linkRows: linked.rows,
     linkIds,
     traceState: events.sparse('trace_state'),
-    attributes: gatherAttributes(events, attributes),
+    attributes: sourcesOf(events, attributes),
     overflow: events.sparse('overflow'),
   };
 }
@@ -155,22 +183,17 @@ class OwnerCodes {
   }
 }
 
-function halvesOf(source: Uint32Array, order: Int32Array, from: number, to: number): Uint32Array {
-  const values = new Uint32Array(2 * (to - from));
+/** Pairs of elements by position become pairs by row. */
+function pickPairs<Words extends Int32Array | Uint32Array>(
+  source: Words,
+  order: Int32Array,
+  from: number,
+  to: number,
+  into: Words,
+): void {
   for (let row = from, at = 0; row < to; row++, at += 2) {
     const position = 2 * (order[row] as number);
-    values[at] = source[position] as number;
-    values[at + 1] = source[position + 1] as number;
+    into[at] = source[position] as number;
+    into[at + 1] = source[position + 1] as number;
   }
-  return values;
-}
-
-function wordsOf(source: Int32Array, order: Int32Array, from: number, to: number): Int32Array {
-  const values = new Int32Array(2 * (to - from));
-  for (let row = from, at = 0; row < to; row++, at += 2) {
-    const position = 2 * (order[row] as number);
-    values[at] = source[position] as number;
-    values[at + 1] = source[position + 1] as number;
-  }
-  return values;
 }

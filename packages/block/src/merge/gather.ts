@@ -1,10 +1,12 @@
 import type { DictionaryView, SparseColumn } from '@vivace/columns';
 import { dataError } from '@vivace/kernel';
 import type { TableColumnLayout } from '../block-index.ts';
-import { ByteInterner } from '../byte-interner.ts';
-import { type DecodedColumn, decodeChunk } from '../parquet/chunk-reader.ts';
+import type { RowSpace } from '../block-shape.ts';
+import { type DecodedColumn, decodeChunk, type EntryNumbers } from '../parquet/chunk-reader.ts';
 import type { ChunkLayout } from '../parquet/directory.ts';
 import { integerAt } from '../parquet/whole-chunk.ts';
+import type { EncoderScratch } from '../table-encoder.ts';
+import { EntryJoin } from './entry-join.ts';
 import { damageOf, type InputBlock, type LoadedGroup, type MergedTable, NO_CACHE } from './input-block.ts';
 
 // Hot path: columns of several blocks become columns of one. Benchmark: `merge.bench.ts`.
@@ -33,6 +35,8 @@ export class TableGather {
   readonly #table: MergedTable;
   readonly #pieces: readonly Piece[];
   readonly #seed: number;
+  /** Of the column that was laid out last. */
+  #laid: EntryJoin | undefined;
 
   constructor(table: MergedTable, pieces: readonly Piece[], rows: number, seed: number) {
     this.#table = table;
@@ -42,36 +46,37 @@ export class TableGather {
   }
 
   /** A code a row, -1 where the column has no value; `required` where every row has one. */
-  coded(id: string, required = false): { codes: Int32Array; count: number; dictionary: DictionaryView } {
-    const codes = new Int32Array(this.rows).fill(-1);
-    const interner = new ByteInterner(this.#seed);
-    let count = 0;
-    this.#each(id, required, (decoded, { source, target, length, count: runs }) => {
-      const { codes: local, entries, entryCount } = decoded;
-      const { bytes, offsets, width } = entries;
-      const joint = new Int32Array(entryCount).fill(-1);
-      for (let run = 0; run < runs; run++) {
-        let from = source[run] as number;
-        let to = target[run] as number;
-        for (const end = from + (length[run] as number); from < end; from++, to++) {
-          const entry = local[from] as number;
-          if (entry < 0) continue;
-          let code = joint[entry] as number;
-          if (code < 0) {
-            const start = offsets === undefined ? entry * width : (offsets[entry] as number);
-            code = interner.code(bytes, start, offsets === undefined ? start + width : (offsets[entry + 1] as number));
-            joint[entry] = code;
-          }
-          codes[to] = code;
-          count++;
-        }
-      }
-    });
-    return { codes, count, dictionary: interner.view() };
+  coded(id: string, codes: Int32Array, required = false): DictionaryView {
+    return this.#join(id, codes, new EntryJoin(this.#seed), required);
+  }
+
+  /** As `AttributeSource.lay`. */
+  lay(id: string, { rows }: RowSpace, scratch: EncoderScratch, kinds?: Uint8Array) {
+    this.#laid ??= new EntryJoin(this.#seed);
+    this.#laid.reset();
+    const dictionary = this.#join(id, scratch.codes, this.#laid, false);
+    const entries = dictionary.count;
+    if (scratch.counts.length < entries) scratch.counts = new Int32Array(entries * 2);
+    if (kinds && scratch.linkCounts.length < entries) scratch.linkCounts = new Int32Array(entries * 2);
+    const { codes, counts, linkCounts } = scratch;
+    counts.fill(0, 0, entries);
+    if (kinds) linkCounts.fill(0, 0, entries);
+    let total = 0;
+    for (let row = 0; row < rows; row++) {
+      const code = codes[row] as number;
+      if (code < 0) continue;
+      total++;
+      if (kinds !== undefined && kinds[row] === 1) linkCounts[code] = (linkCounts[code] as number) + 1;
+      else counts[code] = (counts[code] as number) + 1;
+    }
+    return { total, dictionary };
   }
 
   sparse(id: string): SparseColumn {
-    const { codes: all, count, dictionary } = this.coded(id);
+    const all = new Int32Array(this.rows);
+    const dictionary = this.coded(id, all);
+    let count = 0;
+    for (let row = 0; row < all.length; row++) if ((all[row] as number) >= 0) count++;
     const rows = new Int32Array(count);
     const codes = new Int32Array(count);
     let next = 0;
@@ -84,24 +89,21 @@ export class TableGather {
     return { count, rows, codes, dictionary };
   }
 
-  /** Values of an INT32 column, `absent` where it has none. */
-  integers(id: string, { absent = 0, required = false } = {}): Int32Array {
-    const values = new Int32Array(this.rows).fill(absent);
+  /** Values of an INT32 column, 0 where it has none. */
+  integers(id: string, values: Int32Array | Uint32Array | Uint8Array, required = true): void {
+    values.fill(0, 0, this.rows);
     this.#each(id, required, (decoded, runs) => scatterIntegers(decoded, runs, values));
-    return values;
   }
 
-  /** The same, with what `value` makes of them by input. */
-  mapped(id: string, value: (input: InputBlock) => (integer: number) => number): Int32Array {
-    const values = new Int32Array(this.rows);
+  /** The same of a column that every row has, with what `value` makes of them by input. */
+  mapped(id: string, values: Int32Array, value: (input: InputBlock) => (integer: number) => number): void {
     this.#each(id, true, (decoded, runs, { input }) => scatterIntegers(decoded, runs, values, value(input)));
-    return values;
   }
 
   /** Values of `width` bytes, 0 where there are none. */
-  fixed(id: string, width: number, required = false): Uint8Array<ArrayBuffer> {
+  fixed(id: string, width: number): Uint8Array<ArrayBuffer> {
     const values = new Uint8Array(width * this.rows);
-    this.#each(id, required, ({ codes, entries: { bytes } }, { source, target, length, count }) => {
+    this.#each(id, false, ({ codes, entries: { bytes } }, { source, target, length, count }) => {
       for (let run = 0; run < count; run++) {
         const shift = (target[run] as number) - (source[run] as number);
         const end = (source[run] as number) + (length[run] as number);
@@ -123,8 +125,26 @@ export class TableGather {
     });
   }
 
+  #join(id: string, into: Int32Array, join: EntryJoin, required: boolean): DictionaryView {
+    into.fill(-1, 0, this.rows);
+    const use = ({ codes }: DecodedColumn, { source, target, length, count }: Runs): void => {
+      for (let run = 0; run < count; run++) {
+        let from = source[run] as number;
+        let to = target[run] as number;
+        for (const end = from + (length[run] as number); from < end; from++, to++) into[to] = codes[from] as number;
+      }
+    };
+    this.#each(id, required, use, join);
+    return join.view();
+  }
+
   /** Decodes a column piece by piece. */
-  #each(id: string, required: boolean, use: (decoded: DecodedColumn, runs: Runs, piece: Piece) => void): void {
+  #each(
+    id: string,
+    required: boolean,
+    use: (decoded: DecodedColumn, runs: Runs, piece: Piece) => void,
+    numbers?: EntryNumbers,
+  ): void {
     for (const piece of this.#pieces) {
       const { input, group, from, to, runs } = piece;
       const number = input.column(this.#table, id);
@@ -135,7 +155,8 @@ export class TableGather {
         }
         if (chunk === undefined || chunk.pages.length === 0) continue;
         const { schema } = group.columns[number] as TableColumnLayout;
-        use(decodeChunk(schema, chunk, group.bytes, NO_CACHE, from, to, scratchCodes(to - from)), runs, piece);
+        const codes = scratchCodes(to - from);
+        use(decodeChunk(schema, chunk, group.bytes, NO_CACHE, from, to, codes, numbers), runs, piece);
       } catch (error) {
         throw damageOf(error, input.id, this.#table);
       }
@@ -152,20 +173,23 @@ function isComplete({ pages, rows }: ChunkLayout): boolean {
 function scatterIntegers(
   { codes, entries, entryCount }: DecodedColumn,
   { source, target, length, count }: Runs,
-  into: Int32Array,
+  into: Int32Array | Uint32Array | Uint8Array,
   map?: (value: number) => number,
 ): void {
-  const values = new Int32Array(entryCount);
-  for (let code = 0; code < entryCount; code++) {
-    const value = integerAt(entries, code);
-    values[code] = map === undefined ? value : map(value);
-  }
+  const values = new Int32Array(entryCount).fill(-1);
+  const known = new Uint8Array(entryCount);
   for (let run = 0; run < count; run++) {
     const shift = (target[run] as number) - (source[run] as number);
     const end = (source[run] as number) + (length[run] as number);
     for (let row = source[run] as number; row < end; row++) {
       const code = codes[row] as number;
-      if (code >= 0) into[row + shift] = values[code] as number;
+      if (code < 0) continue;
+      if (known[code] === 0) {
+        const value = integerAt(entries, code);
+        values[code] = map === undefined ? value : map(value);
+        known[code] = 1;
+      }
+      into[row + shift] = values[code] as number;
     }
   }
 }

@@ -11,20 +11,20 @@ import {
   type SectionName,
 } from '../layout.ts';
 import { linkParents, type ParentLinks } from '../parent-links.ts';
+import { Buffers } from './buffers.ts';
 import { dropResends } from './drop-resends.ts';
 import { gatherSet } from './gather-set.ts';
 import { InputBlock } from './input-block.ts';
 import type { MergedBlock, MergeOptions, MergeResult } from './merge-options.ts';
 import { orderRows } from './order-rows.ts';
 import { type MergedColumns, planColumns, storedAttributes } from './plan-columns.ts';
-import { promoteAttributes } from './promote.ts';
+import { promoteColumns } from './promote.ts';
 import { readKeys } from './row-keys.ts';
 import { loadSegment, type Segment } from './segment.ts';
 import { type MergedTrace, TraceStream } from './trace-stream.ts';
 
-const ATTRIBUTE_TAG = 0x4a;
-const EVENT_ATTRIBUTE_TAG = 0x1a;
-const LINK_ATTRIBUTE_TAG = 0x22;
+/** Arrays that are larger are not kept for the next row group. */
+const MAX_KEPT_BYTES = 4 * 1024 * 1024;
 
 /**
  * Merges blocks into one or several of format version 1 (FORMAT.md): traces that are split over the inputs are joined,
@@ -62,6 +62,7 @@ class OutputMerge {
   readonly #events: MergedColumns;
   /** Row groups that a block may have with the columns of the plan. */
   readonly #maxGroups: number;
+  readonly #buffers = new Buffers();
   #writer: BlockWriter | undefined;
 
   constructor(options: MergeOptions, inputs: readonly InputBlock[], output: number, result: MergeResult) {
@@ -116,9 +117,11 @@ class OutputMerge {
 
   async #merge(segment: Segment): Promise<void> {
     const seed = this.#seed;
-    const keys = readKeys(segment, seed);
+    const buffers = this.#buffers;
+    const keys = readKeys(segment, buffers, seed);
     const attributes = storedAttributes(this.#spans, this.#events);
-    const { order, traceFirst } = dropResends(segment, keys, orderRows(segment, keys), attributes, seed);
+    const ordered = orderRows(segment, keys, buffers);
+    const { order, traceFirst } = dropResends(segment, keys, ordered, attributes, buffers, seed);
     this.#result.resends += segment.rows - order.length;
     const { traces } = segment;
     const parents = linkParents({ set: keys, order, traceCount: traces.length, traceFirst }, seed);
@@ -129,19 +132,14 @@ class OutputMerge {
     for (let from = 0; from < order.length; from += this.#rowGroupRows) {
       const to = Math.min(order.length, from + this.#rowGroupRows);
       const trace = tracesOf(traceFirst, from, to);
-      const set = gatherSet({ segment, keys, order, from, to, traceIds, trace }, attributes, seed);
-      const { events } = set;
-      Object.assign(
-        set,
-        promoteAttributes(set, this.#spans.promoted, () => ATTRIBUTE_TAG, to - from, seed),
-      );
-      const tagOf = (row: number): number => (events.kind[row] === 1 ? LINK_ATTRIBUTE_TAG : EVENT_ATTRIBUTE_TAG);
-      Object.assign(events, promoteAttributes(events, this.#events.promoted, tagOf, events.count, seed));
+      const gathered = gatherSet({ segment, keys, order, from, to, traceIds, trace }, attributes, buffers, seed);
+      const set = promoteColumns(gathered, { spans: this.#spans.promoted, events: this.#events.promoted }, seed);
       const rows = Int32Array.from({ length: to - from }, (_, row) => row);
       const shape = shapeBlock(set, rows, to - from);
       writer.encoder.add(shape, linksOf(parents, from, to), from > 0);
       await writer.drain();
     }
+    buffers.trim(MAX_KEPT_BYTES);
     for (const [number, input] of this.#inputs.entries()) {
       const last = segment.windows.findLast((window) => window.number === number);
       if (last !== undefined) input.release(last.group);

@@ -1,3 +1,4 @@
+import type { Buffers } from './buffers.ts';
 import type { RowKeys } from './row-keys.ts';
 import type { Segment } from './segment.ts';
 
@@ -12,8 +13,8 @@ export interface RowOrder {
 }
 
 /** The rows of a segment in block order; spans of one identity lie side by side. */
-export function orderRows({ traces, rows, partFirst }: Segment, keys: RowKeys): RowOrder {
-  const order = new Int32Array(rows);
+export function orderRows({ traces, rows, partFirst }: Segment, keys: RowKeys, buffers: Buffers): RowOrder {
+  const order = buffers.int32('order', rows).subarray(0, rows);
   const traceFirst = new Int32Array(traces.length + 1);
   let room = new Int32Array(0);
   let row = 0;

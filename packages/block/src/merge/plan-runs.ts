@@ -1,7 +1,9 @@
-import type { TableGroup } from '../block-index.ts';
+import type { TableColumnLayout, TableGroup } from '../block-index.ts';
+import type { ChunkLayout } from '../parquet/directory.ts';
+import { type ChunkRows, decodeIntegers } from '../parquet/whole-chunk.ts';
 import { planEvents } from '../plan-trace.ts';
-import { type Piece, type Runs, TableGather } from './gather.ts';
-import type { InputBlock, LoadedGroup } from './input-block.ts';
+import type { Piece, Runs } from './gather.ts';
+import { damageOf, type InputBlock, type LoadedGroup, NO_CACHE } from './input-block.ts';
 import { damaged, type Segment, type Window } from './segment.ts';
 
 // Rows that lie side by side in an input and in the output are moved as a run.
@@ -46,9 +48,9 @@ class RunList {
 }
 
 /** Plans rows `from … to - 1` of an order of a segment's positions. */
-export function planRuns({ windows }: Segment, order: Int32Array, from: number, to: number, seed: number): RunPlan {
+export function planRuns({ windows }: Segment, order: Int32Array, from: number, to: number): RunPlan {
   const spans = windows.map(() => new RunList());
-  const events = windows.map((window) => new WindowEvents(window, seed));
+  const events = windows.map((window) => new WindowEvents(window));
   const eventSpan: number[] = [];
   let number = 0;
   for (let at = from; at < to; ) {
@@ -71,6 +73,20 @@ export function planRuns({ windows }: Segment, order: Int32Array, from: number, 
     eventRows: eventSpan.length,
     eventSpan: Int32Array.from(eventSpan),
   };
+}
+
+/** Rows of the spans of some events. */
+function readSpanRows({ input }: Window, { columns, chunks, bytes }: LoadedGroup, range: ChunkRows): Int32Array {
+  const number = input.column('events', 'span_row');
+  const rows = new Int32Array(range.to - range.from);
+  const { schema } = columns[number] as TableColumnLayout;
+  const chunk = { schema, layout: chunks[number] as ChunkLayout, group: bytes, cache: NO_CACHE };
+  try {
+    decodeIntegers(chunk, rows, 0, { range });
+  } catch (error) {
+    throw damageOf(error, input.id, 'events');
+  }
+  return rows;
 }
 
 /** The window that a position lies in; neighbouring positions are likely to lie in the same. */
@@ -97,7 +113,7 @@ class WindowEvents {
   readonly #spans: Int32Array = new Int32Array(0);
   readonly #runs = new RunList();
 
-  constructor(window: Window, seed: number) {
+  constructor(window: Window) {
     const { input, group, from, to, events } = window;
     this.#input = input;
     this.#group = events;
@@ -107,9 +123,7 @@ class WindowEvents {
     this.#from = range.from;
     this.#to = range.to;
     const rows = range.to - range.from;
-    const runs = { count: 1, source: Int32Array.of(0), target: Int32Array.of(0), length: Int32Array.of(rows) };
-    const all = [{ input, group: events, from: range.from, to: range.to, runs }];
-    this.#spans = new TableGather('events', all, rows, seed).integers('span_row', { required: true });
+    this.#spans = readSpanRows(window, events, range);
     const first = (input.index.spans.groups[group] as TableGroup).firstRow + from;
     let before = -0x80000000;
     for (let row = 0; row < rows; row++) {

@@ -5,9 +5,33 @@ import { ByteInterner } from '../byte-interner.ts';
 import { ByteWriter } from '../byte-writer.ts';
 import { BYTES, FieldWalker } from '../fields.ts';
 import { scanKeyValue, writeKeyValue } from '../key-value.ts';
+import { columnSetOf, type RowSet, rowSetOf } from '../row-set.ts';
 import { columnId } from './input-block.ts';
 
 // A key that has a column in the output may lie in the overflow of an input: it had none there.
+
+const ATTRIBUTE_TAG = 0x4a;
+const EVENT_ATTRIBUTE_TAG = 0x1a;
+const LINK_ATTRIBUTE_TAG = 0x22;
+
+/** The rows with what has a column in it: see `promoteAttributes`. */
+export function promoteColumns(
+  set: RowSet,
+  columns: { spans: readonly TableAttribute[]; events: readonly TableAttribute[] },
+  seed: number,
+): RowSet {
+  const { events } = set;
+  const ofSpans = columns.spans.length > 0 && set.overflow.count > 0;
+  const ofEvents = columns.events.length > 0 && events.overflow.count > 0;
+  if (!ofSpans && !ofEvents) return set;
+  const made = columnSetOf(set);
+  const tagOf = (row: number): number => (events.kind[row] === 1 ? LINK_ATTRIBUTE_TAG : EVENT_ATTRIBUTE_TAG);
+  return rowSetOf({
+    ...made,
+    ...promoteAttributes(made, columns.spans, () => ATTRIBUTE_TAG, set.spanCount, seed),
+    events: { ...made.events, ...promoteAttributes(made.events, columns.events, tagOf, events.count, seed) },
+  });
+}
 
 /** A value that leaves an overflow fragment for a column. */
 interface Promotion {
@@ -23,7 +47,7 @@ interface PromotedFragment {
 }
 
 /** Attribute columns of a table and its overflow. */
-export interface OwnedColumns {
+interface OwnedColumns {
   attributes: AttributeColumn[];
   overflow: SparseColumn;
 }
@@ -34,7 +58,7 @@ export interface OwnedColumns {
  *
  * @param tagOf Tag of the attribute field of a row.
  */
-export function promoteAttributes(
+function promoteAttributes(
   { attributes, overflow }: OwnedColumns,
   columns: readonly TableAttribute[],
   tagOf: (row: number) => number,

@@ -55,6 +55,14 @@ export interface ChunkCache {
   forgetPage(offset: number): void;
 }
 
+/** Gives entries other numbers while they are decoded. */
+export interface EntryNumbers {
+  /** The entries that `renumber` is about from now on. */
+  open(entries: Values, count: number): void;
+  /** Replaces numbers `from … to - 1`, all of which are those of entries; false where one is not. */
+  renumber(numbers: Int32Array, from: number, to: number): boolean;
+}
+
 const NO_ENTRIES: Values = { bytes: new Uint8Array(0), width: 0, offsets: new Uint32Array(1) };
 const BOOL_ENTRIES: Values = { bytes: Uint8Array.of(0, 1), width: 1, offsets: undefined };
 
@@ -62,6 +70,7 @@ const BOOL_ENTRIES: Values = { bytes: Uint8Array.of(0, 1), width: 1, offsets: un
  * Decodes rows `from … to - 1` (from the start of the row group) of a chunk.
  *
  * @param codes What becomes the codes; of `to - from` elements.
+ * @param numbers Where codes are to be others than those of the entries given back.
  */
 export function decodeChunk(
   schema: ColumnSchema,
@@ -71,6 +80,7 @@ export function decodeChunk(
   from: number,
   to: number,
   codes: Int32Array = new Int32Array(to - from),
+  numbers?: EntryNumbers,
 ): DecodedColumn {
   codes.fill(-1);
   const firstPage = Math.floor(from / chunk.pageRows);
@@ -100,8 +110,11 @@ export function decodeChunk(
     if (skip + count > page.values) throw damaged(schema);
     if (count > 0) {
       if (plain === undefined) {
-        dictionary ??= readDictionary(schema, chunk, group, cache);
-        decodeCodes(schema, input, dictionary.count, skip, count, codes, at, pageTo - pageFrom);
+        if (dictionary === undefined) {
+          dictionary = readDictionary(schema, chunk, group, cache);
+          numbers?.open(dictionary, dictionary.count);
+        }
+        decodeCodes(schema, input, dictionary.count, skip, count, codes, at, pageTo - pageFrom, numbers);
       } else {
         const first = plain.count;
         plain.read(input, chunk.encoding, page.values, skip, count);
@@ -111,6 +124,7 @@ export function decodeChunk(
   }
   if (plain !== undefined) {
     const entries = plain.entries();
+    if (numbers !== undefined) renumberRows(entries, plain.bools ? 2 : plain.count, codes, numbers);
     return { codes, entries, entryCount: plain.bools ? 2 : plain.count, dictionary: plain.bools !== undefined };
   }
   return { codes, entries: dictionary ?? NO_ENTRIES, entryCount: dictionary?.count ?? 0, dictionary: true };
@@ -133,15 +147,32 @@ function decodeCodes(
   codes: Int32Array,
   at: number,
   rows: number,
+  numbers: EntryNumbers | undefined,
 ): void {
   const width = input.u8();
   const values = schema.optional ? scratchOf(count) : codes;
   const start = schema.optional ? 0 : at;
   decodeHybrid(input.bytes, input.at, input.end, width, skip, count, values, start);
-  for (let i = start; i < start + count; i++) if ((values[i] as number) >= entryCount) throw damaged(schema);
+  if (numbers !== undefined) {
+    if (!numbers.renumber(values, start, start + count)) throw damaged(schema);
+  } else {
+    for (let i = start; i < start + count; i++) if ((values[i] as number) >= entryCount) throw damaged(schema);
+  }
   if (!schema.optional) return;
   let next = 0;
   for (let i = at; i < at + rows; i++) codes[i] = codes[i] === 1 ? (values[next++] as number) : -1;
+}
+
+/** Renumbers entries that are values of rows, in their order. */
+function renumberRows(entries: Values, count: number, codes: Int32Array, numbers: EntryNumbers): void {
+  const values = scratchOf(count);
+  for (let i = 0; i < count; i++) values[i] = i;
+  numbers.open(entries, count);
+  numbers.renumber(values, 0, count);
+  for (let i = 0; i < codes.length; i++) {
+    const code = codes[i] as number;
+    if (code >= 0) codes[i] = values[code] as number;
+  }
 }
 
 /** Turns levels at `codes[at …]` into the numbers of values just read: from `first` on, or of booleans 0 and 1. */

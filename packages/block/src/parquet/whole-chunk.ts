@@ -3,7 +3,7 @@ import { ByteReader } from '../byte-reader.ts';
 import { type ChunkCache, damaged, decodeChunk, type GroupBytes, valuesBody } from './chunk-reader.ts';
 import type { Values } from './chunk-writer.ts';
 import { decodeDelta } from './delta.ts';
-import type { ChunkLayout } from './directory.ts';
+import type { ChunkLayout, PageLayout } from './directory.ts';
 import { type ColumnSchema, DELTA_BINARY_PACKED, INT64, PLAIN } from './types.ts';
 
 // Hot path: whole column chunks become typed arrays, for scans. Every function writes the chunk's rows from row `at`
@@ -44,33 +44,56 @@ function countValues({ pages }: ChunkLayout): number {
   return values;
 }
 
+/** Rows of a chunk that are decoded: `from … to - 1`, by default all. */
+export interface ChunkRows {
+  from: number;
+  to: number;
+}
+
+/** Pages of the rows, each with those of its own rows that are among them. */
+function* pagesOf({ pages, pageRows, rows }: ChunkLayout, { from, to }: ChunkRows) {
+  for (let number = Math.floor(from / pageRows); number * pageRows < to; number++) {
+    const first = number * pageRows;
+    const skip = Math.max(0, from - first);
+    yield { page: pages[number] as PageLayout, skip, count: Math.min(pageRows, rows - first, to - first) - skip };
+  }
+}
+
 /** 64-bit numbers as halves; null rows are left as they are. */
-export function decodeHalves(chunk: LoadedChunk, into: Uint32Array, at: number): void {
+export function decodeHalves(chunk: LoadedChunk, into: Uint32Array, at: number, range?: ChunkRows): void {
   const { schema, layout, group, cache } = chunk;
   checkComplete(schema, layout);
   if (!schema.optional && schema.type === INT64 && layout.encoding === DELTA_BINARY_PACKED) {
     let row = at;
-    for (const page of layout.pages) {
-      decodeDelta(new ByteReader(valuesBody(group, page, layout.zstd, cache)), 0, page.values, into, row);
-      row += page.values;
+    for (const { page, skip, count } of pagesOf(layout, range ?? { from: 0, to: layout.rows })) {
+      decodeDelta(new ByteReader(valuesBody(group, page, layout.zstd, cache)), skip, count, into, row);
+      row += count;
     }
-  } else decodeFixed(chunk, 8, new Uint8Array(into.buffer, into.byteOffset, into.byteLength), at);
+  } else decodeFixed(chunk, 8, new Uint8Array(into.buffer, into.byteOffset, into.byteLength), at, range);
 }
 
 /** Values of `width` bytes side by side; null rows are left as they are. */
-export function decodeFixed(chunk: LoadedChunk, width: number, into: Uint8Array, at: number): void {
+export function decodeFixed(
+  chunk: LoadedChunk,
+  width: number,
+  into: Uint8Array,
+  at: number,
+  range: ChunkRows = { from: 0, to: chunk.layout.rows },
+): void {
   const { schema, layout, group, cache } = chunk;
   checkComplete(schema, layout);
   if (!schema.optional && layout.encoding === PLAIN) {
     let row = at;
-    for (const page of layout.pages) {
+    for (const { page, skip, count } of pagesOf(layout, range)) {
       const body = new ByteReader(valuesBody(group, page, layout.zstd, cache));
-      into.set(body.view(page.values * width), row * width);
-      row += page.values;
+      body.skip(skip * width);
+      into.set(body.view(count * width), row * width);
+      row += count;
     }
     return;
   }
-  const { codes, entries } = decodeScratch(chunk);
+  const { from, to } = range;
+  const { codes, entries } = decodeChunk(schema, layout, group, cache, from, to, scratchCodes(to - from));
   const { bytes } = entries;
   for (let row = 0; row < codes.length; row++) {
     const code = codes[row] as number;
@@ -80,15 +103,20 @@ export function decodeFixed(chunk: LoadedChunk, width: number, into: Uint8Array,
 }
 
 /** INT32 values; null rows are left as they are. Where there is a `limit`, values are 0 to below it, or a `data` error. */
-export function decodeIntegers(chunk: LoadedChunk, into: Int32Array, at: number, limit = 2 ** 32): void {
+export function decodeIntegers(
+  chunk: LoadedChunk,
+  into: Int32Array,
+  at: number,
+  { limit = 2 ** 32, range = { from: 0, to: chunk.layout.rows } }: { limit?: number; range?: ChunkRows } = {},
+): void {
   const { schema, layout, group, cache } = chunk;
   checkComplete(schema, layout);
   if (!schema.optional && layout.encoding === DELTA_BINARY_PACKED) {
     let row = at;
-    for (const page of layout.pages) {
-      const halves = scratchHalves(page.values);
-      decodeDelta(new ByteReader(valuesBody(group, page, layout.zstd, cache)), 0, page.values, halves, 0);
-      for (let i = 0; i < page.values; i++) {
+    for (const { page, skip, count } of pagesOf(layout, range)) {
+      const halves = scratchHalves(count);
+      decodeDelta(new ByteReader(valuesBody(group, page, layout.zstd, cache)), skip, count, halves, 0);
+      for (let i = 0; i < count; i++) {
         const value = halves[2 * i] as number;
         if (value >= limit) throw damaged(schema);
         into[row++] = value;
@@ -96,7 +124,8 @@ export function decodeIntegers(chunk: LoadedChunk, into: Int32Array, at: number,
     }
     return;
   }
-  const { codes, entries, entryCount } = decodeScratch(chunk);
+  const { from, to } = range;
+  const { codes, entries, entryCount } = decodeChunk(schema, layout, group, cache, from, to, scratchCodes(to - from));
   const values = new Int32Array(entryCount);
   for (let code = 0; code < entryCount; code++) {
     const value = integerAt(entries, code);

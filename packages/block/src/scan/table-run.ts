@@ -99,7 +99,9 @@ export class TableRun {
   integers(number: number, { absent = 0, limit }: { absent?: number; limit?: number } = {}): Int32Array {
     const values = new Int32Array(this.rows);
     if (absent !== 0) values.fill(absent);
-    for (const { chunk, base } of this.#each(number)) decodeIntegers(chunk, values, base, limit);
+    for (const { chunk, base } of this.#each(number)) {
+      decodeIntegers(chunk, values, base, limit === undefined ? {} : { limit });
+    }
     return values;
   }
 
