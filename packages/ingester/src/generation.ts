@@ -14,6 +14,8 @@ export interface Generation {
   rows: number;
   /** The log records that it holds: all of the tenant in these segments. */
   covers: CoverStep[];
+  /** Whether blocks of others hold all of it that was acknowledged. */
+  isTaken: boolean;
   /** When its first and last request came, milliseconds since 1970: spans far from that have a wrong clock. */
   openedMs: number;
   sealedMs: number;

@@ -11,7 +11,7 @@ import {
   uuidV7TimeMs,
   VivaceError,
 } from '@vivace/kernel';
-import type { BlockEntry, Manifest } from '@vivace/manifest';
+import type { BlockEntry, Manifest, ManifestSnapshot } from '@vivace/manifest';
 import type { ObjectStore } from '@vivace/object-store';
 import type { PushResult } from '@vivace/receivers';
 import type { Logger } from '@vivace/telemetry';
@@ -66,8 +66,6 @@ const ROOM_WAIT_MS = 5000;
 const TICK_MS = 1000;
 /** Between two looks for streams that nobody works on any more, about: a third of the age of their leases. */
 const LOOK_MS = 20_000;
-/** Between two looks at whether blocks of others hold the rows of a log that they have taken over. */
-const OTHERS_COVER_MS = 2000;
 /** Streams that an answer names. */
 const MAX_NAMED = 10;
 
@@ -98,6 +96,7 @@ export class Ingester implements Service {
   #takeOvers: Promise<void> = Promise.resolve();
   /** Streams of processes that live, or are not known to be dead; undefined until the first look. */
   #foreign: readonly ForeignStream[] | undefined;
+  #nextLook = Promise.withResolvers<void>();
   #started = false;
   #sealing: Promise<void> = Promise.resolve();
   #dropping: Promise<void> = Promise.resolve();
@@ -334,6 +333,9 @@ export class Ingester implements Service {
       const step = this.#coverage.seal(head.tenant, stream, stream === last?.stream ? last.segment : segment);
       if (step !== undefined) covers.push(step);
     }
+    // Somebody else has taken the stream over and closed it: blocks hold what was acknowledged of these rows.
+    const isTaken =
+      log.shared && head.appended.size > 0 && ![...head.appended.keys()].some((stream) => inLog.has(stream));
     this.#sealed.set(head.key, (this.#sealed.get(head.key) ?? 0) + 1);
     const generation: Generation = {
       tenant: head.tenant,
@@ -343,6 +345,7 @@ export class Ingester implements Service {
       view: answer.view,
       rows: answer.rows,
       covers,
+      isTaken,
       openedMs: head.openedMs,
       sealedMs: clock.nowMs(),
     };
@@ -360,8 +363,9 @@ export class Ingester implements Service {
   /** Resolves with false when the rows are not in blocks: then they are still in heads and in the log. */
   async #write(generation: Generation): Promise<boolean> {
     const { builder } = this.#options;
-    const { tenant, head, covers, replays } = generation;
-    if (await this.#writer.write(generation)) this.#coverage.commit(tenant, covers);
+    const { tenant, head, covers, isTaken, replays } = generation;
+    if (isTaken) await this.#readBlocksOfOthers(tenant);
+    else if (await this.#writer.write(generation)) this.#coverage.commit(tenant, covers);
     else if (replays === undefined) await this.#othersCover(generation);
     else {
       // Before the rows leave the heads: what the others have not covered is missing until it was read again.
@@ -379,26 +383,33 @@ export class Ingester implements Service {
 
   /**
    * Somebody else has taken over the stream that these rows are acknowledged in, and covers a part of it. The rows
-   * stay for queries until blocks of others hold all that was acknowledged of them.
+   * stay for queries until blocks of others hold all that was acknowledged of them, or it is said that they may miss.
    */
   async #othersCover({ tenant, covers }: Generation): Promise<void> {
-    const { clock, log, logger, manifest } = this.#options;
+    const { log, logger } = this.#options;
     const { signal } = this.#abort;
     logger.warn({ tenant, covers }, "another process has taken this process's log over: its blocks are waited for");
     for (const { stream, to } of covers) {
-      for (;;) {
+      // Where it is this process that takes it over, the rows come from the log again, and need the room of these.
+      while (!this.#replaying.has(stream)) {
         // Closed is what is covered to its end. What is not listed of it was never acknowledged.
         const last =
           log
             .streams()
             .find((state) => state.stream === stream)
             ?.segments.at(-1)?.segment ?? 0;
-        const look = () => manifest(tenant).snapshot(signal, { maxAgeMs: 0 });
-        const { covered } = await retried('reading the coverage', look, { ...this.#options, signal });
+        const { covered } = await this.#readBlocksOfOthers(tenant);
         if ((covered.get(stream) ?? 0) >= Math.min(to, last)) break;
-        await clock.sleep(OTHERS_COVER_MS, signal);
+        await orAborted(this.#nextLook.promise, signal);
       }
     }
+  }
+
+  /** The newest root; queries of this process know it from now on. */
+  #readBlocksOfOthers(tenant: string): Promise<ManifestSnapshot> {
+    const { signal } = this.#abort;
+    const look = () => this.#options.manifest(tenant).snapshot(signal, { maxAgeMs: 0 });
+    return retried('reading the coverage', look, { ...this.#options, signal });
   }
 
   /** Takes streams over, after those that it was told of before. */
@@ -426,6 +437,8 @@ export class Ingester implements Service {
       if (!signal.aborted) logger.warn({ err: error }, 'looking for the logs of other processes failed: tried again');
     }
     if (signal.aborted) return;
+    this.#nextLook.resolve();
+    this.#nextLook = Promise.withResolvers();
     this.#cancelLook = clock.after(LOOK_MS * (0.75 + random.u32() / 2 ** 33), () => void this.#look());
   }
 

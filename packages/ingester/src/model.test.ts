@@ -130,7 +130,13 @@ describe('the model notices when', () => {
 /** In every second seed commits hang often, and those of a dead process land when the next one has just read the root. */
 function play(seed: number, breakParts?: BreakParts) {
   const sabotage = seed % 2 === 0 ? { store: hangingCommits() } : {};
-  return simulate({ seed, exclusive: true, openCoordinator: createCoordinators(breakParts), sabotage, stimuli: 50 });
+  return simulate({
+    seed,
+    exclusive: true,
+    openCoordinator: createCoordinators({ breakParts }),
+    sabotage,
+    stimuli: 50,
+  });
 }
 
 function hangingCommits(): (store: ObjectStore, process: SimulatedProcess) => ObjectStore {

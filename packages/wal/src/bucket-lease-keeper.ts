@@ -43,6 +43,8 @@ export class LeaseKeeper {
   readonly #patience: Patience;
   #lease: Lease;
   #etag: string;
+  /** Of the last write that was begun. */
+  #beat = 0;
   #last: Promise<unknown> = Promise.resolve();
 
   private constructor(store: ObjectStore, stream: string, lease: Lease, etag: string, patience: Patience) {
@@ -53,7 +55,10 @@ export class LeaseKeeper {
     this.#patience = patience;
   }
 
-  /** Puts the lease of a new stream. `createdMs`: by the store's clock, when it was there at the latest. */
+  /**
+   * Puts the lease of a new stream. `createdMs`: by the store's clock, when it was there at the latest. Undefined when
+   * that took so long that somebody else has taken the stream over and closed it.
+   */
   static async create(options: {
     store: ObjectStore;
     stream: string;
@@ -62,9 +67,9 @@ export class LeaseKeeper {
     nonce: Uint8Array;
     patience: Patience;
     signal: AbortSignal | undefined;
-  }): Promise<{ keeper: LeaseKeeper; createdMs: number }> {
+  }): Promise<{ keeper: LeaseKeeper; createdMs: number } | undefined> {
     const { store, stream, instance, address, nonce, patience, signal } = options;
-    const lease = { instance, address, writer: bytesToHex(nonce), dropped: 0, released: false };
+    const lease = { instance, address, writer: bytesToHex(nonce), beat: 0, dropped: 0, released: false };
     const put = async () => {
       const callOptions = signal === undefined ? {} : { signal };
       try {
@@ -80,8 +85,13 @@ export class LeaseKeeper {
         return { etag, createdMs: storeTimeMs };
       }
     };
-    const { etag, createdMs } = await persistently('creating the lease of a stream', put, patience, signal);
-    return { keeper: new LeaseKeeper(store, stream, lease, etag, patience), createdMs };
+    try {
+      const { etag, createdMs } = await persistently('creating the lease of a stream', put, patience, signal);
+      return { keeper: new LeaseKeeper(store, stream, lease, etag, patience), createdMs };
+    } catch (error) {
+      if (isKind(error, 'not-found')) return undefined;
+      throw error;
+    }
   }
 
   get dropped(): number {
@@ -109,25 +119,27 @@ export class LeaseKeeper {
   }
 
   async #write(change: Partial<Lease>, signal: AbortSignal, patience: Patience): Promise<LeaseState> {
-    const lease = { ...this.#lease, ...change };
-    const attempt = async (): Promise<LeaseState> => {
+    for (;;) {
+      const beat = ++this.#beat;
+      const dropped = Math.max(this.#lease.dropped, change.dropped ?? 0);
+      const lease = { ...this.#lease, ...change, beat, dropped };
       const put = (limit: AbortSignal) =>
         this.#store.put(leaseKey(this.#stream), [encodeLease(lease)], { only: { etag: this.#etag }, signal: limit });
-      ({ etag: this.#etag } = await inTime(put, WRITE_TIMEOUT_MS, this.#patience.clock, signal));
-      this.#lease = lease;
-      return 'kept';
-    };
-    for (;;) {
+      const attempt = () => inTime(put, WRITE_TIMEOUT_MS, patience.clock, signal);
       try {
-        return await persistently('writing a lease', attempt, patience, signal);
+        ({ etag: this.#etag } = await persistently('writing a lease', attempt, patience, signal));
+        this.#lease = lease;
+        return 'kept';
       } catch (error) {
         if (!isPreconditionFailed(error)) throw error;
       }
       const found = await this.#found(signal, patience);
       if (found === undefined) return 'gone';
       if (found.lease?.writer !== lease.writer) return 'taken';
-      // An own write whose answer was lost.
+      // An own write whose answer was lost, or that was given up: what it says of `dropped` holds.
+      this.#lease = found.lease;
       this.#etag = found.etag;
+      if (found.lease.beat === beat) return 'kept';
     }
   }
 
@@ -156,7 +168,7 @@ export async function raiseDropped(
     for (;;) {
       const { lease, etag } = await readLease(store, stream);
       if (lease !== undefined && lease.dropped >= segment) return lease.dropped;
-      const next = { instance, address: '', ...lease, released: true, writer, dropped: segment };
+      const next = { instance, address: '', beat: 0, ...lease, released: true, writer, dropped: segment };
       try {
         await store.put(leaseKey(stream), [encodeLease(next)], { only: { etag } });
         return segment;

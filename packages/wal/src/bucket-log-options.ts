@@ -30,8 +30,12 @@ export interface BucketLogLimits {
   maxBytes: number;
   /** A put that has no answer by then is sent again. */
   putTimeoutMs: number;
-  /** While no put has succeeded for so long, appends are refused at once. */
-  failedAfterMs: number;
+  /**
+   * A record that is not durable by then is not acknowledged any more, though it is still put: its sender gives up after
+   * 10 s by default, and had better be told when to come again. While no put has succeeded for so long, appends are
+   * refused at once.
+   */
+  ackTimeoutMs: number;
   /** A lease is written again so often. */
   leaseIntervalMs: number;
   /** A lease that was not, by the store's clock, lets others take the stream over. */
@@ -51,7 +55,7 @@ export const BUCKET_LOG_DEFAULTS: BucketLogLimits = {
   maxUndurableBytes: 64 * 1024 * 1024,
   maxBytes: 4 * 1024 * 1024 * 1024,
   putTimeoutMs: 10_000,
-  failedAfterMs: 10_000,
+  ackTimeoutMs: 8000,
   leaseIntervalMs: 10_000,
   leaseMaxAgeMs: 60_000,
   streamMaxAgeMs: 24 * 60 * 60 * 1000,

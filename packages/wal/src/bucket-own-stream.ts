@@ -35,9 +35,15 @@ interface Group {
   rawBytes: number;
   /** Monotonic. */
   openedMs: number;
+  /** Set once it is ended and the records are not looked at any more. */
+  parts: Promise<Uint8Array[]> | undefined;
+  /** Whether its appenders were told that it takes too long. */
+  isLate: boolean;
   receipt: { position: SegmentPosition; durable: Promise<void> };
   resolve: () => void;
   reject: (error: Error) => void;
+  /** When it is durable or given up. */
+  settled: PromiseWithResolvers<void>;
 }
 
 interface OwnSegment {
@@ -80,6 +86,7 @@ export class OwnStream {
   #fencedAt = Number.POSITIVE_INFINITY;
   #pumping = false;
   #cancelTimer: (() => void) | undefined;
+  #cancelAckTimer: (() => void) | undefined;
 
   constructor(options: OwnStreamOptions) {
     this.id = options.id;
@@ -157,7 +164,7 @@ export class OwnStream {
     for (;;) {
       const group = this.#unsettled.find(({ number }) => number <= upTo);
       if (group === undefined) return;
-      await group.receipt.durable.catch(() => undefined);
+      await group.settled.promise;
     }
   }
 
@@ -186,7 +193,6 @@ export class OwnStream {
     if (this.state === 'lost') return;
     this.#endGroup();
     this.state = 'lost';
-    this.#cancelTimer?.();
     this.#events.onFenced({ stream: this.id, segment: Math.min(this.#fencedAt, this.#nextNumber) });
   }
 
@@ -206,12 +212,16 @@ export class OwnStream {
       tenants: new Map(),
       rawBytes: 0,
       openedMs: this.#clock.monotonicMs(),
+      parts: undefined,
+      isLate: false,
       receipt,
       resolve,
       reject,
+      settled: Promise.withResolvers<void>(),
     };
     this.#current = group;
     this.#unsettled.push(group);
+    this.#armAckTimer(this.#limits.ackTimeoutMs);
     this.#segments.set(number, { bytes: 0, tenants: new Set() });
     return group;
   }
@@ -262,7 +272,7 @@ export class OwnStream {
   async #send(group: Group): Promise<void> {
     const at = { stream: this.id, segment: group.number };
     try {
-      const parts = await encodeSegment(at, this.#nonce, group.tenants);
+      const parts = await this.#encode(group);
       if (await this.#put(at, parts)) this.#land(group, parts);
       else this.#fence(group.number);
     } catch (error) {
@@ -270,6 +280,38 @@ export class OwnStream {
       // A defect, or the log is stopping: what is above can never be acknowledged either.
       this.end();
       this.#failFrom(group.number, unavailable('log-write', 'the log could not be written', error));
+    }
+  }
+
+  #encode(group: Group): Promise<Uint8Array[]> {
+    if (group.parts === undefined) {
+      group.parts = encodeSegment(group.receipt.position, this.#nonce, group.tenants);
+      // Who asked for it early may not wait for it.
+      group.parts.catch(() => undefined);
+      group.tenants.clear();
+    }
+    return group.parts;
+  }
+
+  #armAckTimer(ms: number): void {
+    this.#cancelAckTimer ??= this.#clock.after(ms, () => {
+      this.#cancelAckTimer = undefined;
+      this.#rejectLate();
+    });
+  }
+
+  /** Tells appenders that have waited too long. Their records are still on their way, in memory of the log's own. */
+  #rejectLate(): void {
+    const { ackTimeoutMs } = this.#limits;
+    const error = unavailable('log-failed', 'the bucket of the log does not take records in time: try again');
+    for (const group of this.#unsettled) {
+      if (group.isLate) continue;
+      const leftMs = group.openedMs + ackTimeoutMs - this.#clock.monotonicMs();
+      if (leftMs > 0) return this.#armAckTimer(leftMs);
+      if (group === this.#current) this.#endGroup();
+      void this.#encode(group);
+      group.isLate = true;
+      group.reject(error);
     }
   }
 
@@ -324,13 +366,13 @@ export class OwnStream {
       this.#events.onBytes(bytes - segment.bytes, 0);
       segment.bytes = bytes;
     }
-    group.tenants.clear();
     this.#landed.add(group.number);
     while (this.#landed.delete(this.#durableUpTo + 1)) {
       this.#durableUpTo++;
       const durable = this.#unsettled.shift() as Group;
       this.#events.onBytes(0, -durable.rawBytes);
       durable.resolve();
+      durable.settled.resolve();
     }
     this.#events.onDurable(group.receipt.position);
   }
@@ -352,6 +394,7 @@ export class OwnStream {
       this.#events.onBytes(-(this.#segments.get(group.number)?.bytes ?? 0), -group.rawBytes);
       this.#segments.delete(group.number);
       group.reject(error);
+      group.settled.resolve();
     }
   }
 }
