@@ -5,6 +5,7 @@ import { fieldsIn } from './conjunction.ts';
 import type { Marks } from './metrics/intervals.ts';
 import { type Filter, factNeeds, joinNeeds, needsOf } from './needs.ts';
 import { mayHold } from './prune.ts';
+import { type LocateTrace, relevantSources } from './relevant-sources.ts';
 import { type RowList, without } from './row-list.ts';
 import { findSeams, type TracePart } from './seams.ts';
 import { mergeSeamed, rowsOf } from './select-traces.ts';
@@ -28,6 +29,7 @@ export interface FindOptions {
   signal: AbortSignal;
   /** Waits until other work of the thread had its turn. */
   breathe: () => Promise<void>;
+  locate?: LocateTrace | undefined;
 }
 
 export interface FoundSpans {
@@ -44,12 +46,13 @@ export interface FoundSpans {
  * negative. Rejects with `SourceFailure` where a source cannot be read, also by `use`.
  */
 export async function findSpans(
-  sources: readonly Source[],
-  { filter, isAsked, marksOf, markNeeds, needs, fields, signal, breathe }: FindOptions,
+  all: readonly Source[],
+  { filter, isAsked, marksOf, markNeeds, needs, fields, signal, breathe, locate }: FindOptions,
   use: (source: Source, rows: BatchRows, marks: Marks) => void,
 ): Promise<FoundSpans> {
   const { expression } = filter;
   const scanNeeds = joinNeeds(markNeeds, needs, needsOf(expression === undefined ? [] : fieldsIn(expression)));
+  const sources = await relevantSources(all, [filter], { signal, locate });
   const seams = await findSeams(sources, signal);
   const opened = new Map<string, BatchRows>();
   const seamed: TracePart[] = [];

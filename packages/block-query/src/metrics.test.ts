@@ -156,11 +156,12 @@ describe('limits', () => {
   });
 });
 
-test('what was looked at is counted, also where nothing is found', async () => {
-  const { inspectedSpans, inspectedTraces } = await ask(THREE_SECONDS_EACH, '{ } | rate()');
+test('what was looked at is counted, without the blocks of which the filters say no', async () => {
+  const { inspectedSpans } = await ask(THREE_SECONDS_EACH, '{ } | rate()');
   expect(inspectedSpans).toBeGreaterThanOrEqual(20);
   const nothing = await ask(THREE_SECONDS_EACH, '{ span.url = "/nowhere" } | rate() by(span.url)');
-  expect(nothing).toEqual({ series: [], truncated: false, inspectedSpans, inspectedTraces });
+  expect(nothing).toMatchObject({ series: [], truncated: false });
+  expect(nothing.inspectedSpans).toBeLessThan(inspectedSpans);
 });
 
 test('a range of more nanoseconds than a double counts exactly has exact intervals', async () => {

@@ -2,10 +2,12 @@ import type { BlockReader } from '@vivace/block';
 import { compareBytes } from '@vivace/kernel';
 import type { Query } from '@vivace/traceql';
 import type { TraceMatch } from './answer.ts';
+import { AnswerBudget } from './answer-budget.ts';
 import type { BatchRows } from './batch-rows.ts';
 import { type Candidate, CandidateQueue } from './candidate-queue.ts';
 import { traceRowsOf } from './column-flags.ts';
 import { factNeeds, fieldsOfQuery, joinNeeds, needsOf, noNeeds } from './needs.ts';
+import type { LocateTrace } from './relevant-sources.ts';
 import { runPipeline } from './run-pipeline.ts';
 import { type SelectedBatch, selectTraces } from './select-traces.ts';
 import { answerSpan, type ShownField, shownFields } from './shown-fields.ts';
@@ -35,7 +37,8 @@ export interface TracePosition {
 export interface UnreadBlocks {
   /** No span of theirs starts later. */
   maxEndUnixNano: bigint;
-  readers: readonly Pick<BlockReader, 'id' | 'listsTrace'>[];
+  /** Those of them that may have a part of a trace. */
+  readersOf(traceId: Uint8Array): Promise<readonly Pick<BlockReader, 'id' | 'listsTrace'>[]>;
 }
 
 export interface SearchResult {
@@ -53,6 +56,8 @@ export interface RunOptions {
   signal: AbortSignal;
   /** Waits until other work of the thread had its turn. */
   breathe: () => Promise<void>;
+  /** Undefined: every source is asked. */
+  locate?: LocateTrace | undefined;
 }
 
 /**
@@ -63,13 +68,13 @@ export interface RunOptions {
 export async function search(
   sources: readonly Source[],
   request: SearchRequest,
-  { signal, breathe }: RunOptions,
+  { signal, breathe, locate }: RunOptions,
   unread?: UnreadBlocks,
 ): Promise<SearchResult> {
   const { query } = request;
   const fields = fieldsOfQuery({ ...query, metrics: undefined });
   const { pipeline } = query;
-  const selection = await selectTraces(sources, { pipeline, fields, signal, breathe });
+  const selection = await selectTraces(sources, { pipeline, fields, signal, breathe, locate });
   const needs = joinNeeds(factNeeds(), needsOf(fields));
   const shown = shownFields(query);
   const starts = noNeeds();
@@ -85,6 +90,7 @@ export async function search(
     inspectedSpans: selection.spans,
     inspectedTraces: selection.traces,
   };
+  const budget = new AnswerBudget();
   const ready = new Set<BatchRows>();
   const rowsOf = async ({ trace, batch, merged }: Candidate): Promise<TraceRows> => {
     if (merged !== undefined) return merged;
@@ -104,10 +110,10 @@ export async function search(
     if (request.startUnixNano !== undefined && trace.end() < request.startUnixNano) continue;
     const { after } = request;
     if (after !== undefined && !comesAfter({ startUnixNano, traceId: trace.traceId() }, after)) continue;
-    const match = matchOf(trace, query, selection.hits, shown, request.spansPerSpanset);
+    const match = matchOf(trace, request, selection.hits, shown, budget);
     if (match === undefined) continue;
     if (unread !== undefined && (await isListed(trace.traceId(), unread, signal))) break;
-    if (result.traces.length === request.limit) {
+    if (result.traces.length === request.limit || !budget.take(match)) {
       result.more = true;
       break;
     }
@@ -117,8 +123,8 @@ export async function search(
   return result;
 }
 
-async function isListed(traceId: Uint8Array, { readers }: UnreadBlocks, signal: AbortSignal): Promise<boolean> {
-  for (const reader of readers) {
+async function isListed(traceId: Uint8Array, unread: UnreadBlocks, signal: AbortSignal): Promise<boolean> {
+  for (const reader of await unread.readersOf(traceId)) {
     if (await atSource(reader, signal, () => reader.listsTrace(traceId, { signal }))) return true;
   }
   return false;
@@ -135,10 +141,10 @@ export function comesAfter(trace: TracePosition, other: TracePosition): boolean 
 
 function matchOf(
   trace: TraceRows,
-  query: Query,
+  { query, spansPerSpanset }: SearchRequest,
   hits: Parameters<typeof runPipeline>[2],
   shown: readonly ShownField[],
-  spansPerSpanset: number,
+  budget: AnswerBudget,
 ): TraceMatch | undefined {
   const spansets = runPipeline(query.pipeline, trace, hits);
   if (spansets.length === 0) return undefined;
@@ -153,6 +159,8 @@ function matchOf(
     if (source.batch.status()[trace.row(span)] === STATUS_ERROR) counts.errorCount++;
   }
   const most = spansPerSpanset === 0 ? undefined : spansPerSpanset;
+  const listed = spansets.reduce((sum, { spans }) => sum + Math.min(spans.length, most ?? spans.length), 0);
+  budget.check(listed, shown.length);
   return {
     traceId: trace.traceId(),
     root:

@@ -7,6 +7,7 @@ import { holdsOf } from './evaluate.ts';
 import { mergeParts, type Part } from './merge-parts.ts';
 import { type Filter, factNeeds, filtersOf, joinNeeds, needsOf, noNeeds } from './needs.ts';
 import { mayHold } from './prune.ts';
+import { type LocateTrace, relevantSources } from './relevant-sources.ts';
 import { maskOf, type RowList } from './row-list.ts';
 import type { Hits } from './run-pipeline.ts';
 import { findSeams, type Seams, type TracePart } from './seams.ts';
@@ -24,6 +25,7 @@ export interface SelectOptions {
   breathe: () => Promise<void>;
   /** What is read of traces of which several sources have spans, besides facts and fields. */
   needs?: Needs;
+  locate?: LocateTrace | undefined;
 }
 
 /** Traces that may match, and what is known of them. */
@@ -47,10 +49,11 @@ export interface SelectedBatch {
 }
 
 /** Scans all filters of a pipeline over all sources. Rejects with `SourceFailure` where a source cannot be read. */
-export async function selectTraces(sources: readonly Source[], options: SelectOptions): Promise<Selection> {
+export async function selectTraces(all: readonly Source[], options: SelectOptions): Promise<Selection> {
   const { pipeline, fields, signal, breathe } = options;
   const filters = filtersOf(pipeline);
   const scanNeeds = needsOf(filters.flatMap(fieldsOfFilter));
+  const sources = everyTracePossible(pipeline) ? all : await relevantSources(all, filters, options);
   const seams = await findSeams(sources, signal);
   const selection: Selection = { batches: [], merged: [], hits: () => false, spans: 0, traces: 0 };
   const byRows = new Map<BatchRows, SelectedBatch>();

@@ -1,4 +1,4 @@
-import { type BlockReader, batchesOf, Hash64, type ValueSummary } from '@vivace/block';
+import { type BlockReader, batchesOf, Hash64, hashKey, type ValueSummary } from '@vivace/block';
 import { type AttributeType, type ColumnSetView, type EncodedSpans, encodeSpans } from '@vivace/columns';
 import { utf8Encode } from '@vivace/kernel';
 import type { Batch } from './batch.ts';
@@ -17,6 +17,8 @@ export interface Source {
   mayHold(key: string, values: readonly TypedBytes[], signal: AbortSignal): Promise<boolean>;
   /** What is known of all values without reading them; undefined: nothing. */
   summary(signal: AbortSignal): Promise<ValueSummary | undefined>;
+  /** Whether it may have spans of a trace (16 bytes). */
+  listsTrace(traceId: Uint8Array, signal: AbortSignal): Promise<boolean>;
   /** The spans of a trace (16 bytes) whole, to decide between versions of one. */
   encodeTrace(traceId: Uint8Array, signal: AbortSignal): Promise<EncodedSpans | undefined>;
 }
@@ -54,9 +56,12 @@ export function blockSource(reader: BlockReader): Source {
         hash.value(hash.low, hash.high, type, bytes, 0, bytes.length);
         if (await reader.mayHold(hash.low, hash.high, { signal })) return true;
       }
+      const { unfilteredKeys } = reader;
+      if (unfilteredKeys !== undefined) return unfilteredKeys.includes(hashKey(key));
       return hasOtherValues(await summary(signal), key);
     },
     summary,
+    listsTrace: (traceId, signal) => reader.listsTrace(traceId, { signal }),
     encodeTrace: async (traceId, signal) => {
       const view = await reader.readTrace(traceId, { signal });
       return view && encodeSpans(view, rowsUpTo(view.spanCount));
@@ -86,6 +91,7 @@ export function headSource(id: string, view: ColumnSetView): Source {
     },
     mayHold: async () => true,
     summary: async () => undefined,
+    listsTrace: async (traceId) => traceNumber(view, traceId) >= 0,
     encodeTrace: async (traceId) => {
       const trace = traceNumber(view, traceId);
       return trace < 0

@@ -30,7 +30,8 @@ async function unreadOf(source: Source): Promise<UnreadBlocks> {
       }
     }
   }
-  return { maxEndUnixNano, readers: [{ id: source.id, listsTrace: async (id) => ids.has(bytesToHex(id)) }] };
+  const reader = { id: source.id, listsTrace: async (id: Uint8Array) => ids.has(bytesToHex(id)) };
+  return { maxEndUnixNano, readersOf: async () => [reader] };
 }
 
 test('what a search of some sources settles is the beginning of the search of all', async () => {

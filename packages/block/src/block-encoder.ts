@@ -23,6 +23,8 @@ export interface BlockContent {
   minStart: bigint;
   maxEnd: bigint;
   filterBytes: number;
+  /** Hashes (`hashKey`) of keys with values that the filter does not know, ascending; absent: not known, or too many. */
+  unfilteredKeys?: readonly number[];
 }
 
 export interface BlockEncoderOptions {
@@ -101,7 +103,7 @@ export class BlockEncoder {
     const resourceTable = new TableWriter((bytes) => emit('resources', bytes));
     const attributes = encodeResources(this.#resources, this.#scopes, resourceTable, this.#scratch, facts, pageRows);
     this.#traces.finish();
-    const { filter, summary } = facts.finish();
+    const { filter, summary, unfilteredKeys } = facts.finish();
     emit('filter', filter);
     const content = {
       rows: this.rows,
@@ -109,6 +111,7 @@ export class BlockEncoder {
       minStart: this.#minStart,
       maxEnd: this.#maxEnd,
       filterBytes: filter.length,
+      ...(unfilteredKeys !== undefined && { unfilteredKeys }),
     };
     const index = encodeIndex({
       ...content,

@@ -2,10 +2,18 @@ import type { AttributeColumn, DictionaryView } from '@vivace/columns';
 import { utf8Decode, utf8Encode } from '@vivace/kernel';
 import { BYTES, FieldWalker } from './fields.ts';
 import type { FilterSink } from './filter.ts';
-import { Hash64 } from './hash.ts';
+import { Hash64, hashKey } from './hash.ts';
 import { type ScannedAttribute, scanKeyValue } from './key-value.ts';
 import type { AttributeScope } from './layout.ts';
 import { SummaryBuilder } from './value-summary.ts';
+
+/** More keys are not told apart: the value summary has to be read. */
+const MAX_UNFILTERED_KEYS = 64;
+
+function unfilteredKeys(keys: readonly string[] | undefined): number[] | undefined {
+  if (keys === undefined || keys.length > MAX_UNFILTERED_KEYS) return undefined;
+  return [...new Set(keys.map(hashKey))].sort((a, b) => a - b);
+}
 
 /** The values of an attribute column. */
 export type ColumnValues = Pick<AttributeColumn, 'key' | 'type' | 'dictionary'>;
@@ -73,8 +81,12 @@ export class BlockFacts {
     }
   }
 
-  finish(): { filter: Uint8Array; summary: Uint8Array } {
-    return { filter: this.#filter.finish(), summary: this.summary.finish() };
+  finish(): { filter: Uint8Array; summary: Uint8Array; unfilteredKeys: number[] | undefined } {
+    return {
+      filter: this.#filter.finish(),
+      summary: this.summary.finish(),
+      unfilteredKeys: unfilteredKeys(this.summary.otherKeys()),
+    };
   }
 
   #addToFilter(key: Uint8Array, type: AttributeColumn['type'], value: Uint8Array): void {

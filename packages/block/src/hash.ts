@@ -1,4 +1,5 @@
 import type { AttributeType } from '@vivace/columns';
+import { utf8Encode } from '@vivace/kernel';
 
 // The 64-bit hash of the filter: MurmurHash3's mixing in two 32-bit lanes with different constants, finished
 // together as MurmurHash3_x86_128 does. Part of the format (FORMAT.md, "Hash"): it never changes. Two lanes of
@@ -70,6 +71,13 @@ export class Hash64 {
     this.low = a >>> 0;
     this.high = b >>> 0;
   }
+}
+
+/** A key without a value, in 32 bits: how manifests name keys. */
+export function hashKey(key: string): number {
+  const hash = new Hash64();
+  hash.key(utf8Encode(key), 'string');
+  return hash.low;
 }
 
 function finish(hash: number): number {

@@ -4,7 +4,7 @@ export { type BlockCache, createBlockCache, type LruBlockCache } from './cache.t
 export { type EncodedBlock, type EncodeOptions, encodeBlock } from './encode-block.ts';
 export { FILTER_BLOCK_BYTES, filterMayHold, filterProbeOffset } from './filter.ts';
 export { type FoundBlock, findSections } from './find-sections.ts';
-export { Hash64 } from './hash.ts';
+export { Hash64, hashKey } from './hash.ts';
 export { type AttributeScope, FORMAT_VERSION, SECTION_NAMES, SECTION_OBJECTS, type SectionName } from './layout.ts';
 export { type BlockObjects, layoutObjects, type SectionPlace, SINGLE_OBJECT_MAX_BYTES } from './layout-objects.ts';
 export { mergeBlocks } from './merge/merge-blocks.ts';

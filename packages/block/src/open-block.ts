@@ -42,6 +42,8 @@ import type { ValueSummary } from './value-summary.ts';
 export interface BlockPlace {
   id: string;
   sections: Record<SectionName, SectionPlace>;
+  /** See `BlockContent`. */
+  unfilteredKeys?: readonly number[];
 }
 
 /**
@@ -74,6 +76,8 @@ export interface BlockSections {
  */
 export interface BlockReader {
   readonly id: string;
+  /** Hashes (`hashKey`) of keys of which the filter does not know all values; undefined: not known without its summary. */
+  readonly unfilteredKeys: readonly number[] | undefined;
   /** False: the block certainly does not have it. One small read: of 32 bytes, or of a filter of a few kilobytes. */
   mayHoldTrace(traceId: Uint8Array, options?: CallOptions): Promise<boolean>;
   /** The same of a hash made by Hash64: of an attribute's value. */
@@ -128,6 +132,10 @@ class Reader implements BlockReader {
 
   get id(): string {
     return this.#place.id;
+  }
+
+  get unfilteredKeys(): readonly number[] | undefined {
+    return this.#place.unfilteredKeys;
   }
 
   async mayHoldTrace(traceId: Uint8Array, options: CallOptions = {}): Promise<boolean> {

@@ -121,6 +121,13 @@ export class SummaryBuilder {
     return entry;
   }
 
+  /** Keys with values that are noted only; undefined where not all keys are known. */
+  otherKeys(): string[] | undefined {
+    if (this.#incomplete) return undefined;
+    const others = [...this.#entries.values()].filter(({ type }) => type === 'other');
+    return [...new Set(others.map(({ key }) => key))];
+  }
+
   /** The encoded summary; attributes with the longest lists lose them first when it would be too large. */
   finish(): Uint8Array {
     const entries = [...this.#entries.values()].sort(

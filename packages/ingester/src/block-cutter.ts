@@ -4,7 +4,7 @@ import type { BlockEntry } from '@vivace/manifest';
 /** A block that is encoded and not yet stored. */
 export interface CutBlock {
   /** What the manifest's entry says of the block's content. */
-  content: Pick<BlockEntry, 'sections' | 'rows' | 'traces' | 'minStart' | 'maxEnd' | 'filterBytes' | 'misdated'>;
+  content: Omit<BlockEntry, 'id' | 'commitTimeMs' | 'level' | 'retentionClass' | 'applied' | 'ordinals'>;
   /** Objects to put, named relative to the block's place. */
   objects: { name: string; parts: Uint8Array[] }[];
 }

@@ -20,9 +20,9 @@ export function cutBlocks(view: ColumnSetView, { earliest, latest }: CutOptions,
     if (order.length === 0) continue;
     const encoded = encodeBlock(view, order, shape);
     const { objects, sections } = layoutObjects(encoded, shape.singleObjectMaxBytes);
-    const { rows, traces, minStart, maxEnd, filterBytes } = encoded;
+    const { sections: _, ...facts } = encoded;
     blocks.push({
-      content: { sections, rows, traces, minStart, maxEnd, filterBytes, ...(value === 1 && { misdated: true }) },
+      content: { ...facts, sections, ...(value === 1 && { misdated: true }) },
       objects,
     });
   }

@@ -69,7 +69,7 @@ async function storedBlocks(count: number) {
         return (await store.get(blockKey(tenant, block, object), { range: bytes })).bytes;
       },
     });
-    const whole = { number: 1, tenant: TENANT, entries, unread: [], heads: [], question, ...job };
+    const whole = { number: 1, tenant: TENANT, entries, unread: undefined, heads: [], question, ...job };
     return answerJob(whole, reads, { signal, breathe: async () => undefined });
   };
   return { store, entries, answer, failWith };

@@ -13,14 +13,20 @@ import {
   type UnreadBlocks,
 } from '@vivace/block-query';
 import { isKind, toVivaceError, VivaceError } from '@vivace/kernel';
+import type { BlockEntry } from '@vivace/manifest';
 import type { BlockReads } from './block-reads.ts';
 import type { JobAnswer, QueryJob } from './query-job.ts';
+
+export interface JobOptions extends Omit<RunOptions, 'locate'> {
+  /** The blocks of the snapshot that may have a trace, also those that are not read. Undefined: there are no others. */
+  located?: ((traceId: Uint8Array) => Promise<readonly BlockEntry[]>) | undefined;
+}
 
 /** Runs a job in a query thread. A block that cannot be read is told in the answer, which is then without it. */
 export async function answerJob(
   { tenant, entries, unread, heads, question }: QueryJob,
   reads: BlockReads,
-  options: RunOptions,
+  { located, ...options }: JobOptions,
 ): Promise<JobAnswer<unknown>> {
   const answer: JobAnswer<unknown> = { result: undefined, missing: [], problems: [], inspectedBytes: 0 };
   const onRead = (bytes: number): void => {
@@ -30,20 +36,29 @@ export async function answerJob(
     ...heads.map(({ id, view }) => headSource(id, view)),
     ...entries.map((entry) => blockSource(reads.open(tenant, entry, onRead))),
   ];
-  let later = unread;
+  const asked = new Set(entries.map(({ id }) => id));
+  const failed = new Set<string>();
+  const later: UnreadBlocks | undefined = unread && {
+    ...unread,
+    readersOf: async (traceId) => {
+      const others = (await located?.(traceId)) ?? [];
+      return others
+        .filter(({ id }) => !asked.has(id) && !failed.has(id))
+        .map((entry) => reads.open(tenant, entry, onRead));
+    },
+  };
+  const locate = located && (async (traceId: Uint8Array) => new Set((await located(traceId)).map(({ id }) => id)));
   for (;;) {
     try {
-      const readers = later.map((entry) => reads.open(tenant, entry, onRead));
-      const maxEndUnixNano = later.reduce((latest, { maxEnd }) => (maxEnd > latest ? maxEnd : latest), 0n);
-      answer.result = await run(sources, question, options, later.length > 0 ? { maxEndUnixNano, readers } : undefined);
+      answer.result = await run(sources, question, { ...options, locate }, later);
       return answer;
     } catch (error) {
       if (!(error instanceof SourceFailure)) throw error;
       const { source } = error;
-      const known = [...sources, ...later].some(({ id }) => id === source);
-      if (!known) throw new VivaceError('internal', 'query-source', error.message, { cause: error });
+      if (failed.has(source) || (unread === undefined && !sources.some(({ id }) => id === source)))
+        throw new VivaceError('internal', 'query-source', error.message, { cause: error });
       sources = sources.filter(({ id }) => id !== source);
-      later = later.filter(({ id }) => id !== source);
+      failed.add(source);
       if (isKind(error.cause, 'not-found')) answer.missing.push(error.source);
       else answer.problems.push(`block ${error.source} cannot be read: ${toVivaceError(error.cause).message}`);
     }

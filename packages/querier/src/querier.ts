@@ -13,7 +13,8 @@ import type { ByteRange, ObjectStore } from '@vivace/object-store';
 import type { Logger } from '@vivace/telemetry';
 import { ProblemLog } from './problem-log.ts';
 import type { JobAnswer } from './query-job.ts';
-import { createSearchWorkers, type SearchWorkers } from './search-workers.ts';
+import { createSearchWorkers, type LocateBlocks, type SearchWorkers } from './search-workers.ts';
+import { indexSnapshot } from './snapshot-index.ts';
 import { withPatience } from './store-patience.ts';
 import { TraceLocator } from './trace-locator.ts';
 import type { NewBlock, TraceFound, TraceSearch } from './trace-search.ts';
@@ -31,6 +32,9 @@ export interface HeadViews {
 
 interface Snapshot {
   entries: BlockEntry[];
+  /** Of all entries. */
+  bytes: number;
+  located: LocateBlocks;
   problems: string[];
 }
 
@@ -159,8 +163,8 @@ export class Querier implements TraceFinder, Service {
     const heads = await this.#heads(tenant, signal);
     for (let plan = 1; ; plan++) {
       const snapshot = await this.#snapshot(tenant, heads, range, signal, plan);
-      const job = { tenant, entries: snapshot.entries, unread: [], heads: heads.views, question };
-      const answer = await this.#workers.query(job, signal);
+      const job = { tenant, entries: snapshot.entries, unread: undefined, heads: heads.views, question };
+      const answer = await this.#workers.query(job, snapshot.located, signal);
       if (answer.missing.length === 0 || plan === MAX_PLANS) return this.#answer(tenant, snapshot, answer);
     }
   }
@@ -185,11 +189,11 @@ export class Querier implements TraceFinder, Service {
       const job = {
         tenant,
         entries: entries.slice(0, read),
-        unread: entries.slice(read),
+        unread: read < entries.length ? { maxEndUnixNano: latestEnd(entries, read) } : undefined,
         heads: heads.views,
         question,
       };
-      const answer = await this.#workers.query(job, signal);
+      const answer = await this.#workers.query(job, snapshot.located, signal);
       inspectedBytes += answer.inspectedBytes;
       if (answer.missing.length > 0 && plan < MAX_PLANS && read === FIRST_BLOCKS) {
         plan++;
@@ -216,20 +220,29 @@ export class Querier implements TraceFinder, Service {
   ): Promise<Snapshot> {
     signal.throwIfAborted();
     const problems: string[] = [];
-    const { live = [] } =
-      (await this.#manifestSnapshot(tenant, problems, signal, plan > 1 ? { maxAgeMs: 0 } : {})) ?? {};
+    const whole = await this.#manifestSnapshot(tenant, problems, signal, plan > 1 ? { maxAgeMs: 0 } : {});
     for (const problem of problems) this.#problems.tell(tenant, problem);
     const seconds = {
       startSeconds: Number(range.startUnixNano / 1_000_000_000n),
       endSeconds: Number(range.endUnixNano / 1_000_000_000n) + 1,
     };
-    const entries = live.filter((entry) => overlaps(entry, seconds));
-    const newest = (entry: BlockEntry): bigint => (entry.misdated === true ? 1n << 64n : entry.maxEnd);
-    entries.sort((a, b) => (newest(a) > newest(b) ? -1 : newest(a) < newest(b) ? 1 : 0));
-    return { entries, problems: [...problems, ...heads.problems] };
+    const newestFirst = whole === undefined ? [] : indexSnapshot(whole).newestFirst;
+    const entries = newestFirst.filter((entry) => overlaps(entry, seconds));
+    const asked = new Set(entries);
+    return {
+      entries,
+      bytes: entries.reduce((sum, entry) => sum + bytesOf(entry), 0),
+      located: async (traceId) =>
+        whole === undefined ? [] : this.#locator.locate(whole, traceId, (entry) => asked.has(entry), signal),
+      problems: [...problems, ...heads.problems],
+    };
   }
 
-  #answer<Result>(tenant: string, { entries, problems }: Snapshot, answer: JobAnswer<Result>): QuerierAnswer<Result> {
+  #answer<Result>(
+    tenant: string,
+    { entries, bytes, problems }: Snapshot,
+    answer: JobAnswer<Result>,
+  ): QuerierAnswer<Result> {
     const found = [...answer.problems, ...answer.missing.map((block) => `block ${block} is gone from the store`)];
     for (const problem of found) this.#problems.tell(tenant, problem);
     return {
@@ -237,7 +250,7 @@ export class Querier implements TraceFinder, Service {
       problems: [...found, ...problems],
       inspectedBytes: answer.inspectedBytes,
       blocks: entries.length,
-      blockBytes: entries.reduce((sum, entry) => sum + bytesOf(entry), 0),
+      blockBytes: bytes,
     };
   }
 
@@ -267,6 +280,16 @@ function overlaps(
   if (entry.misdated === true) return true;
   if (endSeconds !== undefined && entry.minStart > nanoseconds(endSeconds + TRACE_HORIZON_SECONDS)) return false;
   return startSeconds === undefined || entry.maxEnd >= nanoseconds(startSeconds - TRACE_HORIZON_SECONDS);
+}
+
+/** Of the entries from one on. */
+function latestEnd(entries: readonly BlockEntry[], from: number): bigint {
+  let latest = 0n;
+  for (let i = from; i < entries.length; i++) {
+    const { maxEnd } = entries[i] as BlockEntry;
+    if (maxEnd > latest) latest = maxEnd;
+  }
+  return latest;
 }
 
 function bytesOf({ sections }: BlockEntry): number {

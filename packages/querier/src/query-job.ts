@@ -1,6 +1,7 @@
 import type { Question } from '@vivace/block-query';
 import type { ColumnSetView } from '@vivace/columns';
 import type { BlockEntry } from '@vivace/manifest';
+import type { SentEntries } from './entry-book.ts';
 
 /** A question for a query thread, over what a snapshot and the heads hold. */
 export interface QueryJob {
@@ -8,10 +9,22 @@ export interface QueryJob {
   number: number;
   tenant: string;
   entries: readonly BlockEntry[];
-  /** Blocks that a search need not look at if the others settle it: none of their spans starts after those of `entries` do. */
-  unread: readonly BlockEntry[];
+  /**
+   * There are blocks that a search need not look at if the others settle it: none of their spans starts after those of
+   * `entries` do, nor after this.
+   */
+  unread: { maxEndUnixNano: bigint } | undefined;
   heads: readonly { id: string; view: ColumnSetView }[];
   question: Question;
+}
+
+/** A job on its way to a query thread. */
+export type SentJob = Omit<QueryJob, 'entries'> & { entries: SentEntries };
+
+/** A query thread asks which blocks of a query's snapshot may have a trace. */
+export interface LocateRequest {
+  number: number;
+  traceId: Uint8Array;
 }
 
 export interface JobAnswer<Result> {

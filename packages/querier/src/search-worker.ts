@@ -1,11 +1,13 @@
 import { setImmediate } from 'node:timers/promises';
 import { createBlockCache } from '@vivace/block';
 import { serveWorker, systemClock, type Transferred, VivaceError, workerArgument } from '@vivace/kernel';
+import type { BlockEntry } from '@vivace/manifest';
 import { answerJob } from './answer-job.ts';
 import { createBlockReads } from './block-reads.ts';
+import { EntryShelf } from './entry-book.ts';
 import { findTrace } from './find-trace.ts';
 import { packAnswer } from './packed-answer.ts';
-import type { JobAnswer, QueryJob } from './query-job.ts';
+import type { JobAnswer, LocateRequest, SentJob } from './query-job.ts';
 import type { SearchWorkerArgument } from './search-workers.ts';
 import type { NewBlock, TraceSearch } from './trace-search.ts';
 import { warmUp } from './warm-up.ts';
@@ -21,6 +23,7 @@ const reads = createBlockReads({
 });
 /** Queries that are being answered. */
 const running = new Map<number, AbortController>();
+const shelf = new EntryShelf();
 let lookups = 0;
 
 const call = serveWorker(
@@ -68,12 +71,16 @@ function keep({ tenant, entry, sections }: NewBlock): void {
   void warmUp(tenant, entry, count, reads).catch(() => undefined);
 }
 
-async function query(job: QueryJob): Promise<JobAnswer<unknown>> {
+async function query(sent: SentJob): Promise<JobAnswer<unknown>> {
+  const { number } = sent;
+  const job = { ...sent, entries: shelf.unpack(sent.entries) };
+  const located = (traceId: Uint8Array): Promise<BlockEntry[]> =>
+    call('locate', { number, traceId } satisfies LocateRequest) as Promise<BlockEntry[]>;
   const abort = new AbortController();
   running.set(job.number, abort);
   try {
     // Lets messages in: other queries, lookups, and that this one is not wanted any more.
-    return packAnswer(await answerJob(job, reads, { signal: abort.signal, breathe: () => setImmediate() }));
+    return packAnswer(await answerJob(job, reads, { signal: abort.signal, breathe: () => setImmediate(), located }));
   } finally {
     running.delete(job.number);
   }

@@ -1,8 +1,10 @@
 import type { Question, ResultOf } from '@vivace/block-query';
-import { orAborted, startWorker, Transferred, type VivaceError, type WorkerClient } from '@vivace/kernel';
+import { orAborted, startWorker, Transferred, VivaceError, type WorkerClient } from '@vivace/kernel';
+import type { BlockEntry } from '@vivace/manifest';
 import type { ByteRange } from '@vivace/object-store';
+import { EntryBook } from './entry-book.ts';
 import { unpackAnswer } from './packed-answer.ts';
-import type { JobAnswer, QueryJob } from './query-job.ts';
+import type { JobAnswer, LocateRequest, QueryJob, SentJob } from './query-job.ts';
 import type { NewBlock, ReadRequest, TraceFound, TraceSearch } from './trace-search.ts';
 
 /** Threads that open blocks and decode pages. They ask back for the bytes that they need. */
@@ -11,12 +13,16 @@ export interface SearchWorkers {
   /** Answers a question; rejects with the reason of `signal`, and the thread lets go of it soon after. */
   query<Asked extends Question>(
     job: Omit<QueryJob, 'number' | 'question'> & { question: Asked },
+    located: LocateBlocks,
     signal: AbortSignal,
   ): Promise<JobAnswer<ResultOf[Asked['kind']]>>;
   /** Gives every thread a block for its cache; the buffers of the sections are handed over. */
   keep(block: NewBlock): Promise<void>;
   stop(): Promise<void>;
 }
+
+/** The blocks of a query's snapshot that may have a trace. */
+export type LocateBlocks = (traceId: Uint8Array) => Promise<readonly BlockEntry[]>;
 
 export interface SearchWorkerOptions {
   count: number;
@@ -41,7 +47,9 @@ export interface SearchWorkerArgument {
 
 export function createSearchWorkers(options: SearchWorkerOptions): SearchWorkers {
   const { count, cacheBytes, filterCacheBytes, seed, warmUp, read, onExit } = options;
-  const handlers = new Map([
+  /** By the number of the query: queries that are being answered. */
+  const asking = new Map<number, LocateBlocks>();
+  const handlers = new Map<string, (request: never) => unknown>([
     [
       'read',
       async ({ tenant, block, object, range }: ReadRequest) => {
@@ -50,6 +58,16 @@ export function createSearchWorkers(options: SearchWorkerOptions): SearchWorkers
         // Handed over, not copied, where the buffer holds nothing else.
         const whole = buffer instanceof ArrayBuffer && buffer.byteLength === bytes.byteLength;
         return whole ? new Transferred(bytes, [buffer]) : bytes;
+      },
+    ],
+    [
+      'locate',
+      async ({ number, traceId }: LocateRequest): Promise<readonly BlockEntry[]> => {
+        const located = asking.get(number);
+        // Nobody waits for the answer any more.
+        if (located === undefined) throw new VivaceError('canceled', 'query', 'the query has ended');
+        // Few: and by their ids only in a message that is sent when it is packed.
+        return located(traceId);
       },
     ],
   ]);
@@ -66,6 +84,7 @@ export function createSearchWorkers(options: SearchWorkerOptions): SearchWorkers
       handlers,
     }),
   );
+  const books = new Map(workers.map((worker) => [worker, new EntryBook()]));
   let nextQuery = 1;
   return {
     // A trace goes to the same worker every time, so its pages are cached once.
@@ -73,17 +92,23 @@ export function createSearchWorkers(options: SearchWorkerOptions): SearchWorkers
       const worker = workers[(search.id[15] as number) % workers.length] as WorkerClient;
       return worker.call('find', search) as Promise<TraceFound>;
     },
-    query: async (job, signal) => {
+    query: async ({ entries, ...job }, located, signal) => {
       signal.throwIfAborted();
       const worker = workers.reduce((least, one) => (one.pending < least.pending ? one : least));
       const number = nextQuery++;
+      const book = books.get(worker) as EntryBook;
+      asking.set(number, located);
       const cancel = () => void worker.call('cancel', number).catch(() => undefined);
       signal.addEventListener('abort', cancel, { once: true });
       try {
-        const answer = await orAborted(worker.call('query', { ...job, number }), signal);
+        const answer = await orAborted(
+          worker.call('query', { ...job, number, entries: book.pack(entries) } satisfies SentJob),
+          signal,
+        );
         return unpackAnswer(answer as JobAnswer<unknown>) as never;
       } finally {
         signal.removeEventListener('abort', cancel);
+        asking.delete(number);
       }
     },
     keep: async (block) => {

@@ -12,6 +12,8 @@ export interface SnapshotIndex {
   segments: readonly IndexedSegment[];
   /** Blocks that no segment knows, or not whole: their filters are asked. */
   unindexed: readonly BlockEntry[];
+  /** All live blocks, those with the newest spans first; those of which the time says nothing before all others. */
+  newestFirst: readonly BlockEntry[];
   /** Indexed blocks that have an ordinal: several where a compaction has split one. */
   blocksOf(ordinal: number): readonly BlockEntry[];
 }
@@ -55,6 +57,7 @@ function makeIndex({ live, segments }: ManifestSnapshot): SnapshotIndex {
   return {
     segments: blocks.filter((one) => one.blocks.length > 0),
     unindexed,
+    newestFirst: sortNewestFirst(live),
     blocksOf: (ordinal) => {
       const found: BlockEntry[] = [];
       let at = bound(owners.length, (i) => (owners[i]?.range.first as number) <= ordinal) - 1;
@@ -65,6 +68,11 @@ function makeIndex({ live, segments }: ManifestSnapshot): SnapshotIndex {
       return found;
     },
   };
+}
+
+function sortNewestFirst(live: readonly BlockEntry[]): BlockEntry[] {
+  const keyed = live.map((entry) => ({ entry, end: entry.misdated === true ? 1n << 64n : entry.maxEnd }));
+  return keyed.sort((a, b) => (a.end > b.end ? -1 : a.end < b.end ? 1 : 0)).map(({ entry }) => entry);
 }
 
 /** Ordinals that segments know, without the holes, in ascending ranges that do not touch. */

@@ -16,7 +16,7 @@ test('practice is on questions that have answers, all but one', async () => {
   const questions = practiceQuestions(100, 80);
   const empty: string[] = [];
   for (const question of questions) {
-    const job = { number: 0, tenant: '', entries, unread: [], heads: [], question };
+    const job = { number: 0, tenant: '', entries, unread: undefined, heads: [], question };
     const { result, problems } = await answerJob(job, reads, { signal, breathe });
     expect(problems).toEqual([]);
     const { traces } = result as SearchResult;

@@ -55,7 +55,7 @@ export async function practise(breathe: () => Promise<void>, signal: AbortSignal
     for (const question of asked) {
       await breathe();
       signal.throwIfAborted();
-      const job = { number: 0, tenant: '', entries, unread: [], heads: [], question };
+      const job = { number: 0, tenant: '', entries, unread: undefined, heads: [], question };
       packAnswer(await answerJob(job, reads, { signal, breathe }));
     }
   }

@@ -1,0 +1,96 @@
+import type { Batch } from './batch.ts';
+import { BatchRows } from './batch-rows.ts';
+import { fieldsIn } from './conjunction.ts';
+import { type Filter, joinNeeds, needsOf, noNeeds } from './needs.ts';
+import { mayHold } from './prune.ts';
+import type { Source } from './source.ts';
+import { atSource } from './source-failure.ts';
+import { selectRows } from './span-scan.ts';
+
+/** Ids of the blocks that may have spans of a trace: of all others it is certain that they have none. */
+export type LocateTrace = (traceId: Uint8Array) => Promise<ReadonlySet<string>>;
+
+/** With more traces than this to look for, the lists of all traces are compared instead. */
+const MAX_TRACES = 64;
+
+/**
+ * Leaves out the sources that certainly have nothing to do with an answer: those of which, by their filters, no span
+ * fulfils any of `filters`, and that have no part of a trace that one in the others might. So a search for one value
+ * over many blocks reads their filters, and opens hardly any. Where too many traces come into question, all sources
+ * are relevant.
+ */
+export async function relevantSources(
+  sources: readonly Source[],
+  filters: readonly Filter[],
+  { signal, locate }: { signal: AbortSignal; locate?: LocateTrace | undefined },
+): Promise<readonly Source[]> {
+  if (filters.length === 0) return sources;
+  const relevant = new Set<Source>();
+  for (const source of sources) {
+    await atSource(source, signal, async () => {
+      for (const { expression } of filters) {
+        if (await mayHold(source, expression, signal)) return void relevant.add(source);
+      }
+    });
+  }
+  const others = sources.filter((source) => !relevant.has(source));
+  if (others.length === 0) return sources;
+  const traces = await possibleTraces([...relevant], filters, signal);
+  if (traces === undefined) return sources;
+  for (const traceId of traces) {
+    const located = await locate?.(traceId);
+    for (const source of others) {
+      if (relevant.has(source) || located?.has(source.id) === false) continue;
+      if (await atSource(source, signal, () => source.listsTrace(traceId, signal))) relevant.add(source);
+    }
+  }
+  return sources.filter((source) => relevant.has(source));
+}
+
+/** Ids of the traces with a row that may fulfil a filter, whatever other sources have of them; undefined: many. */
+async function possibleTraces(
+  sources: readonly Source[],
+  filters: readonly Filter[],
+  signal: AbortSignal,
+): Promise<Uint8Array[] | undefined> {
+  const scanNeeds = needsOf(
+    filters.flatMap(({ expression }) => (expression === undefined ? [] : fieldsIn(expression))),
+  );
+  const idNeeds = noNeeds();
+  idNeeds.fields.add('traceIds');
+  const found: Uint8Array[] = [];
+  for (const source of sources) {
+    const isFew = await atSource(source, signal, async () => {
+      for (const batch of await source.batches(signal)) {
+        signal.throwIfAborted();
+        await batch.prepare(scanNeeds, signal);
+        const numbers = tracesOf(batch, filters, MAX_TRACES - found.length);
+        if (numbers === undefined) return false;
+        if (numbers.size === 0) continue;
+        await batch.prepare(joinNeeds(scanNeeds, idNeeds), signal);
+        const ids = batch.traceIds();
+        for (const trace of numbers) found.push(ids.slice(16 * trace, 16 * trace + 16));
+      }
+      return true;
+    });
+    if (!isFew) return undefined;
+  }
+  return found;
+}
+
+function tracesOf(batch: Batch, filters: readonly Filter[], most: number): Set<number> | undefined {
+  const rows = new BatchRows(batch);
+  const traces = new Set<number>();
+  for (const { expression } of filters) {
+    const possible = selectRows(rows, expression, 'possible');
+    if (possible === undefined) return undefined;
+    if (possible.length === 0) continue;
+    const of = rows.traceOfRow();
+    for (const row of possible) {
+      const trace = of[row] as number;
+      if (trace >= 0) traces.add(trace);
+      if (traces.size > most) return undefined;
+    }
+  }
+  return traces;
+}
