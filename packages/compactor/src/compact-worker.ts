@@ -51,10 +51,10 @@ async function merge(task: MergeTask): Promise<Merged> {
   });
   return {
     resends,
-    blocks: blocks.map(({ block, output, rows, traces, minStart, maxEnd, filterBytes }) => ({
+    blocks: blocks.map(({ block, output, lengths: _, ...content }) => ({
       block,
       retentionClass: classes.names[output] as string,
-      content: { rows, traces, minStart, maxEnd, filterBytes },
+      content,
     })),
   };
 }
