@@ -6,7 +6,7 @@ import type { CoverStep, ManifestEdit } from '../edit.ts';
 import type { Manifest } from '../manifest.ts';
 import { blockKey } from '../paths.ts';
 import type { HeadAnswer } from './model-query.ts';
-import { blockContent, decodeBlock, decodeRecord, encodeBlock, encodeRecord } from './records.ts';
+import { blockContent, decodeRecord, encodeBlock, encodeRecord, isMisdated } from './records.ts';
 import { retried, SimulatedLog } from './simulated-log.ts';
 import type { SimulatedProcess } from './world.ts';
 
@@ -21,8 +21,8 @@ export interface Coordinator {
   cut(): Promise<void>;
   /** Takes over the streams that it may take over, and turns what they hold into blocks. */
   adopt(streams: readonly string[]): Promise<void>;
-  /** Replaces some blocks by one. */
-  compact(tenant: string): Promise<void>;
+  /** Whatever else it does with a tenant now and then. */
+  compact?(tenant: string): Promise<void>;
   /** What its heads hold; see `HeadAnswer`. */
   rows(tenant: string, stream: string, above: number): HeadAnswer;
 }
@@ -161,25 +161,6 @@ class ModelIngester implements Coordinator {
     }
   }
 
-  async compact(tenant: string): Promise<void> {
-    const { process, store } = this.#options;
-    const manifest = this.#options.manifest(tenant);
-    const { live } = await retried(process, () => manifest.snapshot(this.#never));
-    if (live.length < 2) return;
-    const inputs = live.slice(0, 2 + process.world.below(2));
-    const records: number[] = [];
-    for (const { id } of inputs) {
-      try {
-        const { bytes } = await retried(process, () => store.get(blockKey(tenant, id, 'block')));
-        records.push(...decodeBlock(bytes));
-      } catch (error) {
-        if (isKind(error, 'not-found')) return; // Replaced by somebody else, long ago.
-        throw error;
-      }
-    }
-    await this.#store(tenant, records, { remove: inputs.map(({ id }) => id), cover: [] });
-  }
-
   #cutTenant(tenant: string): Promise<void> {
     const { rules } = this.#options;
     const last = rules.cutInsideSegment ? this.#log.position : this.#log.rotate();
@@ -216,7 +197,7 @@ class ModelIngester implements Coordinator {
       await this.#dropCovered();
     }
     const records = rows.map(({ record }) => record);
-    const { committed } = await this.#store(tenant, records, { remove: [], cover: [step] });
+    const { committed } = await this.#store(tenant, records, [step]);
     if (committed) {
       this.#covered.set(key, step.to);
       this.#release(key, step.to);
@@ -262,7 +243,7 @@ class ModelIngester implements Coordinator {
         this.#held.set(key, rows);
         this.#gone.set(key, from);
         const records = rows.map(({ record }) => record);
-        const { committed } = await this.#store(tenant, records, { remove: [], cover: [{ stream, from, to: last }] });
+        const { committed } = await this.#store(tenant, records, [{ stream, from, to: last }]);
         if (committed) {
           this.#release(key, last);
           break;
@@ -272,32 +253,30 @@ class ModelIngester implements Coordinator {
     await this.#log.drop({ stream, segment: last });
   }
 
-  /** Puts one block of the records and commits it; deletes it again when the commit is lost. */
-  async #store(
-    tenant: string,
-    records: readonly number[],
-    change: Pick<ManifestEdit, 'remove' | 'cover'>,
-  ): Promise<CommitResult> {
+  /** Puts the records as blocks and commits them; deletes those again when the commit is lost. */
+  async #store(tenant: string, records: readonly number[], cover: readonly CoverStep[]): Promise<CommitResult> {
     const { process, random, rules, store } = this.#options;
     const manifest = this.#options.manifest(tenant);
-    const id = uuidV7(await retried(process, () => manifest.storeTimeMs(this.#never)), random);
-    const bytes = encodeBlock(records);
-    const put = () => retried(process, () => store.put(blockKey(tenant, id, 'block'), [bytes]));
-    const commitTimeMs = rules.commitBeforeObjects ? process.world.nowMs : (await put()).storeTimeMs;
-    const entry: BlockEntry = {
-      ...blockContent(bytes, records.length),
-      id,
-      commitTimeMs,
-      level: change.remove.length === 0 ? 0 : 1,
-      retentionClass: '',
-      applied: 0,
-    };
-    const result = await this.#commit(manifest, { add: [entry], ...change });
-    if (rules.commitBeforeObjects && result.committed) await put();
+    const groups = [records.filter((record) => !isMisdated(record)), records.filter(isMisdated)];
+    const blocks = groups.filter((group) => group.length > 0).map((group) => ({ group, bytes: encodeBlock(group) }));
+    const add: BlockEntry[] = [];
+    const put = (entry: BlockEntry, bytes: Uint8Array) =>
+      retried(process, () => store.put(blockKey(tenant, entry.id, 'block'), [bytes]));
+    for (const { group, bytes } of blocks) {
+      const id = uuidV7(await retried(process, () => manifest.storeTimeMs(this.#never)), random);
+      const content = blockContent(bytes, group.length);
+      const entry = { ...content, id, commitTimeMs: 0, level: 0, retentionClass: '', applied: 0 };
+      const commitTimeMs = rules.commitBeforeObjects ? process.world.nowMs : (await put(entry, bytes)).storeTimeMs;
+      add.push({ ...entry, commitTimeMs });
+    }
+    const result = await this.#commit(manifest, { add, remove: [], cover });
+    if (rules.commitBeforeObjects && result.committed) {
+      for (const [i, entry] of add.entries()) await put(entry, (blocks[i] as { bytes: Uint8Array }).bytes);
+    }
     if (result.committed) return result;
-    await retried(process, () => store.delete(blockKey(tenant, id, 'block')));
-    // We stalled for so long that the id has become too old.
-    return result.code === 'floor' && change.cover.length > 0 ? this.#store(tenant, records, change) : result;
+    for (const { id } of add) await retried(process, () => store.delete(blockKey(tenant, id, 'block')));
+    // We stalled for so long that an id has become too old.
+    return result.code === 'floor' ? this.#store(tenant, records, cover) : result;
   }
 
   /** As long as it takes; at times it gives up in between and asks again. */

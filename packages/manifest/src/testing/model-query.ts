@@ -2,6 +2,7 @@ import { isKind } from '@vivace/kernel';
 import type { ObjectStore } from '@vivace/object-store';
 import type { Manifest } from '../manifest.ts';
 import { blockKey } from '../paths.ts';
+import { Violation } from './oracle.ts';
 import { decodeBlock } from './records.ts';
 import { listStreams, retried } from './simulated-log.ts';
 import type { SimulatedProcess } from './world.ts';
@@ -39,6 +40,8 @@ export type QueryAnswer = { records: readonly number[]; partial: string | undefi
 const MAX_AGE_MS = 5000;
 const MAX_PLANS = 4;
 const TIME_LIMIT_MS = 1800 * 1000;
+/** What a root of that age names is there: removed blocks are kept for an hour. */
+const YOUNG_MS = 3500 * 1000;
 
 /** The streams in the bucket, listed at most every 5 s by one process. */
 export class StreamList {
@@ -83,6 +86,7 @@ async function runPlan(options: QueryOptions, maxAgeMs: number): Promise<QueryAn
   const { process, rules, signal, store, manifest } = options;
   const { clock } = process;
   const records: number[] = [];
+  const beganMs = clock.monotonicMs();
   let list = await options.streams.get(maxAgeMs);
   // A stream that was closed before the list is covered by every root since then, and by no older one.
   const rootAgeMs = () => Math.min(maxAgeMs, rules.rootOlderThanList ? maxAgeMs : clock.monotonicMs() - list.atMs);
@@ -100,6 +104,7 @@ async function runPlan(options: QueryOptions, maxAgeMs: number): Promise<QueryAn
       records.push(...decodeBlock(bytes));
     } catch (error) {
       if (!isKind(error, 'not-found')) throw error;
+      if (clock.monotonicMs() - beganMs < YOUNG_MS) throw new Violation(`block ${id} of a young root is gone`);
       return { records, partial: `block ${id} is gone` };
     }
   }

@@ -7,6 +7,7 @@ type Stimulus =
   | 'query'
   | 'cut'
   | 'compact'
+  | 'expire'
   | 'adopt'
   | 'sweep'
   | 'stall'
@@ -18,7 +19,8 @@ const WEIGHTS: Record<Stimulus, number> = {
   push: 40,
   query: 10,
   cut: 16,
-  compact: 6,
+  compact: 8,
+  expire: 4,
   adopt: 8,
   sweep: 5,
   stall: 4,

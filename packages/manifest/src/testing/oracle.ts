@@ -1,8 +1,10 @@
 import { utf8Encode } from '@vivace/kernel';
+import { type BlockEntry, entryTimeMs } from '../block-entry.ts';
 import { decodeEntryPage, decodeGravePage } from '../page.ts';
 import { decodeTenant, parseBlockKey, parsePageKey } from '../paths.ts';
+import { DEFAULT_CLASS } from '../retention.ts';
 import { decodeRoot } from '../root.ts';
-import { decodeBlock, decodeRecord } from './records.ts';
+import { decodeBlock, decodeRecord, isFailed, isMisdated, sentMs } from './records.ts';
 import type { SimulatedBucket } from './simulated-bucket.ts';
 import type { LogFormat } from './simulated-log.ts';
 
@@ -18,13 +20,15 @@ interface Stored {
 
 /**
  * Looks into the bucket between two events and throws a Violation where an invariant does not hold: every
- * acknowledged record is in the log above `covered` or in live blocks, once; no other record is there twice; no
- * live entry names a missing object.
+ * acknowledged record that is not too old is in the log above `covered` or in live blocks, once; no other record is
+ * there twice; no live entry names a missing object; no block of which a rule said that it is nothing special holds a
+ * record that a rule keeps longer.
  */
 export function checkBucket(
   bucket: SimulatedBucket,
   acknowledged: ReadonlyMap<number, string>,
   log: LogFormat,
+  mustBeThere: (record: number) => boolean,
 ): void {
   const tenants = readTenants(bucket);
   for (const key of bucket.keys('streams/')) {
@@ -41,7 +45,7 @@ export function checkBucket(
     }
   }
   for (const [record, tenant] of acknowledged) {
-    if ((tenants.get(tenant)?.counts.get(record) ?? 0) === 0) {
+    if ((tenants.get(tenant)?.counts.get(record) ?? 0) === 0 && mustBeThere(record)) {
       throw new Violation(`record ${record} of ${tenant} was acknowledged and is nowhere`);
     }
   }
@@ -73,6 +77,14 @@ export function checkClean(bucket: SimulatedBucket, log: LogFormat): void {
   }
 }
 
+/** When everything was too old, no tenant has a block. */
+export function checkEmpty(bucket: SimulatedBucket): void {
+  for (const [tenant, { counts }] of readTenants(bucket)) {
+    const [record] = counts.keys();
+    if (record !== undefined) throw new Violation(`record ${record} of ${tenant} is still there`);
+  }
+}
+
 function readTenants(bucket: SimulatedBucket): Map<string, Stored> {
   const tenants = new Map<string, Stored>();
   for (const [key, object] of bucket.objects) {
@@ -87,16 +99,30 @@ function readTenants(bucket: SimulatedBucket): Map<string, Stored> {
       live.push(...page.filter((entry) => !root.removed.has(entry.id)));
     }
     const ids = new Set<string>();
-    for (const { id } of live) {
+    for (const entry of live) {
+      const { id } = entry;
       if (ids.has(id)) throw new Violation(`block ${id} is live twice`);
       ids.add(id);
       for (const record of decodeBlock(bytesOf(bucket, `${prefix}blocks/${id.slice(-2)}/${id}/block`))) {
         count(counts, record);
+        checkAge(entry, record);
       }
     }
     tenants.set(tenant, { covered: root.covered, counts });
   }
   return tenants;
+}
+
+/** A block must not expire before its records do. */
+function checkAge(entry: BlockEntry, record: number): void {
+  if (entry.retentionClass === DEFAULT_CLASS && isFailed(record)) {
+    throw new Violation(`block ${entry.id} is of the class of what is kept shortest, and holds record ${record}`);
+  }
+  // The end of the data says nothing of a record whose own time is impossible.
+  const untilMs = entryTimeMs(entry);
+  if (untilMs < sentMs(record) && (entry.misdated === true || !isMisdated(record))) {
+    throw new Violation(`block ${entry.id} would expire before record ${record}`);
+  }
 }
 
 function readNames(bucket: SimulatedBucket, tenant: string): Set<string> {

@@ -40,6 +40,19 @@ export const SABOTAGES: Record<string, () => Sabotage> = {
   'a stream takes records before every list of streams can have it': () => ({ log: { acceptAtOnce: true } }),
   'the sweep deletes what is below a floor that it has not committed': () => ({ manifest: floorOnlyThought }),
   'the floor rises above a stream that is still open': () => ({ sweepIgnoresStreams: true }),
+  'objects of removed blocks are deleted without a grace': () => ({ sweepWithoutGrace: true }),
+  'a merge takes its inputs away before it has their successor': () => ({ compactor: { removeBefore: true } }),
+  'a merge takes its inputs away after their successor is live': () => ({ compactor: { removeAfter: true } }),
+  'a merge takes away what is left of its inputs': () => ({ compactor: { removeWhatIsLeft: true } }),
+  'a merge deletes the objects of its inputs itself': () => ({ compactor: { deleteInputs: true } }),
+  'a merge forgets what rules have decided': () => ({ compactor: { forgetClasses: true } }),
+  'a merge gives all traces the class of its first block': () => ({ compactor: { classOfFirst: true } }),
+  'a merged block of impossible times is as old as its oldest part': () => ({ compactor: { agesMisdated: true } }),
+  'blocks expire by the clock of the process': () => ({ compactor: { expireByOwnClock: true } }),
+  'blocks that no rule has looked at expire as if none had matched': () => ({
+    compactor: { expireUnclassified: true },
+  }),
+  'blocks of impossible times expire by them': () => ({ compactor: { expireMisdatedByData: true } }),
 };
 
 type RootPut = (

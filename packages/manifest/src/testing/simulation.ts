@@ -4,6 +4,13 @@ import { type Manifest, openManifest } from '../manifest.ts';
 import { sweepTenant } from '../sweep.ts';
 import { listTenants } from '../tenants.ts';
 import {
+  type CompactorRules,
+  expireModelBlocks,
+  keptMs,
+  type ModelCompactorOptions,
+  mergeBlocks,
+} from './model-compactor.ts';
+import {
   type Coordinator,
   type CoordinatorOptions,
   type CoordinatorRules,
@@ -11,7 +18,8 @@ import {
 } from './model-ingester.ts';
 import { type HeadAnswer, type QueryRules, queryRecords, StreamList } from './model-query.ts';
 import { createMood, type Mood } from './mood.ts';
-import { checkBucket, checkClean, Violation } from './oracle.ts';
+import { checkBucket, checkClean, checkEmpty, Violation } from './oracle.ts';
+import { makeRecord, sentMs } from './records.ts';
 import { NO_FAULTS, SimulatedBucket } from './simulated-bucket.ts';
 import { type LogFormat, type LogRules, listStreams, SimulatedLog, simulatedLogFormat } from './simulated-log.ts';
 import { type SimulatedProcess, World } from './world.ts';
@@ -32,6 +40,8 @@ export interface SimulationOptions {
   /** At most one process that appends at a time, and streams of living ones are left alone: as on a disk. */
   exclusive?: boolean;
   sabotage?: Sabotage;
+  /** Whether blocks that are too old are removed. Default: not where a coordinator is given, which may not expect it. */
+  expires?: boolean;
   /** How wrong the wall clock of a process can be, either way. Default 10 days. */
   maxSkewMs?: number;
   /** Keep the stacks of errors, to look into a seed. */
@@ -45,8 +55,11 @@ export interface Sabotage {
   store?: (store: ObjectStore, process: SimulatedProcess) => ObjectStore;
   manifest?: (manifest: Manifest, process: SimulatedProcess) => Manifest;
   query?: QueryRules;
+  compactor?: CompactorRules;
   /** The sweep does not ask which streams are open. */
   sweepIgnoresStreams?: boolean;
+  /** The sweep deletes the objects of removed blocks at once. */
+  sweepWithoutGrace?: boolean;
 }
 
 export interface SimulationResult {
@@ -99,6 +112,7 @@ class Simulation {
   readonly #bucket: SimulatedBucket;
   readonly #acknowledged = new Map<number, string>();
   #members: Member[] = [];
+  readonly #expires: boolean;
   #records = 0;
   #spawned = 0;
   #queries = 0;
@@ -108,6 +122,7 @@ class Simulation {
 
   constructor(options: SimulationOptions) {
     this.#options = options;
+    this.#expires = options.expires ?? options.openCoordinator === undefined;
     this.#logFormat = options.logFormat ?? simulatedLogFormat;
     this.#world = new World(options.seed);
     this.#mood = createMood(this.#world);
@@ -151,7 +166,7 @@ class Simulation {
         stop = this.#world.steps < until;
         return !stop;
       });
-      checkBucket(this.#bucket, this.#acknowledged, this.#logFormat);
+      checkBucket(this.#bucket, this.#acknowledged, this.#logFormat, (record) => this.#mustBeThere(record));
     }
     if (this.#failure !== undefined) throw this.#failure;
   }
@@ -243,7 +258,9 @@ class Simulation {
       case 'cut':
         return this.#do(member, async () => coordinator?.cut());
       case 'compact':
-        return this.#do(member, async () => coordinator?.compact(world.pick(TENANTS) as string));
+        return this.#merge(member);
+      case 'expire':
+        return this.#expire(member);
       case 'adopt':
         return this.#do(member, () => this.#adopt(member));
       case 'sweep':
@@ -259,10 +276,34 @@ class Simulation {
     }
   }
 
+  /** At times two merge the same blocks, or one does while another expires them or takes logs over. */
+  #merge(member: Member): void {
+    const world = this.#world;
+    const tenant = world.pick(TENANTS) as string;
+    const merge = (by: Member) => this.#do(by, () => mergeBlocks(this.#compactorOf(by, tenant)));
+    merge(member);
+    this.#do(member, async () => member.coordinator?.compact?.(tenant));
+    const other = world.chance(0.4) ? world.pick(this.#members) : undefined;
+    if (other === undefined) return;
+    if (world.chance(0.7)) merge(other);
+    else if (world.chance(0.5)) this.#expire(other, tenant);
+    else if (!this.#options.exclusive) this.#do(other, () => this.#adopt(other));
+  }
+
+  #expire(member: Member, tenant = this.#world.pick(TENANTS) as string): void {
+    if (!this.#expires) return;
+    this.#do(member, () => expireModelBlocks(this.#compactorOf(member, tenant)));
+  }
+
+  #compactorOf({ process, store, manifest }: Member, tenant: string): ModelCompactorOptions {
+    const rules = this.#options.sabotage?.compactor ?? {};
+    return { process, store, manifest: manifest(tenant), random: this.#world.random, rules, signal: this.#never };
+  }
+
   #push({ coordinator, process }: Member): void {
     if (!coordinator) return;
     for (let left = 1 + this.#world.below(3); left > 0; left--) {
-      const record = ++this.#records;
+      const record = makeRecord(this.#world.nowMs, ++this.#records);
       const tenant = this.#world.pick(TENANTS) as string;
       coordinator.push(tenant, record).then(
         () => {
@@ -282,7 +323,7 @@ class Simulation {
   #stallInside(member: Member): void {
     const world = this.#world;
     if (world.chance(0.5)) this.#do(member, async () => member.coordinator?.cut());
-    else this.#do(member, async () => member.coordinator?.compact(world.pick(TENANTS) as string));
+    else this.#merge(member);
     world.after(world.below(150), undefined, () => member.process.stall(2 * DAY + world.below(2 * DAY)));
     if (this.#options.exclusive || this.#members.length >= MAX_MEMBERS) return;
     world.after(2 * DAY + world.below(DAY), undefined, () => {
@@ -332,7 +373,7 @@ class Simulation {
     const seen = new Set(records);
     if (seen.size < records.length)
       throw new Violation(`a query of ${tenant} saw a record twice: ${records.join(' ')}`);
-    const missed = expected.find((record) => !seen.has(record));
+    const missed = expected.find((record) => !seen.has(record) && this.#mustBeThere(record));
     if (missed !== undefined) throw new Violation(`a query of ${tenant} missed record ${missed} and did not say so`);
   }
 
@@ -351,6 +392,11 @@ class Simulation {
     return answer;
   }
 
+  /** Whether an acknowledged record must be found now. */
+  #mustBeThere(record: number): boolean {
+    return !this.#expires || this.#world.nowMs <= sentMs(record) + keptMs(record);
+  }
+
   async #adopt(member: Member): Promise<void> {
     const { coordinator, process, store } = member;
     const streams = await listStreams(store, process);
@@ -366,6 +412,7 @@ class Simulation {
           store,
           oldestStream: async () =>
             this.#options.sabotage?.sweepIgnoresStreams ? undefined : (await listStreams(store, process)).sort()[0],
+          ...(this.#options.sabotage?.sweepWithoutGrace && { graceMs: 0 }),
           signal: this.#never,
         });
       }
@@ -398,5 +445,11 @@ class Simulation {
       await this.#runChecked();
     }
     checkClean(this.#bucket, this.#logFormat);
+    if (!this.#expires) return;
+    // In the end everything is too old.
+    world.nowMs += 30 * DAY;
+    for (const tenant of TENANTS) this.#expire(heir, tenant);
+    await this.#runChecked();
+    checkEmpty(this.#bucket);
   }
 }
