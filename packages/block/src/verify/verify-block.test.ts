@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { encodeBlock } from '../encode-block.ts';
 import { SECTION_NAMES, type SectionName } from '../layout.ts';
+import { mergeStored } from '../testing/merge-stored.ts';
 import { arbitrarySpan, blockOrder, buildSet, storeBlock, type TestSpan } from '../testing.ts';
 import { type BlockClaim, type VerifyResult, verifyBlock } from './verify-block.ts';
 
@@ -88,6 +89,27 @@ describe('a whole block', () => {
       { numRuns: 60 },
     );
   });
+});
+
+test('a block that was merged has nothing wrong, whatever it was merged from', { timeout: 120_000 }, async () => {
+  const placed = fc.array(fc.tuple(arbitrarySpan, fc.nat(2)), { minLength: 1, maxLength: 60 });
+  const shape = fc.record({ rowGroupRows: fc.integer({ min: 1, max: 60 }), pageRows: fc.integer({ min: 1, max: 20 }) });
+  await fc.assert(
+    fc.asyncProperty(placed, shape, async (list, options) => {
+      const stores = [0, 1, 2].flatMap((number) => {
+        const set = buildSet(list.filter(([, block]) => block === number).map(([span]) => span));
+        const order = blockOrder(set);
+        return order.length === 0 ? [] : [storeBlock(encodeBlock(set, order, { rowGroupRows: 9, pageRows: 3 }))];
+      });
+      fc.pre(stores.length > 0);
+      for (const { encoded, store: merged } of (await mergeStored(stores, options)).merged) {
+        const { rows, traces, minStart, maxEnd, filterBytes } = encoded;
+        const claim = { ...merged.place, rows, traces, minStart, maxEnd, filterBytes };
+        expect((await verify({ claim, objects: merged.objects })).findings).toEqual([]);
+      }
+    }),
+    { numRuns: 100 },
+  );
 });
 
 describe('a flipped bit', () => {
