@@ -9,9 +9,14 @@ import {
   pageKey,
   rootKey,
   segmentKey,
+  sweepTenant,
 } from '@vivace/manifest';
 import type { ListedObject, ObjectStore } from '@vivace/object-store';
-import { parseLeaseKey, parseSegmentKey, SEAL_BYTES } from '@vivace/wal';
+import { parseLeaseKey, parseSegmentKey, SEAL_BYTES, sweepLog } from '@vivace/wal';
+import { laterStore } from './later-store.ts';
+
+/** Garbage goes after two days. */
+const SWEEP_AHEAD_MS = 50 * 3_600_000;
 
 /** How many objects of each class the bucket holds, their bytes, and those that should not be there. */
 export interface Inventory {
@@ -101,6 +106,21 @@ function otherClassOf({ key, size }: ListedObject): string {
   if (parseSegmentKey(key) !== undefined) return size === SEAL_BYTES ? 'seal' : 'log';
   if (parseLeaseKey(key) !== undefined) return 'lease';
   return key.startsWith('claims/') ? 'claim' : key.startsWith('probe/') ? 'probe' : 'unknown';
+}
+
+/**
+ * Sweeps what nobody names as if it were days later, when nobody can be at it any more: the roots, what they have let
+ * go of, and the logs. No process may be at work. Returns how many objects went.
+ */
+export async function sweepLater(plain: ObjectStore, signal: AbortSignal): Promise<number> {
+  const store = laterStore(plain, SWEEP_AHEAD_MS);
+  let swept = await sweepLog(store, signal);
+  for await (const tenant of listTenants(store, signal)) {
+    const manifest = openManifest({ store, tenant, clock: systemClock, random: systemRandom });
+    const { garbage, buried } = await sweepTenant({ manifest, store, oldestStream: async () => undefined, signal });
+    swept += garbage + buried;
+  }
+  return swept;
 }
 
 async function* listAll(

@@ -68,6 +68,8 @@ export function formatReport(result: SoakResult): string {
         .join(', '),
     );
     row('live blocks', JSON.stringify(liveBlocks));
+    const swept = Object.entries(result.sweptInventory?.classes ?? {});
+    row('when swept', swept.map(([name, of]) => `${of.objects} ${name} (${mib(of.bytes)})`).join(', '));
     row('should not be so', `${missing.length} missing, ${overdue.length} overdue, ${unknown.length} unknown`);
   }
   for (const [message, { level, times, last }] of logProblems)

@@ -4,10 +4,10 @@ import { fraction, type Random, seededRandom } from '@vivace/kernel';
 import { createS3Store } from '@vivace/object-store';
 import { type S3Process, type S3ProcessCounts, type S3Weather, startS3Process } from '@vivace/object-store/testing';
 import { pause } from '../harness/load.ts';
-import { type TestServer, temporaryDirectory } from '../harness/server.ts';
+import { startServer, type TestServer, temporaryDirectory } from '../harness/server.ts';
 import { flush } from '../harness/traces-client.ts';
 import { type AskCounts, Asker } from './asking.ts';
-import { type Inventory, takeInventory } from './inventory.ts';
+import { type Inventory, sweepLater, takeInventory } from './inventory.ts';
 import { Ledger } from './ledger.ts';
 import { type Lives, startLives } from './lives.ts';
 import { type SoakLoad, startSoakLoad } from './soak-load.ts';
@@ -33,6 +33,8 @@ export interface SoakResult {
   /** The bucket, every ten seconds. */
   bucket: { second: number; objects: number; bytes: number }[];
   inventory: Inventory | undefined;
+  /** The same when everything that nobody names was swept as if days had passed. */
+  sweptInventory: Inventory | undefined;
 }
 
 /**
@@ -57,6 +59,8 @@ export async function soak(settings: SoakSettings, tell: (line: string) => void)
 const SAMPLE_MS = 10_000;
 const TELL_MS = 30_000;
 const AT_A_TIME = 6;
+/** What is in a swept bucket. Seals stay for a year; a claim is what a merge left that was killed. */
+const NAMED = new Set(['root', 'live', 'page', 'index', 'seal', 'claim', 'probe']);
 
 class Run {
   readonly #settings: SoakSettings;
@@ -69,6 +73,11 @@ class Run {
   readonly #load: SoakLoad;
   readonly #asker: Asker;
   readonly #beginMs = Date.now();
+  readonly #overridesFile: string;
+  /** Directories that processes got so far. */
+  #directories = 0;
+  /** The process after all others. */
+  #last: TestServer | undefined;
   readonly result: SoakResult;
   #ended = false;
 
@@ -83,22 +92,12 @@ class Run {
     const { seed, killEverySeconds, requestsPerSecond } = settings;
     this.#random = seededRandom(seed);
     this.#ledger = new Ledger(seed);
-    const overridesFile = path.join(this.#directory.path, 'overrides.yaml');
-    writeFileSync(overridesFile, OVERRIDES);
-    let directories = 0;
+    this.#overridesFile = path.join(this.#directory.path, 'overrides.yaml');
+    writeFileSync(this.#overridesFile, OVERRIDES);
     this.#lives = startLives({
       random: this.#random,
-      env: settingsEnvironment(settings, store, overridesFile),
-      dataDir: () => {
-        // With the log in the bucket nothing on a disk has to survive, and so nothing does.
-        const name = settings.log === 'disk' ? 'data' : `data-${directories++}`;
-        if (settings.log !== 'disk' && directories > 1) {
-          rmSync(path.join(this.#directory.path, `data-${directories - 2}`), { recursive: true, force: true });
-        }
-        const directory = path.join(this.#directory.path, name);
-        mkdirSync(directory, { recursive: true });
-        return directory;
-      },
+      env: settingsEnvironment(settings, store, this.#overridesFile),
+      dataDir: () => this.#newDirectory(),
       killEveryMs: 1000 * killEverySeconds,
     });
     this.#asker = this.#newAsker();
@@ -106,7 +105,7 @@ class Run {
       ledger: this.#ledger,
       random: this.#random,
       tenants: TENANTS,
-      clients: 2 * TENANTS.length,
+      clients: 4 * TENANTS.length,
       requestsPerSecond,
       server: () => this.#lives.current(),
     });
@@ -124,6 +123,7 @@ class Run {
       store: undefined,
       bucket: [],
       inventory: undefined,
+      sweptInventory: undefined,
     };
   }
 
@@ -182,6 +182,7 @@ class Run {
     const code = await this.#lives.stop();
     if (code !== 0) this.#fail(new Error(`the last process ended with ${code}`));
     await this.#judgeBucket();
+    await this.#readOnceMore();
   }
 
   async close(): Promise<void> {
@@ -199,12 +200,21 @@ class Run {
     this.#directory.remove();
   }
 
+  /** With the log in the bucket nothing on a disk has to survive, and so nothing does. */
+  #newDirectory(): string {
+    if (this.#settings.log === 'disk') return path.join(this.#directory.path, 'data');
+    rmSync(path.join(this.#directory.path, `data-${this.#directories++}`), { recursive: true, force: true });
+    const directory = path.join(this.#directory.path, `data-${this.#directories}`);
+    mkdirSync(directory);
+    return directory;
+  }
+
   #newAsker(): Asker {
     const settings = this.#settings;
     return new Asker({
       ledger: this.#ledger,
       keeping: (trace) => keepingOf(settings, trace),
-      server: () => this.#lives.current(),
+      server: () => this.#last ?? this.#lives.current(),
       ended: () => this.#ended,
     });
   }
@@ -298,20 +308,44 @@ class Run {
       this.#fail(new Error(`memory grows: ${early} MiB in early lives, ${late} MiB in late`));
   }
 
+  /** What is there now, and when everything that nobody names has been swept: then it is what the roots name. */
   async #judgeBucket(): Promise<void> {
     const { endpoint, region, bucket, credentials } = this.#store;
     const store = await createS3Store({ bucket, endpoint, region, credentials });
     try {
-      const signal = AbortSignal.timeout(120_000);
+      const signal = AbortSignal.timeout(300_000);
       const inventory = await takeInventory({ store, ...GRACES, signal });
       this.result.inventory = inventory;
-      for (const kind of ['missing', 'overdue', 'unknown'] as const) {
-        const keys = inventory[kind];
-        if (keys.length > 0)
-          this.#fail(new Error(`${keys.length} objects are ${kind}: ${keys.slice(0, 5).join('; ')}`));
-      }
+      this.#judgeInventory(inventory);
+      this.#tell(`${await sweepLater(store, signal)} objects were swept`);
+      const swept = await takeInventory({ store, ...GRACES, signal });
+      this.result.sweptInventory = swept;
+      this.#judgeInventory(swept);
+      const left = Object.keys(swept.classes).filter((name) => !NAMED.has(name));
+      if (left.length > 0) this.#fail(new Error(`left by the sweep: ${JSON.stringify(swept.classes)}`));
     } finally {
       await store.close();
+    }
+  }
+
+  #judgeInventory(inventory: Inventory): void {
+    for (const kind of ['missing', 'overdue', 'unknown'] as const) {
+      const keys = inventory[kind];
+      if (keys.length > 0) this.#fail(new Error(`${keys.length} objects are ${kind}: ${keys.slice(0, 5).join('; ')}`));
+    }
+  }
+
+  /** A process that has seen nothing reads from the swept bucket. */
+  async #readOnceMore(): Promise<void> {
+    const server = await startServer({
+      dataDir: this.#newDirectory(),
+      env: settingsEnvironment(this.#settings, this.#store, this.#overridesFile),
+    });
+    try {
+      this.#last = server;
+      await this.#verifyCounts(this.#newAsker());
+    } finally {
+      await server.kill();
     }
   }
 
