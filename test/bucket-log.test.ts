@@ -3,10 +3,11 @@ import path from 'node:path';
 import { fraction, seededRandom } from '@vivace/kernel';
 import { createS3Store, type ObjectStore } from '@vivace/object-store';
 import { type S3Target, startS3Target } from '@vivace/object-store/testing';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { acknowledgedSpans, checkTraces, pause, someOf, startLoad } from './harness/load.ts';
 import { s3Env } from './harness/s3-env.ts';
 import { startServer, type TestServer, temporaryDirectory } from './harness/server.ts';
+import { startTcpProxy } from './harness/tcp-proxy.ts';
 import { flush } from './harness/traces-client.ts';
 
 /*
@@ -128,6 +129,38 @@ test('what a process of another name has left is missing with a word until its l
     await checkTraces(load.server, load.traces);
   } finally {
     await load.server.kill();
+    await close();
+  }
+});
+
+test('while the bucket is down spans are refused with a time to retry, and back again they are taken without a restart', {
+  timeout: 120_000,
+}, async () => {
+  const { hostname, port } = new URL(target.endpoint);
+  const proxy = await startTcpProxy({ host: hostname, port: Number(port) });
+  const { start, close } = await bucketOf('down');
+  const env = { ...SMALL_AND_OFTEN, VIVACE_STORAGE_TRACE_S3_ENDPOINT: `http://127.0.0.1:${proxy.port}` };
+  const random = seededRandom(SEED);
+  const load = startLoad({ server: await start(env), random, tenants: ['shop'], clients: 4 });
+  try {
+    await pause(1000);
+    await proxy.down();
+    // What is on its way waits; what comes after a while is told to come again.
+    await vi.waitUntil(() => load.refused > 0, { timeout: 40_000, interval: 100 });
+    await proxy.up();
+    const { taken } = load;
+    await vi.waitUntil(() => load.taken > taken + 20, { timeout: 30_000, interval: 100 });
+    await load.end();
+    await checkTraces(load.server, load.traces);
+    await flush(load.server);
+    await checkTraces(load.server, load.traces);
+    expect(await load.server.stop()).toBe(0);
+  } catch (error) {
+    throw new Error(`${(error as Error).message}\n${load.server.output().slice(-4000)}`, { cause: error });
+  } finally {
+    await load.server.kill();
+    await load.end().catch(() => undefined);
+    await proxy.close();
     await close();
   }
 });

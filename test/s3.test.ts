@@ -5,11 +5,12 @@ import { encodeTraces } from '@vivace/otlp/testing';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { fetchTraceAsGrafana } from './clients/grafana-trace.ts';
 import { idOf, spanId } from './fixtures/fidelity-cases.ts';
+import { s3Env } from './harness/s3-env.ts';
 import { startServer, type TestServer, temporaryDirectory } from './harness/server.ts';
 import { startTcpProxy, type TcpProxy } from './harness/tcp-proxy.ts';
 import { fetchTrace, flush, headBytes, readTrace, replayed, sendBytes } from './harness/traces-client.ts';
 
-// The server with its blocks in a bucket: MinIO where a Docker engine answers, else the embedded S3 server.
+// The server with its blocks in a bucket and its log on the disk: MinIO where a Docker engine answers, else the embedded S3 server.
 
 const PREFIX = 'traces/here';
 
@@ -41,14 +42,8 @@ function start(): Promise<TestServer> {
   return startServer({
     dataDir: data.path,
     env: {
-      VIVACE_STORAGE_TRACE_BACKEND: 's3',
-      VIVACE_STORAGE_TRACE_S3_BUCKET: target.bucket,
-      VIVACE_STORAGE_TRACE_S3_PREFIX: PREFIX,
-      VIVACE_STORAGE_TRACE_S3_ENDPOINT: `http://127.0.0.1:${proxy.port}`,
-      VIVACE_STORAGE_TRACE_S3_REGION: target.region,
-      VIVACE_STORAGE_TRACE_S3_FORCEPATHSTYLE: 'true',
-      AWS_ACCESS_KEY_ID: target.credentials.accessKeyId,
-      AWS_SECRET_ACCESS_KEY: target.credentials.secretAccessKey,
+      ...s3Env(target, { endpoint: `http://127.0.0.1:${proxy.port}`, prefix: PREFIX }),
+      VIVACE_INGESTER_WAL_BACKEND: 'disk',
     },
   });
 }
