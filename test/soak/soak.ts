@@ -297,15 +297,15 @@ class Run {
     }
   }
 
-  /** The memory of late lives is that of early ones; the first are left out, whose store was empty. */
+  /** The memory of late lives is that of early ones; the first is left out, whose store was empty. */
   #judgeMemory(): void {
-    const lives = this.#lives.lives.filter(({ seconds }) => seconds > 10).slice(1);
-    if (lives.length < 6) return;
-    const third = Math.floor(lives.length / 3);
-    const early = median(lives.slice(0, third).map(({ peakRssMib }) => peakRssMib));
-    const late = median(lives.slice(-third).map(({ peakRssMib }) => peakRssMib));
-    if (late > 1.2 * early + 16)
-      this.#fail(new Error(`memory grows: ${early} MiB in early lives, ${late} MiB in late`));
+    const peaks = this.#lives.lives.flatMap(({ seconds, peakRssMib }) => (seconds > 15 ? [peakRssMib] : [])).slice(1);
+    const third = Math.floor(peaks.length / 3);
+    const [earlyMib, lateMib] = [median(peaks.slice(0, third)), median(peaks.slice(-third))];
+    this.result.memory = { lives: peaks.length, earlyMib, lateMib, highestMib: Math.max(0, ...peaks) };
+    if (third > 1 && lateMib > 1.2 * earlyMib + 16) {
+      this.#fail(new Error(`memory grows: ${earlyMib} MiB in early lives, ${lateMib} MiB in late`));
+    }
   }
 
   /** What is there now, and when everything that nobody names has been swept: then it is what the roots name. */
