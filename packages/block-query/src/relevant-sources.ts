@@ -10,6 +10,8 @@ import { selectRows } from './span-scan.ts';
 /** Ids of the blocks that may have spans of a trace: of all others it is certain that they have none. */
 export type LocateTrace = (traceId: Uint8Array) => Promise<ReadonlySet<string>>;
 
+/** Filters read at the same time: of each a few bytes, of which a bucket takes its time. */
+const CONCURRENCY = 32;
 /** With more traces than this to look for, the lists of all traces are compared instead. */
 const MAX_TRACES = 64;
 
@@ -26,13 +28,19 @@ export async function relevantSources(
 ): Promise<readonly Source[]> {
   if (filters.length === 0) return sources;
   const relevant = new Set<Source>();
-  for (const source of sources) {
-    await atSource(source, signal, async () => {
-      for (const { expression } of filters) {
-        if (await mayHold(source, expression, signal)) return void relevant.add(source);
-      }
-    });
-  }
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    for (let source = sources[next++]; source !== undefined; source = sources[next++]) {
+      signal.throwIfAborted();
+      const asked = source;
+      await atSource(asked, signal, async () => {
+        for (const { expression } of filters) {
+          if (await mayHold(asked, expression, signal)) return void relevant.add(asked);
+        }
+      });
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(CONCURRENCY, sources.length) }, lane));
   const others = sources.filter((source) => !relevant.has(source));
   if (others.length === 0) return sources;
   const traces = await possibleTraces([...relevant], filters, signal);

@@ -17,8 +17,7 @@ export function findBlocks(place: SegmentPlace, bytes: Uint8Array, hash: number)
   const bucket = new BucketCursor(place, number, bytes);
   if (bucket.isFull) return undefined;
   const found: number[] = [];
-  while (bucket.next() && bucket.hash <= hash) {
-    if (bucket.hash !== hash) continue;
+  for (let more = bucket.skipTo(hash); more && bucket.hash === hash; more = bucket.next()) {
     if (bucket.ordinal === undefined) return undefined;
     found.push(bucket.ordinal);
   }
@@ -87,6 +86,38 @@ export class BucketCursor {
     this.isFull = count === 0;
     this.#left = Math.max(0, count - 1);
     this.hash = bucketBase(number, place.buckets);
+  }
+
+  /**
+   * Moves to the first entry whose hash is not smaller; false: there is none. What is skipped is not looked at: the
+   * checksum has shown that it is what was written. The hot path of lookups: segment.bench.ts.
+   */
+  skipTo(wanted: number): boolean {
+    const bytes = this.#bytes;
+    const end = this.#end;
+    let at = this.#at;
+    let hash = this.hash;
+    let left = this.#left;
+    for (; left > 0; left--) {
+      const from = at;
+      let byte = bytes[at++] as number;
+      let delta = byte & 127;
+      for (let scale = 128; byte >= 128 && at < end; scale *= 128) {
+        byte = bytes[at++] as number;
+        delta += (byte & 127) * scale;
+      }
+      if (hash + delta >= wanted) {
+        at = from;
+        break;
+      }
+      hash += delta;
+      while (at < end && (bytes[at++] as number) >= 128);
+      if (at >= end) break;
+    }
+    this.#at = at;
+    this.hash = hash;
+    this.#left = left;
+    return this.next();
   }
 
   next(): boolean {
