@@ -12,6 +12,8 @@ import { type BenchOptions, HELP, parseOptions } from './options.ts';
 import { createProgress } from './progress.ts';
 import { queryFigures, queryRows } from './query-report.ts';
 import { figures, renderJson, renderTable } from './report.ts';
+import { renderRequests } from './requests/requests-report.ts';
+import { runRequests } from './requests/run-requests.ts';
 import { runOnce } from './run.ts';
 
 /** The bench as a program: 0 when everything was right, 1 when an answer was wrong, 2 for a usage error. */
@@ -36,6 +38,7 @@ async function main(argv: readonly string[], signal: AbortSignal): Promise<numbe
   if (options.command === 'micro metrics') return runMetricsBench(options, signal);
   const workDir = await mkdtemp(path.join(options.workDir ?? tmpdir(), 'vivace-bench-'));
   try {
+    if (options.scenario === 'lookups') return await runLookupsBench(options, workDir, signal);
     return await runAll(options, workDir, signal);
   } finally {
     if (options.keep) process.stderr.write(`the data is in ${workDir}\n`);
@@ -43,11 +46,25 @@ async function main(argv: readonly string[], signal: AbortSignal): Promise<numbe
   }
 }
 
+async function runLookupsBench(options: BenchOptions, workDir: string, signal: AbortSignal): Promise<number> {
+  const { renderLookups, runLookups } = await import('./lookups/run-lookups.ts');
+  const surroundings = { clock: systemClock, random: systemRandom, signal };
+  const run = await runLookups(workDir, options.samples, surroundings, (blocks) => {
+    process.stderr.write(`a tenant of ${blocks} blocks\n`);
+  });
+  for (const complaint of run.complaints) process.stderr.write(`${complaint}\n`);
+  const json = `${JSON.stringify({ machine: machineFacts(), ...run }, null, 2)}\n`;
+  await print(options, { table: renderLookups(run), json });
+  return run.complaints.length > 0 ? 1 : 0;
+}
+
 async function runAll(options: BenchOptions, workDir: string, signal: AbortSignal): Promise<number> {
   const progress = createProgress(process.stderr, systemClock);
   progress.begin('making data', options.dataset.spans);
   let made = 0;
-  const startMs = systemClock.nowMs() - options.dataset.durationMs - options.dataset.lateMs;
+  // Blocks of hours that are over are merged.
+  const agoMs = options.command === 'requests' ? REQUESTS_AGO_MS : 0;
+  const startMs = systemClock.nowMs() - options.dataset.durationMs - options.dataset.lateMs - agoMs;
   const dataset = await storeDataset(
     { ...options.dataset, startMs },
     path.join(workDir, 'dataset'),
@@ -63,7 +80,15 @@ async function runAll(options: BenchOptions, workDir: string, signal: AbortSigna
   const { truth } = dataset;
   let wrong: boolean;
   try {
-    if (options.scenario === 'interplay') {
+    if (options.command === 'requests') {
+      const command = `npm run bench -- ${process.argv.slice(2).join(' ')}`;
+      const { complaints, ...measured } = await runRequests(context, command);
+      wrong = complaints.length > 0;
+      for (const complaint of complaints) process.stderr.write(`${complaint}\n`);
+      const json = `${JSON.stringify(measured, null, 2)}\n`;
+      await print(options, { table: renderRequests(measured), json });
+      if (options.write) await writeFile(MEASURED_REQUESTS, json);
+    } else if (options.scenario === 'interplay') {
       const runs = await repeat(options, () => runInterplay(context));
       const all = interplayFigures(runs);
       wrong = runs.some(({ complaints }) => complaints.length > 0);
@@ -85,6 +110,14 @@ async function runAll(options: BenchOptions, workDir: string, signal: AbortSigna
   }
   return wrong ? 1 : 0;
 }
+
+/** Where `vivace cost` has its counts from. */
+const MEASURED_REQUESTS = path.resolve(
+  import.meta.dirname,
+  '../../packages/vivace/src/cli/cost/measured-requests.json',
+);
+
+const REQUESTS_AGO_MS = 4 * 3_600_000;
 
 const METRICS_BENCH = path.resolve(import.meta.dirname, '../../packages/block-query/src/metrics/metrics.bench.ts');
 

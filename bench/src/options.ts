@@ -4,7 +4,7 @@ import { type DatasetOptions, MILLION, SCENARIOS, SHOP } from './dataset-options
 
 /** What `npm run bench` was asked for. */
 export interface BenchOptions {
-  command: 'run' | 'micro' | 'micro metrics' | 'help';
+  command: 'run' | 'micro' | 'micro metrics' | 'requests' | 'help';
   scenario: string;
   /** Start times are filled in when the dataset is made. */
   dataset: Omit<DatasetOptions, 'startMs'>;
@@ -27,16 +27,24 @@ export interface BenchOptions {
   target: { api: URL; otlp: URL; pid: number | undefined; dataDir: string | undefined } | undefined;
   workDir: string | undefined;
   keep: boolean;
+  /** Of `requests`: makes what was counted the table of `vivace cost`. */
+  write: boolean;
 }
 
 /** About what a generation holds when it is cut. */
 const MICRO_SPANS = 200_000;
+/** So that the log is put as often as under a usual load. */
+const REQUESTS_RATE = '5000';
 
 export const HELP = `usage: npm run bench -- [options]          load a server and measure it
        npm run bench -- micro [--spans N]  the parts alone, on 200000 spans: scan,
                                            columnise, cut, encode, decode, queries
        npm run bench -- micro metrics [--spans N]
                                            every kind of metrics query alone
+       npm run bench -- requests [--spans N] [--rate N] [--write]
+                                           requests to a bucket, by kind: of a cut, of the
+                                           log, of a merge, of each query (200000 spans at
+                                           5000 a second)
 
 Starts Vivace on free ports with an empty data directory for every run, unless --url names one.
 
@@ -68,6 +76,7 @@ the measurement
   --json FILE           write all figures of all runs; - is standard output
   --work-dir DIR        where data is made and stored (default the system's temporary directory)
   --keep                leave the data there
+  --write               with requests: keep the counts as the table of vivace cost
 
 a server that runs already
   --url URL             root of its HTTP API
@@ -90,7 +99,7 @@ const FLAGS = {
   'unique-keys': { type: 'boolean' },
   'million-span-trace': { type: 'boolean' },
   connections: { type: 'string', default: '4' },
-  rate: { type: 'string', default: '0' },
+  rate: { type: 'string' },
   encoding: { type: 'string', default: 'identity' },
   runs: { type: 'string' },
   samples: { type: 'string', default: '200' },
@@ -102,6 +111,7 @@ const FLAGS = {
   json: { type: 'string' },
   'work-dir': { type: 'string' },
   keep: { type: 'boolean', default: false },
+  write: { type: 'boolean', default: false },
   url: { type: 'string' },
   'otlp-url': { type: 'string' },
   pid: { type: 'string' },
@@ -116,6 +126,7 @@ const FLAGS = {
 export function parseOptions(argv: readonly string[], freshSeed: number): BenchOptions {
   const { values, positionals } = parse(argv);
   const command = values.help ? 'help' : commandOf(positionals);
+  if (values.write && command !== 'requests') throw usage('--write is of the command requests');
   if (values.scenario === 'interplay' && values.tenants !== undefined) throw usage('interplay has one tenant');
   if (!Object.hasOwn(SCENARIOS, values.scenario)) {
     throw usage(`no such scenario: ${values.scenario}; write one of ${Object.keys(SCENARIOS).join(', ')}`);
@@ -127,10 +138,10 @@ export function parseOptions(argv: readonly string[], freshSeed: number): BenchO
   return {
     command,
     scenario: values.scenario,
-    dataset: dataset(values, command.startsWith('micro') ? { spans: MICRO_SPANS, facts: false } : {}, freshSeed),
+    dataset: dataset(values, datasetDefaults(command), freshSeed),
     runs: runs(values),
     connections: number('connections', values.connections, 1, 1000),
-    rate: number('rate', values.rate, 0, 1e9),
+    rate: number('rate', values.rate ?? (command === 'requests' ? REQUESTS_RATE : '0'), 0, 1e9),
     encoding,
     samples: number('samples', values.samples, 0, 1000),
     count: number('count', values.count, 0, 1e9),
@@ -142,13 +153,20 @@ export function parseOptions(argv: readonly string[], freshSeed: number): BenchO
     target: target(values),
     workDir: values['work-dir'],
     keep: values.keep,
+    write: values.write,
   };
+}
+
+function datasetDefaults(command: BenchOptions['command']): Partial<DatasetOptions> {
+  if (command === 'requests') return { spans: MICRO_SPANS };
+  return command.startsWith('micro') ? { spans: MICRO_SPANS, facts: false } : {};
 }
 
 function commandOf(positionals: readonly string[]): BenchOptions['command'] {
   const command = positionals.length === 0 ? 'run' : positionals.join(' ');
-  if (command === 'run' || command === 'micro' || command === 'micro metrics' || command === 'help') return command;
-  throw usage(`no such command: ${command}; write micro, micro metrics, or only options`);
+  if (command === 'run' || command === 'micro' || command === 'micro metrics') return command;
+  if (command === 'requests' || command === 'help') return command;
+  throw usage(`no such command: ${command}; write micro, micro metrics, requests, or only options`);
 }
 
 type Values = ReturnType<typeof parse>['values'];

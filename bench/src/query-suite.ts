@@ -11,7 +11,7 @@ import type { Truth } from './truth.ts';
 const suites = new WeakMap<Truth, QuestionGroup[]>();
 
 /** The questions about a dataset, worked out once: every run asks the same. None without facts. */
-function suiteOf(truth: Truth, nowMs: number): QuestionGroup[] {
+export function suiteOf(truth: Truth, nowMs: number): QuestionGroup[] {
   const { facts } = truth;
   if (facts === undefined) return [];
   let groups = suites.get(truth);

@@ -37,6 +37,8 @@ export interface StartOptions {
   tenants: boolean;
   clock: Clock;
   signal: AbortSignal;
+  /** Settings beside those of `npm start`. */
+  env?: Record<string, string>;
 }
 
 const MAIN = path.resolve(import.meta.dirname, '../../packages/vivace/src/main.ts');
@@ -45,12 +47,12 @@ const STOP_TIMEOUT_MS = 60_000;
 const MAX_OUTPUT = 16_384;
 
 /** Starts Vivace on free ports with everything under `dataDir`, as `npm start` does, and waits until it is ready. */
-export async function startServer({ dataDir, tenants, clock, signal }: StartOptions): Promise<OwnServer> {
+export async function startServer({ dataDir, tenants, clock, signal, env = {} }: StartOptions): Promise<OwnServer> {
   const startedMs = clock.monotonicMs();
   const ports = ['--http-port', '0', '--otlp-http-port', '0', '--otlp-grpc-port', '0'];
   const child = spawn(process.execPath, [MAIN, '--data-dir', dataDir, '--log-level', 'warn', ...ports], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: tenants ? { ...process.env, VIVACE_MULTITENANCY_ENABLED: 'true' } : process.env,
+    env: { ...process.env, ...(tenants && { VIVACE_MULTITENANCY_ENABLED: 'true' }), ...env },
   });
   const output = collectOutput(child);
   const exited = new Promise<void>((resolve) => {

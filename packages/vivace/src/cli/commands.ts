@@ -1,4 +1,5 @@
 import type { Command, CommandFlag } from './command.ts';
+import { COST_FLAGS } from './cost/cost-flags.ts';
 import { MOMENT_FORMS } from './moments.ts';
 
 const TENANT: CommandFlag = { name: 'tenant', placeholder: 'NAME', about: 'only this tenant' };
@@ -147,5 +148,17 @@ every server first. docs/operations.md says what can be told from blocks, and wh
     flags: [],
     settings: 'all',
     load: async () => (await import('./config-print.ts')).run,
+  },
+  {
+    name: 'cost',
+    words: '',
+    minWords: 0,
+    maxWords: 0,
+    about: "a month's bill of the bucket, at list prices",
+    details: `Requests come from counts that the bench has measured, storage from the spans. Traffic out of the
+region and machines are not in it.`,
+    flags: COST_FLAGS,
+    settings: 'none',
+    load: async () => (await import('./cost/cost.ts')).run,
   },
 ];

@@ -21,6 +21,9 @@ export const run: CommandRun = async (call) => {
     const { plan, root } = await makePlan(call, store, tenant);
     const refused = root === 'readable' && !flags.has('force');
     describe(call, plan, root);
+    if (plan.unreadable.length > 0) {
+      output.note('blocks that cannot be read stay out, and the sweep deletes what no root names: copy them first');
+    }
     if (refused) {
       output.note('the root can be read and stays as it is: --force adds what it lacks and removes what is gone');
     } else if (write) await writeRoot(call, store, tenant, plan, root);
