@@ -1,4 +1,4 @@
-import { grpcStatusOf } from '../packages/api/src/grpc-status.ts';
+import { grpcStatusOf } from '../packages/http/src/grpc-status.ts';
 import { httpStatus } from '../packages/api/src/problem.ts';
 import { type ErrorKind, VivaceError } from '../packages/kernel/src/index.ts';
 import { errorStatus } from '../packages/receivers/src/error-status.ts';

@@ -1,21 +1,23 @@
 import http from 'node:http';
 import http2 from 'node:http2';
 import { getRequestListener } from '@hono/node-server';
-import { assert, type Clock, type Service, VivaceError } from '@vivace/kernel';
-import type { Logger, Metrics } from '@vivace/telemetry';
-import { createApp } from './app.ts';
-import { type GrpcMethod, isGrpc, serveGrpc } from './grpc.ts';
-import { healthMethods } from './health.ts';
 import {
   type AnyRequest,
   type AnyResponse,
   DEFAULT_LISTENER_LIMITS,
+  type GrpcMethod,
+  isGrpc,
   type ListenAddress,
   type Listener,
   type ListenerLimits,
   type ListenerTls,
   listen,
-} from './listener.ts';
+  serveGrpc,
+} from '@vivace/http';
+import { assert, type Clock, type Service, VivaceError } from '@vivace/kernel';
+import type { Logger, Metrics } from '@vivace/telemetry';
+import { createApp } from './app.ts';
+import { healthMethods } from './health.ts';
 import type { BuildInfo } from './operation-routes.ts';
 import { problemResponse } from './problem.ts';
 import { QueryGate } from './query/query-gate.ts';

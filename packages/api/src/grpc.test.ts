@@ -1,10 +1,9 @@
 import http2 from 'node:http2';
 import * as grpc from '@grpc/grpc-js';
+import { encodeGrpcMessage, type GrpcMethod, parseGrpcTimeout, serveGrpc } from '@vivace/http';
 import { systemClock, VivaceError } from '@vivace/kernel';
 import protobuf from 'protobufjs';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { type GrpcMethod, parseGrpcTimeout, serveGrpc } from './grpc.ts';
-import { encodeGrpcMessage } from './grpc-status.ts';
 import { startTestApi, type TestApi } from './testing/test-api.ts';
 
 const { root } = protobuf.parse(`
@@ -116,11 +115,12 @@ describe('calls and requests on one connection', () => {
     ['no message', Buffer.alloc(0), '3'],
     ['half a prefix', Buffer.from([0, 0, 0]), '3'],
     ['a length beyond the end', Buffer.from([0, 0, 0, 0, 9, 1]), '3'],
-    ['a length of 4 GiB', Buffer.from([0, 255, 255, 255, 255, 1]), '3'],
+    ['a length of 4 GiB', Buffer.from([0, 255, 255, 255, 255, 1]), '8'],
     ['two messages', Buffer.from([0, 0, 0, 0, 0, 0, 0, 0, 0, 0]), '3'],
     ['a compressed message', Buffer.from([1, 0, 0, 0, 1, 1]), '12'],
     ['a message that is no protobuf', Buffer.from([0, 0, 0, 0, 2, 10, 200]), '3'],
-    ['more than is allowed', Buffer.alloc(3 * 1024 * 1024), '8'],
+    ['more than is declared', Buffer.alloc(3 * 1024 * 1024), '3'],
+    ['more than is allowed', Buffer.concat([Buffer.from([0, 0, 48, 0, 0]), Buffer.alloc(3 * 1024 * 1024)]), '8'],
   ])('a body with %s is a status', async (_, body, status) => {
     const { url } = await startTestApi();
     const session = openSession(url);

@@ -1,6 +1,6 @@
+import type { GrpcCall, GrpcMethod } from '@vivace/http';
 import { type Clock, utf8Decode, VivaceError } from '@vivace/kernel';
 import { ProtoReader, ProtoWriter, WIRE_BYTES, WIRE_VARINT } from '@vivace/otlp';
-import type { GrpcCall, GrpcMethod } from './grpc.ts';
 
 /**
  * `grpc.health.v1.Health`, the health protocol of gRPC load balancers and of Kubernetes' `grpc` probes.

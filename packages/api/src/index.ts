@@ -1,5 +1,5 @@
+export type { ListenAddress, ListenerTls } from '@vivace/http';
 export { type Api, type ApiLimits, type ApiOptions, createApi, DEFAULT_API_LIMITS } from './api.ts';
-export type { ListenAddress, ListenerTls } from './listener.ts';
 export type { BuildInfo } from './operation-routes.ts';
 export type {
   MetricsOptions,

@@ -12,3 +12,4 @@ export type {
   EventTableView,
   SparseColumn,
 } from './view.ts';
+export { malformed, WireScanner } from './wire-scanner.ts';

@@ -1,5 +1,5 @@
 import { type Clock, createBufferPool, VivaceError } from '@vivace/kernel';
-import { createRecordingSink } from '@vivace/receivers/testing';
+import { createRecordingSink } from '@vivace/otlp/testing';
 import { createMetrics } from '@vivace/telemetry';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

@@ -1,5 +1,5 @@
 import { type Clock, toVivaceError, VivaceError } from '@vivace/kernel';
-import type { PushResult, TraceSink } from '@vivace/receivers';
+import type { PushResult, TraceSink } from '@vivace/otlp';
 import type { DistributorMetrics } from './metrics.ts';
 import { TenantTable } from './tenant-table.ts';
 import { TokenBucket } from './token-bucket.ts';

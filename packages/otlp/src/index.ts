@@ -16,6 +16,7 @@ export {
 } from './messages.ts';
 export { type JsonStyle, type TracesJsonOptions, tracesToJson, tracesToJsonPieces } from './proto-to-json.ts';
 export { encodeRpcStatus, type RpcStatus, rpcStatusToJson } from './rpc-status.ts';
+export type { PushResult, TraceSink } from './trace-sink.ts';
 export {
   ByteWriter,
   doubleOf,

@@ -1,9 +1,10 @@
 import { promisify } from 'node:util';
 import zlib from 'node:zlib';
+import { tooLarge } from '@vivace/http';
 import { systemErrorCode, VivaceError } from '@vivace/kernel';
 import { decompressFrame } from 'lz4-napi';
 import { lz4Frames } from './lz4-frames.ts';
-import { malformedBody, tooLarge } from './request-errors.ts';
+import { malformedBody } from './request-errors.ts';
 import { inflateSnappy } from './snappy-body.ts';
 import { zstdFrames } from './zstd-frames.ts';
 

@@ -1,5 +1,5 @@
+import { TOO_LARGE } from '@vivace/http';
 import { type ErrorKind, VivaceError } from '@vivace/kernel';
-import { TOO_LARGE } from './request-errors.ts';
 
 /**
  * What OTLP clients are told, one total table. Over HTTP they try again after 429, 502, 503 and 504 only, over

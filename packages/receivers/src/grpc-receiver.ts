@@ -9,12 +9,12 @@ import {
   type sendUnaryData,
   setLogVerbosity,
 } from '@grpc/grpc-js';
+import { RequestBody } from '@vivace/http';
 import { assert, listenError, type Service, toVivaceError } from '@vivace/kernel';
 import { encodeExportResponse, encodeRpcStatus } from '@vivace/otlp';
 import { errorStatus } from './error-status.ts';
 import { partialSuccess } from './http-receiver.ts';
 import type { ReceiverOptions } from './receiver-options.ts';
-import { RequestBody } from './request-body.ts';
 import { TENANT_HEADER, writeTenant } from './tenant-header.ts';
 import type { TlsOptions } from './tls-options.ts';
 

@@ -1,10 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { collectBody, RequestBody } from '@vivace/http';
 import { type Service, toVivaceError, type VivaceError } from '@vivace/kernel';
 import {
   encodeExportResponse,
   encodeRpcStatus,
   exportResponseToJson,
   type PartialSuccess,
+  type PushResult,
   rpcStatusToJson,
   tracesFromJson,
 } from '@vivace/otlp';
@@ -14,8 +16,6 @@ import { errorStatus } from './error-status.ts';
 import { createGate } from './gate.ts';
 import { createHttpListener, type HttpListenerOptions } from './http-listener.ts';
 import type { ReceiverOptions } from './receiver-options.ts';
-import { collectBody, RequestBody } from './request-body.ts';
-import type { PushResult } from './sink.ts';
 import { TENANT_HEADER, writeTenant } from './tenant-header.ts';
 
 export interface HttpReceiverOptions extends ReceiverOptions, HttpListenerOptions {

@@ -1,7 +1,7 @@
+import type { RequestMemory } from '@vivace/http';
 import type { Clock, VivaceError } from '@vivace/kernel';
+import type { TraceSink } from '@vivace/otlp';
 import type { ReceiverMetrics } from './metrics.ts';
-import type { RequestMemory } from './request-body.ts';
-import type { TraceSink } from './sink.ts';
 import type { TlsOptions } from './tls-options.ts';
 
 /** What every receiver is given. */

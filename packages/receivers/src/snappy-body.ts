@@ -1,5 +1,6 @@
+import { tooLarge } from '@vivace/http';
 import { uncompress } from 'snappy';
-import { malformedBody, tooLarge } from './request-errors.ts';
+import { malformedBody } from './request-errors.ts';
 
 const STREAM_IDENTIFIER = Buffer.from([0xff, 0x06, 0x00, 0x00, ...Buffer.from('sNaPpY')]);
 /** A chunk of the framed format holds at most this much, inflated. */

@@ -9,6 +9,7 @@ import {
   singleObjectMaxBytes,
 } from '@vivace/config';
 import { createDistributor, createDistributorMetrics } from '@vivace/distributor';
+import { createByteBudget } from '@vivace/http';
 import { type CutBlock, createWorkerBlockCutter, createWorkerHeadBuilder, Ingester } from '@vivace/ingester';
 import {
   assert,
@@ -24,7 +25,7 @@ import type { BlockEntry } from '@vivace/manifest';
 import { lockDirectory } from '@vivace/object-store';
 import { Querier } from '@vivace/querier';
 import { createQueryMetrics, MeteredEngine, QueryFrontend } from '@vivace/query-frontend';
-import { createByteBudget, createGrpcReceiver, createHttpReceiver, createReceiverMetrics } from '@vivace/receivers';
+import { createGrpcReceiver, createHttpReceiver, createReceiverMetrics } from '@vivace/receivers';
 import { createMetrics, type Logger, type Metrics } from '@vivace/telemetry';
 import { createCompactor } from './compose-compactor.ts';
 import { createManifests } from './manifests.ts';

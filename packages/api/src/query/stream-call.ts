@@ -1,5 +1,5 @@
+import type { GrpcCall } from '@vivace/http';
 import type { Clock } from '@vivace/kernel';
-import type { GrpcCall } from '../grpc.ts';
 import type { QueryRoutesOptions } from './route-options.ts';
 import type { RequestFields } from './stream-requests.ts';
 import type { BoundEngine } from './tenants-engine.ts';

@@ -1,6 +1,6 @@
 import type { QueryStats, TraceMatch } from '@vivace/block-query';
+import type { GrpcCall, GrpcMethod } from '@vivace/http';
 import { orAborted, VivaceError } from '@vivace/kernel';
-import type { GrpcCall, GrpcMethod } from '../grpc.ts';
 import type { MetricsPart } from '../query-engine.ts';
 import { metricsRequest } from './metrics-request.ts';
 import { metricsMessages } from './metrics-stream.ts';

@@ -1,7 +1,6 @@
+import { createByteBudget, type RequestMemory } from '@vivace/http';
 import { createBufferPool } from '@vivace/kernel';
-import { createByteBudget } from '../byte-budget.ts';
 import type { ReceiverMetrics } from '../metrics.ts';
-import type { RequestMemory } from '../request-body.ts';
 
 export function createTestMemory(maxInflightBytes = 64 * 1024 * 1024): RequestMemory {
   return {

@@ -1,7 +1,7 @@
 import { systemClock, type VivaceError } from '@vivace/kernel';
+import { createRecordingSink, type RecordingSink } from '@vivace/otlp/testing';
 import type { ReceiverOptions } from '../receiver-options.ts';
 import { createTestMemory, createTestMetrics, type TestMetrics } from './fixtures.ts';
-import { createRecordingSink, type RecordingSink } from './recording-sink.ts';
 
 export interface TestOptions extends ReceiverOptions {
   sink: RecordingSink;

@@ -1,15 +1,17 @@
 import { constants, type Http2ServerRequest, type Http2ServerResponse, type IncomingHttpHeaders } from 'node:http2';
 import { type Clock, concatBytes, type ErrorKind, orAborted, VivaceError } from '@vivace/kernel';
+import { allocateGrpcFrame, PREFIX_BYTES } from './grpc-frame.ts';
 import {
   encodeGrpcMessage,
   GRPC_DATA_LOSS,
   GRPC_INTERNAL,
   GRPC_OK,
-  GRPC_RESOURCE_EXHAUSTED,
   GRPC_UNIMPLEMENTED,
   type GrpcStatus,
+  grpcErrorTrailers,
   grpcStatusOf,
 } from './grpc-status.ts';
+import { RequestBody, type RequestMemory } from './request-body.ts';
 
 /**
  * gRPC calls on plain `node:http2` requests. A library that owns the connection (grpc-js with its connection
@@ -19,7 +21,7 @@ import {
  * https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
  */
 export interface GrpcCall {
-  /** The bytes of the one request message. */
+  /** The bytes of the one request message. With `memory` they are valid until the method has settled. */
   message: Uint8Array;
   /** Metadata of the call, lower case, as HTTP headers. */
   headers: IncomingHttpHeaders;
@@ -39,14 +41,16 @@ export interface GrpcOptions {
   methods: ReadonlyMap<string, GrpcMethod>;
   clock: Clock;
   maxRequestBytes: number;
+  /** Where messages are read to: shared, pooled and within a budget. Default: memory of their own. */
+  memory?: RequestMemory;
+  /** Whether a failure goes out with trailers that tell a process of ours its kind, code and time to retry. */
+  tellsErrors?: boolean;
   /** For a client to send its whole request. */
   requestTimeoutMs: number;
   onError: (error: unknown, request: string) => void;
   /** Aborted when the server stops: calls that would never end by themselves do. */
   stopping: AbortSignal;
 }
-
-const PREFIX_BYTES = 5;
 
 export function isGrpc(headers: IncomingHttpHeaders): boolean {
   return /^application\/grpc(?:$|[+;])/.test(headers['content-type'] ?? '');
@@ -85,24 +89,31 @@ export async function serveGrpc(
       options.clock.after(timeoutMs, () => abort('deadline', 'call-deadline', 'the deadline of the call is over')),
     );
   }
+  const space = createSpace(options);
+  let running: Promise<void> | undefined;
   try {
-    const body = readMessage(request, options.maxRequestBytes);
+    const read = readMessage(request, space, options.maxRequestBytes);
     const cancelReadTimer = options.clock.after(options.requestTimeoutMs, () =>
       abort('deadline', 'call-deadline', `the request was not there after ${options.requestTimeoutMs / 1000} s`),
     );
     timers.push(cancelReadTimer);
-    const message = await orAborted(body, controller.signal);
+    await orAborted(read, controller.signal);
     cancelReadTimer();
     const send = (bytes: Uint8Array) => sendMessage(response, bytes, controller.signal);
-    await orAborted(method({ message, headers, signal: controller.signal, send, trailers }), controller.signal);
+    running = method({ message: space.bytes, headers, signal: controller.signal, send, trailers });
+    await orAborted(running, controller.signal);
     endWith(request, response, { code: GRPC_OK, message: '' }, trailers);
   } catch (error) {
     const status = error instanceof RefusedMessage ? error.status : grpcStatusOf(error);
     if (status.code === GRPC_INTERNAL || status.code === GRPC_DATA_LOSS) options.onError(error, path);
+    if (options.tellsErrors) for (const [name, value] of grpcErrorTrailers(error)) trailers.set(name, value);
     endWith(request, response, status, trailers);
   } finally {
     for (const cancel of timers) cancel();
     options.stopping.removeEventListener('abort', onStop);
+    // A method may go on after its caller has left, and its bytes are not somebody else's before it has ended.
+    await running?.catch(() => undefined);
+    space.release();
   }
 }
 
@@ -115,34 +126,80 @@ class RefusedMessage extends Error {
   }
 }
 
-/** The one message of a request. Reads no more than `maxBytes` of it. */
-async function readMessage(request: Http2ServerRequest, maxBytes: number): Promise<Uint8Array> {
+/** What a message is read into. */
+type MessageSpace = Pick<RequestBody, 'expect' | 'append' | 'release'> & { readonly bytes: Uint8Array };
+
+function createSpace({ memory, maxRequestBytes }: GrpcOptions): MessageSpace {
+  if (memory !== undefined) return new RequestBody(memory, maxRequestBytes);
   const parts: Uint8Array[] = [];
-  let length = 0;
-  for await (const part of request) {
-    const bytes = part as Uint8Array;
-    length += bytes.length;
-    if (length > maxBytes + PREFIX_BYTES) {
-      throw new RefusedMessage({
-        code: GRPC_RESOURCE_EXHAUSTED,
-        message: `the request is too large: max ${maxBytes} bytes`,
-      });
+  return {
+    expect: () => undefined,
+    append: (chunk) => parts.push(chunk),
+    get bytes() {
+      return concatBytes(parts);
+    },
+    release: () => undefined,
+  };
+}
+
+/** Reads the one message of a request, whose length is checked before there is room for it. */
+function readMessage(request: Http2ServerRequest, space: MessageSpace, maxBytes: number): Promise<void> {
+  const prefix = new Uint8Array(PREFIX_BYTES);
+  let received = 0;
+  let declared = -1;
+  const take = (chunk: Uint8Array) => {
+    let rest = chunk;
+    if (received < PREFIX_BYTES) {
+      const count = Math.min(PREFIX_BYTES - received, chunk.length);
+      prefix.set(chunk.subarray(0, count), received);
+      received += count;
+      rest = chunk.subarray(count);
+      if (received < PREFIX_BYTES) return;
+      declared = new DataView(prefix.buffer).getUint32(1);
+      if (declared > maxBytes) throw messageTooLarge(maxBytes);
+      if (prefix[0] !== 0) throw compressed();
+      space.expect(declared);
     }
-    parts.push(bytes);
-  }
-  const body = concatBytes(parts);
-  if (body.length < PREFIX_BYTES) throw malformed(`the request has no message: ${body.length} bytes`);
-  const declared = new DataView(body.buffer).getUint32(1);
-  if (declared !== body.length - PREFIX_BYTES) {
-    throw malformed(`the request is not one message: ${declared} bytes declared, ${body.length - PREFIX_BYTES} sent`);
-  }
-  if (body[0] !== 0) {
-    throw new RefusedMessage({
-      code: GRPC_UNIMPLEMENTED,
-      message: 'compressed requests are not supported: send grpc-encoding identity',
-    });
-  }
-  return body.subarray(PREFIX_BYTES);
+    received += rest.length;
+    if (received - PREFIX_BYTES > declared) throw notOne(declared, received - PREFIX_BYTES);
+    if (rest.length > 0) space.append(rest);
+  };
+  return new Promise((resolve, reject) => {
+    const settle = (error?: unknown) => {
+      request.off('data', onData).off('end', onEnd).off('close', onClose);
+      if (error === undefined) resolve();
+      else reject(error as Error);
+    };
+    const onData = (chunk: Uint8Array) => {
+      try {
+        take(chunk);
+      } catch (error) {
+        settle(error);
+      }
+    };
+    const onEnd = () => {
+      if (received < PREFIX_BYTES) settle(malformed(`the request has no message: ${received} bytes`));
+      else if (received - PREFIX_BYTES < declared) settle(notOne(declared, received - PREFIX_BYTES));
+      else settle();
+    };
+    const onClose = () => settle(new VivaceError('canceled', 'call-canceled', 'the client went away'));
+    request.on('data', onData).on('end', onEnd).on('close', onClose);
+  });
+}
+
+function messageTooLarge(maxBytes: number): VivaceError {
+  return new VivaceError('limited', 'grpc-message-size', `the request is too large: max ${maxBytes} bytes`);
+}
+
+function compressed(): RefusedMessage {
+  return new RefusedMessage({
+    code: GRPC_UNIMPLEMENTED,
+    message: 'compressed requests are not supported: send grpc-encoding identity',
+  });
+}
+
+function notOne(declared: number, sent: number): VivaceError {
+  return malformed(`the request is not one message: ${declared} bytes declared, ${sent} sent`);
 }
 
 function malformed(message: string): VivaceError {
@@ -152,8 +209,7 @@ function malformed(message: string): VivaceError {
 async function sendMessage(response: Http2ServerResponse, message: Uint8Array, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
   writeHead(response);
-  const frame = new Uint8Array(PREFIX_BYTES + message.length);
-  new DataView(frame.buffer).setUint32(1, message.length);
+  const frame = allocateGrpcFrame(message.length);
   frame.set(message, PREFIX_BYTES);
   await orAborted(new Promise<void>((resolve) => response.write(frame, () => resolve())), signal);
 }

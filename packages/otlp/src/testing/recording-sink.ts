@@ -1,4 +1,4 @@
-import type { PushResult, TraceSink } from '../sink.ts';
+import type { PushResult, TraceSink } from '../trace-sink.ts';
 
 export interface RecordingSink extends TraceSink {
   /** What was pushed, as copies: the buffers themselves are used again. */

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { type BufferPool, type PooledBuffer, VivaceError } from '@vivace/kernel';
+import { overloaded, tooLarge } from './body-errors.ts';
 import type { ByteBudget } from './byte-budget.ts';
-import { overloaded, tooLarge } from './request-errors.ts';
 
 /** What bounds and feeds the memory of requests, shared by all receivers of a process. */
 export interface RequestMemory {

@@ -47,6 +47,9 @@ export interface ListenerLimits {
   maxHeaders: number;
   /** Requests at the same time on one HTTP/2 connection. */
   maxStreams: number;
+  /** What a client of HTTP/2 may have on its way that nobody has read, of one request and on one connection. */
+  streamWindowBytes: number;
+  connectionWindowBytes: number;
   /** From the connection to the first bytes, to the end of a TLS handshake, to the end of the headers. */
   headersTimeoutMs: number;
   /** From its first byte to the end of a request, body included. */
@@ -59,6 +62,8 @@ export interface ListenerLimits {
   stopTimeoutMs: number;
 }
 
+const HTTP2_WINDOW_BYTES = 65_535;
+
 export const DEFAULT_LISTENER_LIMITS: ListenerLimits = {
   // Far above what a query edge has (a Grafana server keeps about ten), below the usual 4,096 file handles.
   maxConnections: 2048,
@@ -67,6 +72,9 @@ export const DEFAULT_LISTENER_LIMITS: ListenerLimits = {
   maxHeaders: 200,
   // What gRPC servers and browsers take as usual.
   maxStreams: 100,
+  // HTTP/2's own defaults: requests to the API are small.
+  streamWindowBytes: HTTP2_WINDOW_BYTES,
+  connectionWindowBytes: HTTP2_WINDOW_BYTES,
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 30_000,
   // Longer than the 60 and 90 s of common proxies and of Go's client, so that the other side closes first.
@@ -227,6 +235,7 @@ function createHttp2Server(
       maxHeaderListPairs: limits.maxHeaders,
       settings: {
         maxConcurrentStreams: limits.maxStreams,
+        initialWindowSize: limits.streamWindowBytes,
         maxHeaderListSize: limits.maxHeaderBytes,
         enablePush: false,
       },
@@ -241,6 +250,7 @@ function createHttp2Server(
       stream.once('close', () => streams--);
     });
     session.once('close', () => sessions.delete(session));
+    if (limits.connectionWindowBytes > HTTP2_WINDOW_BYTES) session.setLocalWindowSize(limits.connectionWindowBytes);
     session.setTimeout(limits.idleTimeoutMs, () => {
       if (streams > 0) return;
       session.close();

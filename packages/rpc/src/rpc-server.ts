@@ -1,0 +1,112 @@
+import http2 from 'node:http2';
+import {
+  type AnyRequest,
+  type AnyResponse,
+  DEFAULT_LISTENER_LIMITS,
+  type GrpcMethod,
+  isGrpc,
+  type ListenAddress,
+  type Listener,
+  type ListenerTls,
+  listen,
+  type RequestMemory,
+  serveGrpc,
+} from '@vivace/http';
+import { assert, type Clock, type Service } from '@vivace/kernel';
+
+export interface RpcServerOptions {
+  host: string;
+  /** 0 picks a free one; `address` tells which. */
+  port: number;
+  tls?: ListenerTls;
+  /** Of all services, by path. */
+  methods: ReadonlyMap<string, GrpcMethod>;
+  memory: RequestMemory;
+  maxRequestBytes: number;
+  clock: Clock;
+  onError: (error: unknown, call: string) => void;
+  /** How long `stop` waits for calls under way. Default 5 s. */
+  stopTimeoutMs?: number;
+}
+
+export interface RpcServer extends Service {
+  /** Where it listens; only after `start`. */
+  readonly address: ListenAddress;
+}
+
+/** Calls at one time on one connection; a caller bounds them itself, and has one connection. */
+const MAX_STREAMS = 256;
+/** What one caller may have on its way while nobody has looked at it: a call of the usual size, and a burst of them. */
+const STREAM_WINDOW_BYTES = 1024 * 1024;
+const CONNECTION_WINDOW_BYTES = 16 * 1024 * 1024;
+const STOP_TIMEOUT_MS = 5000;
+
+/** The port at which processes of ours call each other. It answers gRPC and nothing else. */
+export function createRpcServer(options: RpcServerOptions): RpcServer {
+  const { clock, methods, memory, maxRequestBytes, onError } = options;
+  const stopTimeoutMs = options.stopTimeoutMs ?? STOP_TIMEOUT_MS;
+  const limits = {
+    ...DEFAULT_LISTENER_LIMITS,
+    maxStreams: MAX_STREAMS,
+    streamWindowBytes: STREAM_WINDOW_BYTES,
+    connectionWindowBytes: CONNECTION_WINDOW_BYTES,
+    stopTimeoutMs,
+  };
+  const stopping = new AbortController();
+  const onRequest = (request: AnyRequest, response: AnyResponse) => {
+    if (request instanceof http2.Http2ServerRequest && response instanceof http2.Http2ServerResponse) {
+      if (isGrpc(request.headers)) {
+        void serveGrpc(request, response, {
+          methods,
+          clock,
+          memory,
+          maxRequestBytes,
+          tellsErrors: true,
+          requestTimeoutMs: limits.requestTimeoutMs,
+          onError,
+          stopping: stopping.signal,
+        });
+        return;
+      }
+      response.writeHead(415, { 'content-type': 'text/plain; charset=utf-8' });
+      response.end(NOT_HERE);
+      return;
+    }
+    response.statusCode = 505;
+    response.setHeader('connection', 'close');
+    response.end(NOT_HERE);
+  };
+
+  let listener: Promise<Listener> | undefined;
+  let address: ListenAddress | undefined;
+  return {
+    get address() {
+      assert(address !== undefined, 'the port has no address before it is started');
+      return address;
+    },
+    start: async ({ signal }) => {
+      signal.throwIfAborted();
+      listener ??= listen({
+        host: options.host,
+        port: options.port,
+        portFlag: '--grpc-port',
+        ...(options.tls !== undefined && { tls: options.tls }),
+        limits,
+        clock,
+        onRequest,
+        onRefused: () => undefined,
+      });
+      ({ address } = await listener);
+    },
+    stop: async () => {
+      const started = await listener?.catch(() => undefined);
+      // Calls under way end by themselves, or are told shortly before their connections are closed.
+      const cancel = clock.after(stopTimeoutMs * 0.9, () => stopping.abort());
+      await started?.stop();
+      cancel();
+      stopping.abort();
+    },
+  };
+}
+
+const NOT_HERE = 'this port takes gRPC of other processes of Vivace: people and Grafana use the HTTP port\n';
