@@ -21,9 +21,11 @@ export interface Lookup {
   holder: number;
   /** Reads to find it: segments of the trace index, and of blocks that do not have it. */
   finding: number;
-  /** Of blocks that do not have it the most of one, and the longest. */
-  mostOfABlock: number;
+  /** Of blocks that do not have it and are not opened, the most of one, and the longest. */
+  aBlock: number;
   longestBytes: number;
+  /** Blocks that do not have it and were opened, because their filter said maybe. */
+  inVain: number;
   root: number;
   pages: number;
   ms: number;
@@ -82,6 +84,7 @@ export async function createLookupRig(options: LookupOptions): Promise<LookupRig
       cacheBytes: 256 * 1024 * 1024,
       filterCacheBytes: 64 * 1024 * 1024,
       workers: 1,
+      keepsPartials: false,
       warmUp: false,
       clock,
       random,
@@ -187,13 +190,16 @@ async function ask(
 
 function summed({ root, pages, segments, blocks }: ReadCounts, holder: string | undefined) {
   const others = [...blocks].filter(([id]) => id !== holder).map(([, counts]) => counts);
+  // Of one that is opened its index is read, and its columns.
+  const shut = others.filter(({ reads }) => reads === 1);
   return {
     root,
     pages,
     holder: (holder !== undefined && blocks.get(holder)?.reads) || 0,
     finding: segments + others.reduce((sum, { reads }) => sum + reads, 0),
-    mostOfABlock: Math.max(0, ...others.map(({ reads }) => reads)),
-    longestBytes: Math.max(0, ...others.map(({ longest }) => longest)),
+    aBlock: shut.reduce((most, { reads }) => Math.max(most, reads), 0),
+    longestBytes: shut.reduce((most, { longest }) => Math.max(most, longest), 0),
+    inVain: others.length - shut.length,
   };
 }
 

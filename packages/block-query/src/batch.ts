@@ -1,4 +1,4 @@
-import type { EventField, SpanField } from '@vivace/block';
+import type { EventField, RowPartials, SpanField } from '@vivace/block';
 import type { AttributeType, DictionaryView } from '@vivace/columns';
 
 /**
@@ -19,6 +19,8 @@ export interface Batch {
   prepare(needs: Needs, signal: AbortSignal): Promise<void>;
   /** Bytes that `prepare` has read so far. */
   readonly bytesRead: number;
+  /** Keeps rows that were selected, by what they were selected by; undefined where rows may yet change. */
+  readonly partials: RowPartials | undefined;
 
   /**
    * Rows of trace t: positions `traceFirst[t]` … `traceFirst[t + 1] - 1`, in canonical order: start, span id, kind. None

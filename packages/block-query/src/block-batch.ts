@@ -22,6 +22,7 @@ export async function blockBatch(reader: BlockReader, run: GroupRun, signal?: Ab
     get bytesRead() {
       return columns.bytesRead;
     },
+    partials: columns.partials,
     prepare: (needs, prepareSignal) => columns.fetch(needs, prepareSignal),
     traceFirst: () => own(() => columns.traceFirst()),
     order: () => undefined,

@@ -24,6 +24,7 @@ export function headBatch(id: string, view: ColumnSetView): Batch {
     traceCount: view.traceCount,
     eventRows: events.count,
     bytesRead: 0,
+    partials: undefined,
     prepare: async (_, signal) => signal.throwIfAborted(),
     traceFirst: () => positions().traceFirst,
     order: () => positions().order,

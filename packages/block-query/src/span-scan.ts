@@ -1,4 +1,4 @@
-import type { Field, FieldExpression } from '@vivace/traceql';
+import { type Field, type FieldExpression, printFieldExpression } from '@vivace/traceql';
 import type { BatchRows } from './batch-rows.ts';
 import { resourceFlags, spanFlags, traceRowsOf } from './column-flags.ts';
 import { conjunctionAt, type EventScope, fieldsIn, needsWholeTrace } from './conjunction.ts';
@@ -31,6 +31,10 @@ import { isTrue, kindValue, statusValue, type Value } from './value.ts';
  */
 export type Knowledge = 'exact' | 'possible';
 
+/** Longer conditions, and those of which more rows are left, are not kept by block. */
+const MAX_PARTIAL_TEXT = 1000;
+const MAX_PARTIAL_ROWS = 1 << 15;
+
 /** The rows of `within` for which a condition holds, ascending; dead rows may be among them. */
 export function selectRows(
   source: BatchRows,
@@ -38,7 +42,18 @@ export function selectRows(
   knowledge: Knowledge,
   within?: RowList,
 ): RowList {
-  return condition === undefined ? within : new SpanScan(source, knowledge).condition(condition, true, within);
+  if (condition === undefined) return within;
+  const select = () => new SpanScan(source, knowledge).condition(condition, true, within);
+  const { partials } = source.batch;
+  // Asked of all rows it is the same for ever, whatever the query around it.
+  if (partials === undefined || within !== undefined) return select();
+  const text = `${knowledge} ${printFieldExpression(condition)}`;
+  if (text.length > MAX_PARTIAL_TEXT) return select();
+  const known = partials.get(text);
+  if (known !== undefined) return known;
+  const rows = select();
+  if (rows !== undefined && rows.length <= MAX_PARTIAL_ROWS) partials.put(text, rows);
+  return rows;
 }
 
 /** The same of all rows, one byte a row: 1 where the condition holds. */

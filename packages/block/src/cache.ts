@@ -12,6 +12,8 @@ export interface BlockCache {
   readonly pages: PageArena;
   /** Filters and pieces of them. */
   readonly filters: ByteCache;
+  /** Whether what queries work out of a block is kept too. */
+  readonly keepsPartials: boolean;
 }
 
 export interface LruBlockCache extends BlockCache {
@@ -29,6 +31,8 @@ export interface BlockCacheOptions {
   maxBytes: number;
   /** For filters, besides `maxBytes`: scans, which read far more, do not push them out. Default an eighth more. */
   filterBytes?: number;
+  /** Default false. */
+  keepsPartials?: boolean;
 }
 
 /**
@@ -38,12 +42,14 @@ export interface BlockCacheOptions {
 export function createBlockCache({
   maxBytes,
   filterBytes = Math.floor(maxBytes * FILTER_PART),
+  keepsPartials = false,
 }: BlockCacheOptions): LruBlockCache {
   const arenaBytes = Math.min(MAX_ARENA_BYTES, Math.floor(maxBytes / 4));
   const parts = createByteCache({ maxBytes: maxBytes - arenaBytes });
   return {
     pages: createPageArena({ maxBytes: arenaBytes }),
     filters: createByteCache({ maxBytes: filterBytes }),
+    keepsPartials,
     get bytes() {
       return parts.bytes;
     },

@@ -20,7 +20,7 @@ export {
 } from './open-block.ts';
 export type { EventField, SpanField } from './scan/fields.ts';
 export { batchesOf, type GroupRun } from './scan/group-run.ts';
-export type { CodedValues, ColumnNeeds, RunColumns } from './scan/run-columns.ts';
+export type { CodedValues, ColumnNeeds, RowPartials, RunColumns } from './scan/run-columns.ts';
 export type { TraceList } from './trace-list.ts';
 export type { AttributeSummary, ValueSummary } from './value-summary.ts';
 export { describeFinding, type Finding } from './verify/findings.ts';

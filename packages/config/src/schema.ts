@@ -249,6 +249,10 @@ const querier = section({
     min: 1,
     max: 64,
   }),
+  keep_partials: flag(true, {
+    about: 'Whether rows that a condition selects in a block are kept, within `cache_bytes`.',
+    why: 'A dashboard that refreshes asks the same conditions of the same blocks, and blocks never change.',
+  }),
   warm_up: flag(true, {
     about: 'Whether each thread answers a few hundred queries over invented spans when it starts.',
     why: 'About a second of CPU, after which the first real query of its kind takes a tenth of the time.',

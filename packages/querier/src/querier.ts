@@ -63,6 +63,8 @@ export interface QuerierOptions {
   filterCacheBytes: number;
   /** Threads that decode, at least one. */
   workers: number;
+  /** Rows that conditions select in a block are kept, so that the same condition asked again finds them. */
+  keepsPartials: boolean;
   /** Threads practise when they start, so that nobody waits for their code to be compiled. */
   warmUp: boolean;
   clock: Clock;
@@ -100,6 +102,7 @@ export class Querier implements TraceFinder, Service {
       cacheBytes: options.cacheBytes,
       filterCacheBytes: options.filterCacheBytes / 2,
       seed: options.random.u32(),
+      keepsPartials: options.keepsPartials,
       warmUp: options.warmUp,
       onExit: options.onExit,
       read: async (tenant: string, block: string, object: string, range: ByteRange) => {
@@ -195,9 +198,10 @@ export class Querier implements TraceFinder, Service {
       };
       const answer = await this.#workers.query(job, snapshot.located, signal);
       inspectedBytes += answer.inspectedBytes;
-      if (answer.missing.length > 0 && plan < MAX_PLANS && read === FIRST_BLOCKS) {
+      if (answer.missing.length > 0 && plan < MAX_PLANS) {
+        // The same stage again: blocks that others have replaced hold what theirs held.
         plan++;
-        read = FIRST_BLOCKS / MORE_BLOCKS;
+        read /= MORE_BLOCKS;
         snapshot = await this.#snapshot(tenant, heads, range, signal, plan);
         continue;
       }

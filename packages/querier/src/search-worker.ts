@@ -15,9 +15,15 @@ import { warmUp } from './warm-up.ts';
 // A query thread: opens blocks, decodes pages, joins traces and evaluates queries. Bytes come from the thread that
 // started it.
 
-const { cacheBytes, filterCacheBytes, seed, warmUp: practises } = workerArgument() as SearchWorkerArgument;
+const {
+  cacheBytes,
+  filterCacheBytes,
+  keepsPartials,
+  seed,
+  warmUp: practises,
+} = workerArgument() as SearchWorkerArgument;
 const reads = createBlockReads({
-  cache: createBlockCache({ maxBytes: cacheBytes, filterBytes: filterCacheBytes }),
+  cache: createBlockCache({ maxBytes: cacheBytes, filterBytes: filterCacheBytes, keepsPartials }),
   seed,
   ask: (request) => call('read', request) as Promise<Uint8Array>,
 });

@@ -29,6 +29,8 @@ export interface SearchWorkerOptions {
   /** Over all workers. */
   cacheBytes: number;
   filterCacheBytes: number;
+  /** Rows that conditions select are kept by block. */
+  keepsPartials: boolean;
   /** Of hash tables over what senders chose. */
   seed: number;
   /** Each thread practises when it starts, which costs it about a second of CPU. */
@@ -41,12 +43,13 @@ export interface SearchWorkerOptions {
 export interface SearchWorkerArgument {
   cacheBytes: number;
   filterCacheBytes: number;
+  keepsPartials: boolean;
   seed: number;
   warmUp: boolean;
 }
 
 export function createSearchWorkers(options: SearchWorkerOptions): SearchWorkers {
-  const { count, cacheBytes, filterCacheBytes, seed, warmUp, read, onExit } = options;
+  const { count, cacheBytes, filterCacheBytes, keepsPartials, seed, warmUp, read, onExit } = options;
   /** By the number of the query: queries that are being answered. */
   const asking = new Map<number, LocateBlocks>();
   const handlers = new Map<string, (request: never) => unknown>([
@@ -77,6 +80,7 @@ export function createSearchWorkers(options: SearchWorkerOptions): SearchWorkers
       argument: {
         cacheBytes: Math.floor(cacheBytes / count),
         filterCacheBytes: Math.floor(filterCacheBytes / count),
+        keepsPartials,
         seed,
         warmUp,
       } satisfies SearchWorkerArgument,

@@ -10,6 +10,7 @@ import {
 } from '@vivace/config';
 import { createDistributor, createDistributorMetrics } from '@vivace/distributor';
 import { createByteBudget } from '@vivace/http';
+import { createSegmentBuilder, Indexer } from '@vivace/indexer';
 import { type CutBlock, createWorkerBlockCutter, createWorkerHeadBuilder, Ingester } from '@vivace/ingester';
 import {
   assert,
@@ -96,6 +97,7 @@ export async function compose(
       logger,
       onCommitted: (tenant, entry, objects) => {
         querier.keepBlock({ tenant, entry, sections: writtenSections(entry, objects) });
+        indexer.notify(tenant);
       },
       limits: {
         headsMaxBytes: config.ingester.heads_max_bytes,
@@ -114,13 +116,20 @@ export async function compose(
       manifest,
       store,
       cacheBytes: config.querier.cache_bytes,
+      filterCacheBytes: config.querier.filter_cache_bytes,
       workers: config.querier.workers,
+      keepsPartials: config.querier.keep_partials,
+      warmUp: config.querier.warm_up,
       clock,
       random,
       logger,
       onExit: onWorkerExit,
     });
     running.push(querier);
+    const segmentBuilder = createSegmentBuilder({ store, seed: random.u32(), onExit: onWorkerExit });
+    onStop(() => segmentBuilder.stop());
+    const indexer = new Indexer({ store, manifest, builder: segmentBuilder, clock, random, logger });
+    running.push(indexer);
     const queryFrontend = new QueryFrontend({
       querier,
       clock,
@@ -167,6 +176,7 @@ export async function compose(
       onExit: onWorkerExit,
     });
     await ingester.start();
+    await indexer.start();
     for (const service of [...compactor, api, receivers.grpc, receivers.http]) {
       running.push(service);
       await service.start({ signal });

@@ -31,5 +31,11 @@ function storedSource(id: string, view: ColumnSetView, random: Random): Source {
   if (order.length === 0) return headSource(id, view);
   const options = chance(random, 0.5) ? { rowGroupRows: 1 + below(random, 12), pageRows: 1 + below(random, 8) } : {};
   const { place, readRange } = storeBlock(encodeBlock(view, order, options));
-  return blockSource(openBlock({ place: { ...place, id }, readRange, cache: createBlockCache({ maxBytes: 1 << 24 }) }));
+  return blockSource(
+    openBlock({
+      place: { ...place, id },
+      readRange,
+      cache: createBlockCache({ maxBytes: 1 << 24, keepsPartials: true }),
+    }),
+  );
 }

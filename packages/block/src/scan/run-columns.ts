@@ -34,6 +34,12 @@ const NO_VALUES: CodedRows = {
   dictionary: { count: 0, bytes: new Uint8Array(0), offsets: new Uint32Array(1) },
 };
 
+/** Rows of a run that fulfil something, by the text of what: blocks never change, so neither do they. */
+export interface RowPartials {
+  get(of: string): Int32Array | undefined;
+  put(of: string, rows: Int32Array): void;
+}
+
 /** What the columns of a run are made from. */
 export interface RunSource {
   blockId: string;
@@ -349,6 +355,17 @@ export class RunColumns {
       table.release(number);
       return column;
     });
+  }
+
+  /** Where what is worked out of these rows is kept, bounded by the cache; undefined where it is not. */
+  get partials(): RowPartials | undefined {
+    const { cache, blockId } = this.#source;
+    if (!cache.keepsPartials) return undefined;
+    const key = (of: string): string => `${blockId}/rows/${this.#run.first}/${of}`;
+    return {
+      get: (of) => cache.get(key(of)) as Int32Array | undefined,
+      put: (of, rows) => cache.put(key(of), rows, rows.byteLength + 2 * key(of).length + 100),
+    };
   }
 
   #key(column: string): string {
