@@ -42,6 +42,7 @@ export interface Lives {
 }
 
 const SAMPLE_MS = 1000;
+const MIN_READY_MS = 8000;
 const OUTPUT_KEPT = 20_000;
 const READY_WITHIN_MS = 120_000;
 
@@ -63,16 +64,19 @@ export function startLives({ random, env, dataDir, killEveryMs }: LivesOptions):
     const early = random.u32() % 6 === 0;
     const lifeMs = early ? fraction(random) * 3000 : killEveryMs * (0.5 + fraction(random));
     let killed = false;
+    let server: TestServer | undefined;
+    let readyAfterMs: number | undefined;
     killNow = () => {
       killed = true;
       current = undefined;
       child?.kill('SIGKILL');
     };
     const killer = setInterval(() => {
-      if (killEveryMs > 0 && !calm && !killed && Date.now() - startedMs > lifeMs) killNow();
+      if (killEveryMs === 0 || calm || killed) return;
+      // On a slow machine a start must not take all of a life.
+      const leastMs = early ? 0 : (readyAfterMs ?? Number.POSITIVE_INFINITY) + Math.min(MIN_READY_MS, killEveryMs / 2);
+      if (Date.now() - startedMs > Math.max(lifeMs, leastMs)) killNow();
     }, 20);
-    let server: TestServer | undefined;
-    let readyAfterMs: number | undefined;
     try {
       server = await startServer({ dataDir: dataDir(), env, onSpawn: (spawned) => (child = spawned) });
       readyAfterMs = Date.now() - startedMs;
