@@ -10,7 +10,7 @@ export interface RequestCounts {
 }
 
 /** What requests are for, by the first part of their key. */
-export type Purpose = 'log' | 'claims' | 'data';
+type Purpose = 'log' | 'claims' | 'data';
 
 /** A bucket in this process that counts what is asked of it, by purpose, and answers writes as late as S3 does. */
 export interface CountedBucket {

@@ -68,7 +68,7 @@ export async function verifyBlock(options: VerifyOptions): Promise<VerifyResult>
 }
 
 /** Reads of sections. What is not there is a finding, and undefined. */
-export class SectionInput {
+class SectionInput {
   bytes = 0;
   readonly #options: VerifyOptions;
   readonly #findings: Findings;

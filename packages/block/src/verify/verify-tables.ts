@@ -14,7 +14,7 @@ import { type TraceTableColumns, traceFacts, verifyTrace } from './verify-traces
 import { ValueCheck } from './verify-values.ts';
 
 /** Reads of sections, whose failures are findings. */
-export interface TableInput {
+interface TableInput {
   length(section: SectionName): number;
   range(section: SectionName, offset: number, length: number): Promise<Uint8Array | undefined>;
 }

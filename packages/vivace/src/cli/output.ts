@@ -38,7 +38,7 @@ function plain(_: string, value: unknown): unknown {
 }
 
 /** Numbers to the right, texts to the left. */
-export function alignRows(rows: readonly (readonly string[])[]): string[] {
+function alignRows(rows: readonly (readonly string[])[]): string[] {
   const columns = Math.max(0, ...rows.map((row) => row.length));
   const widths = Array.from({ length: columns }, (_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)));
   const numeric = widths.map((_, i) => rows.slice(1).every((row) => /^(-?[\d.,]+( [A-Za-z%]+)?|)$/.test(row[i] ?? '')));

@@ -12,12 +12,12 @@ import { createOutput } from './output.ts';
 import { createProgress } from './progress.ts';
 
 /** Flags that every command has. */
-export const COMMON_FLAGS: readonly CommandFlag[] = [
+const COMMON_FLAGS: readonly CommandFlag[] = [
   { name: 'json', about: 'the result as JSON' },
   { name: 'help', short: 'h', about: 'print this' },
 ];
 
-export const CONFIG_FLAG: CommandFlag = {
+const CONFIG_FLAG: CommandFlag = {
   name: 'config',
   placeholder: 'FILE',
   about: 'settings as YAML, as the server has them',

@@ -1,7 +1,7 @@
 import type { Prices } from './prices.ts';
 
 /** Requests, by what a bill tells apart. */
-export interface Requests {
+interface Requests {
   put: number;
   list: number;
   get: number;
