@@ -6,7 +6,7 @@ import { startServer, type TestServer } from '../harness/server.ts';
 
 export interface LivesOptions {
   random: Random;
-  env: Record<string, string>;
+  env: () => Record<string, string>;
   /** Where a process keeps what it must find again; a new directory a life where nothing on disk has to survive. */
   dataDir: () => string;
   /** A process lives so long on average; 0: until the end. */
@@ -78,7 +78,7 @@ export function startLives({ random, env, dataDir, killEveryMs }: LivesOptions):
       if (Date.now() - startedMs > Math.max(lifeMs, leastMs)) killNow();
     }, 20);
     try {
-      server = await startServer({ dataDir: dataDir(), env, onSpawn: (spawned) => (child = spawned) });
+      server = await startServer({ dataDir: dataDir(), env: env(), onSpawn: (spawned) => (child = spawned) });
       readyAfterMs = Date.now() - startedMs;
       if (!killed) current = server;
       await exitOf(child as ChildProcess);

@@ -1,5 +1,11 @@
-// `npm run soak -- [--minutes 5] [--seed 1] [--log bucket|disk] [--kill-every 30] [--rate 15] [--retention 120] [--fair] [--report FILE]`:
-// `--retention` in seconds, `--fair` for a store without faults. Load, kills and a failing store, and afterwards everything that was acknowledged, once. Exits with 1 where not.
+// `npm run soak -- [--minutes 5] [--seed 1] [--report FILE]`: load, kills and a failing store, and afterwards everything
+// that was acknowledged, once. Exits with 1 where not. What else can be set:
+//   --kill-every 30    seconds that a process lives on average; 0: no kills
+//   --rate 15          requests a second
+//   --retention 120    seconds that spans are kept; 0: for ever
+//   --log bucket|disk  where the log is
+//   --fresh-names      every process has a new name: logs are taken over when their leases are old
+//   --fair             nothing goes wrong with the store
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { formatReport, reportJson } from './report.ts';
@@ -14,6 +20,7 @@ const { values } = parseArgs({
     'kill-every': { type: 'string', default: String(DEFAULT_SETTINGS.killEverySeconds) },
     rate: { type: 'string', default: String(DEFAULT_SETTINGS.requestsPerSecond) },
     retention: { type: 'string', default: String(DEFAULT_SETTINGS.retentionMs / 1000) },
+    'fresh-names': { type: 'boolean', default: false },
     fair: { type: 'boolean', default: false },
     report: { type: 'string' },
   },
@@ -29,6 +36,7 @@ const settings = {
   /** In seconds; 0: for ever. */
   retentionMs: 1000 * Number(values.retention),
   weather: !values.fair,
+  freshNames: values['fresh-names'],
 } as const;
 const result = await soak(settings, (line) => process.stdout.write(`${new Date().toISOString()} ${line}\n`));
 process.stdout.write(`\n${formatReport(result)}`);

@@ -15,6 +15,8 @@ export interface SoakSettings {
   /** Where what is acknowledged is until it is in blocks. */
   log: 'disk' | 'bucket';
   cutInterval: string;
+  /** Every process has a name of its own: the log of one that was killed is taken over only when its lease is old. */
+  freshNames: boolean;
   /** How long spans are kept, milliseconds; 0: for ever. */
   retentionMs: number;
 }
@@ -29,6 +31,7 @@ export const DEFAULT_SETTINGS: SoakSettings = {
   weather: true,
   log: 'bucket',
   cutInterval: '5s',
+  freshNames: false,
   retentionMs: 120_000,
 };
 
@@ -56,9 +59,9 @@ export const GRACES = {
 /** The settings of a Vivace over the store, as environment variables. */
 export function settingsEnvironment(
   { cutInterval, log, retentionMs }: SoakSettings,
-  { endpoint, region, bucket, credentials }: S3Process,
-  overridesFile: string,
+  { store, overridesFile, instance }: { store: S3Process; overridesFile: string; instance: string },
 ): Record<string, string> {
+  const { endpoint, region, bucket, credentials } = store;
   return {
     VIVACE_STORAGE_TRACE_BACKEND: 's3',
     VIVACE_STORAGE_TRACE_S3_BUCKET: bucket,
@@ -71,7 +74,7 @@ export function settingsEnvironment(
     VIVACE_INGESTER_CUT_INTERVAL: cutInterval,
     VIVACE_INGESTER_SMALL_TENANT_CUT_INTERVAL: cutInterval,
     VIVACE_INGESTER_WAL_BACKEND: log,
-    VIVACE_INGESTER_INSTANCE_NAME: 'soak',
+    VIVACE_INGESTER_INSTANCE_NAME: instance,
     VIVACE_QUERY_FRONTEND_API_TIMEOUT: `${GRACE_SECONDS / 2}s`,
     // Everything that takes hours happens in minutes.
     VIVACE_COMPACTOR_COMPACTION_BLOCK_RETENTION: `${retentionMs}ms`,

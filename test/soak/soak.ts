@@ -74,8 +74,9 @@ class Run {
   readonly #asker: Asker;
   readonly #beginMs = Date.now();
   readonly #overridesFile: string;
-  /** Directories that processes got so far. */
+  /** Directories and names that processes got so far. */
   #directories = 0;
+  #names = 0;
   /** The process after all others. */
   #last: TestServer | undefined;
   readonly result: SoakResult;
@@ -96,7 +97,7 @@ class Run {
     writeFileSync(this.#overridesFile, OVERRIDES);
     this.#lives = startLives({
       random: this.#random,
-      env: settingsEnvironment(settings, store, this.#overridesFile),
+      env: () => this.#environment(),
       dataDir: () => this.#newDirectory(),
       killEveryMs: 1000 * killEverySeconds,
     });
@@ -207,6 +208,12 @@ class Run {
     const directory = path.join(this.#directory.path, `data-${this.#directories}`);
     mkdirSync(directory);
     return directory;
+  }
+
+  #environment(): Record<string, string> {
+    const { freshNames } = this.#settings;
+    const instance = freshNames ? `soak-${++this.#names}` : 'soak';
+    return settingsEnvironment(this.#settings, { store: this.#store, overridesFile: this.#overridesFile, instance });
   }
 
   #newAsker(): Asker {
@@ -339,7 +346,7 @@ class Run {
   async #readOnceMore(): Promise<void> {
     const server = await startServer({
       dataDir: this.#newDirectory(),
-      env: settingsEnvironment(this.#settings, this.#store, this.#overridesFile),
+      env: this.#environment(),
     });
     try {
       this.#last = server;
