@@ -32,8 +32,8 @@ export interface BucketLogLimits {
   putTimeoutMs: number;
   /**
    * A record that is not durable by then is not acknowledged any more, though it is still put: its sender gives up after
-   * 10 s by default, and had better be told when to come again. While no put has succeeded for so long, appends are
-   * refused at once.
+   * 10 s by default, and had better be told when to come again. As long as there is such a record, appends are refused
+   * at once.
    */
   ackTimeoutMs: number;
   /** A lease is written again so often. */

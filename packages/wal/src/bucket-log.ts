@@ -220,7 +220,7 @@ class BucketLog implements WriteAheadLog {
   }
 
   #refusal(bytes: number): VivaceError | undefined {
-    const { maxUndurableBytes, maxBytes, ackTimeoutMs } = this.#limits;
+    const { maxUndurableBytes, maxBytes } = this.#limits;
     if (this.#stopping !== undefined) return unavailable('log-stopped', 'the log is stopped', RETRY_MS);
     if (bytes > Math.min(maxUndurableBytes, maxBytes, RECORD_MAX_BYTES)) {
       return new VivaceError('limited', 'log-record', `the record is too long for the log: ${bytes} bytes`);
@@ -234,9 +234,8 @@ class BucketLog implements WriteAheadLog {
     if (this.#stream.state !== 'open') {
       return unavailable('log-fenced', 'another process has taken the log over: try again', RETRY_MS);
     }
-    // Records on their way are the probe.
-    const failing = this.#failingSinceMs !== undefined && this.#undurableBytes > 0;
-    if (failing && this.#clock.monotonicMs() - (this.#failingSinceMs as number) > ackTimeoutMs) {
+    // Those that are late are the probe.
+    if (this.#stream.isLate) {
       return unavailable('log-failed', 'the bucket of the log does not take records: try again', RETRY_MS);
     }
     return undefined;

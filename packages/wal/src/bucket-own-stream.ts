@@ -115,6 +115,11 @@ export class OwnStream {
     return this.#segments.size === 0 && this.#unsettled.length === 0;
   }
 
+  /** True while records are on their way that were refused to their senders because that took too long. */
+  get isLate(): boolean {
+    return this.#unsettled[0]?.isLate === true;
+  }
+
   /** True when nothing is on its way. */
   get settled(): boolean {
     return this.#unsettled.length === 0 && this.#inFlight === 0;
@@ -250,7 +255,7 @@ export class OwnStream {
         const group = this.#current;
         if (group === undefined) return;
         const waitMs = group.openedMs + this.#limits.batchMaxDelayMs - this.#clock.monotonicMs();
-        if (this.#inFlight > 0 && waitMs > 0) {
+        if (this.#inFlight > 0 && waitMs >= 1) {
           this.#cancelTimer ??= this.#clock.after(waitMs, () => {
             this.#cancelTimer = undefined;
             this.#pump();
@@ -307,7 +312,8 @@ export class OwnStream {
     for (const group of this.#unsettled) {
       if (group.isLate) continue;
       const leftMs = group.openedMs + ackTimeoutMs - this.#clock.monotonicMs();
-      if (leftMs > 0) return this.#armAckTimer(leftMs);
+      // A timer may fire a moment early.
+      if (leftMs >= 1) return this.#armAckTimer(leftMs);
       if (group === this.#current) this.#endGroup();
       void this.#encode(group);
       group.isLate = true;
