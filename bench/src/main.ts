@@ -36,9 +36,9 @@ async function main(argv: readonly string[], signal: AbortSignal): Promise<numbe
     return 0;
   }
   if (options.command === 'micro metrics') return runMetricsBench(options, signal);
+  if (options.scenario === 'lookups') return runLookupsBench(options, signal);
   const workDir = await mkdtemp(path.join(options.workDir ?? tmpdir(), 'vivace-bench-'));
   try {
-    if (options.scenario === 'lookups') return await runLookupsBench(options, workDir, signal);
     return await runAll(options, workDir, signal);
   } finally {
     if (options.keep) process.stderr.write(`the data is in ${workDir}\n`);
@@ -46,10 +46,10 @@ async function main(argv: readonly string[], signal: AbortSignal): Promise<numbe
   }
 }
 
-async function runLookupsBench(options: BenchOptions, workDir: string, signal: AbortSignal): Promise<number> {
+async function runLookupsBench(options: BenchOptions, signal: AbortSignal): Promise<number> {
   const { renderLookups, runLookups } = await import('./lookups/run-lookups.ts');
   const surroundings = { clock: systemClock, random: systemRandom, signal };
-  const run = await runLookups(workDir, options.samples, surroundings, (blocks) => {
+  const run = await runLookups(options.samples, surroundings, (blocks) => {
     process.stderr.write(`a tenant of ${blocks} blocks\n`);
   });
   for (const complaint of run.complaints) process.stderr.write(`${complaint}\n`);

@@ -21,8 +21,7 @@ export interface Lookup {
   holder: number;
   /** Reads to find it: segments of the trace index, and of blocks that do not have it. */
   finding: number;
-  /** Of blocks that do not have it and are not opened, the most of one, and the longest. */
-  aBlock: number;
+  /** The longest read of a block that does not have it and is not opened. */
   longestBytes: number;
   /** Blocks that do not have it and were opened, because their filter said maybe. */
   inVain: number;
@@ -197,7 +196,6 @@ function summed({ root, pages, segments, blocks }: ReadCounts, holder: string | 
     pages,
     holder: (holder !== undefined && blocks.get(holder)?.reads) || 0,
     finding: segments + others.reduce((sum, { reads }) => sum + reads, 0),
-    aBlock: shut.reduce((most, { reads }) => Math.max(most, reads), 0),
     longestBytes: shut.reduce((most, { longest }) => Math.max(most, longest), 0),
     inVain: others.length - shut.length,
   };

@@ -52,7 +52,7 @@ export function planSegment(
   const segments = snapshot.segments.filter(({ id }) => !dead.includes(id));
   let from = 0;
   for (const [number, to] of [...segments.map(({ first }) => first), Number.POSITIVE_INFINITY].entries()) {
-    const fresh = blocksWith(snapshot.live, from, to);
+    const fresh = from < to ? blocksWith(snapshot.live, from, to) : [];
     if (fresh.length > 0) return { ...planBlocks(fresh, segments.slice(0, number), to, limits), dead };
     from = segments[number]?.end ?? from;
   }
