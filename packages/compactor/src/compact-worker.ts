@@ -51,10 +51,10 @@ async function merge(task: MergeTask): Promise<Merged> {
   });
   return {
     resends,
-    blocks: blocks.map(({ block, output, lengths: _, ...content }) => ({
+    blocks: blocks.map(({ block, output, rows, traces, minStart, maxEnd, filterBytes, unfilteredKeys }) => ({
       block,
       retentionClass: classes.names[output] as string,
-      content,
+      content: { rows, traces, minStart, maxEnd, filterBytes, ...(unfilteredKeys && { unfilteredKeys }) },
     })),
   };
 }
