@@ -1,15 +1,23 @@
 import { dataError, isKind, VivaceError } from '@vivace/kernel';
 import type { TableAttribute } from '../attribute-plan.ts';
-import { type BlockIndex, groupChunks, type TableColumnLayout, type TableGroup } from '../block-index.ts';
+import {
+  type BlockIndex,
+  groupChunks,
+  type TableColumnLayout,
+  type TableGroup,
+  type TraceGroup,
+} from '../block-index.ts';
 import { ByteReader } from '../byte-reader.ts';
 import { createBlockCache } from '../cache.ts';
 import type { SectionName } from '../layout.ts';
-import { type BlockReader, openBlock } from '../open-block.ts';
+import { openBlock } from '../open-block.ts';
 import { type ChunkCache, type GroupBytes, readDictionary } from '../parquet/chunk-reader.ts';
 import type { ChunkLayout } from '../parquet/directory.ts';
 import type { Owners } from '../read-rows.ts';
-import type { ValueSummary } from '../value-summary.ts';
+import { decodeTraceList } from '../trace-list.ts';
+import type { AttributeSummary } from '../value-summary.ts';
 import type { MergeInput } from './merge-options.ts';
+import { type PageRange, planPages } from './plan-pages.ts';
 
 /** Traces of one row group of spans. */
 export interface GroupTraces {
@@ -22,7 +30,7 @@ export interface GroupTraces {
 
 export type MergedTable = 'spans' | 'events';
 
-/** A row group that is in memory. */
+/** Columns of a row group, of which at least some rows are in memory. */
 export interface LoadedGroup {
   columns: readonly TableColumnLayout[];
   /** None where the group has no rows. */
@@ -30,7 +38,7 @@ export interface LoadedGroup {
   bytes: GroupBytes;
 }
 
-/** Every page is read once or twice, one soon after the other. */
+/** Pages are read once or twice, one soon after the other. */
 export const NO_CACHE: ChunkCache = {
   dictionary: () => undefined,
   putDictionary: () => {},
@@ -39,50 +47,64 @@ export const NO_CACHE: ChunkCache = {
   forgetPage: () => {},
 };
 
-/** What an index takes in memory is not counted here: it is what the plan of the merge is made from. */
-const INDEX_CACHE_BYTES = 1 << 26;
+/** How often an attribute is in a block, as its summary says. */
+export type AttributeTotal = Pick<AttributeSummary, 'scope' | 'key' | 'type' | 'total'>;
 
-/** A block being merged, of which the row groups that the merge is at are in memory. */
+/** Only while a block is opened. */
+const OPENING_CACHE_BYTES = 1 << 28;
+
+/** A block being merged, of which the rows that the merge is at are in memory. */
 export class InputBlock {
   readonly id: string;
   readonly index: BlockIndex;
-  readonly summary: ValueSummary;
+  readonly totals: readonly AttributeTotal[];
   readonly owners: Owners;
+  /** Row groups are read as wholes, and kept until the merge has passed them; else only pages that are needed. */
+  wholeGroups = true;
   readonly #input: MergeInput;
-  readonly #reader: BlockReader;
   readonly #signal: AbortSignal | undefined;
   readonly #columns: Record<MergedTable, Map<string, number>>;
   readonly #loaded: Record<MergedTable, Map<number, LoadedGroup>> = { spans: new Map(), events: new Map() };
 
   private constructor(
     input: MergeInput,
-    reader: BlockReader,
-    read: { index: BlockIndex; summary: ValueSummary; owners: Owners },
+    read: { index: BlockIndex; totals: readonly AttributeTotal[]; owners: Owners },
     signal: AbortSignal | undefined,
   ) {
     this.id = input.place.id;
     this.#input = input;
-    this.#reader = reader;
     this.#signal = signal;
     this.index = read.index;
-    this.summary = read.summary;
+    this.totals = read.totals;
     this.owners = read.owners;
     this.#columns = { spans: columnNumbers(read.index.spans), events: columnNumbers(read.index.events) };
   }
 
   static async open(input: MergeInput, seed: number, signal: AbortSignal | undefined): Promise<InputBlock> {
-    const cache = createBlockCache({ maxBytes: INDEX_CACHE_BYTES });
+    const cache = createBlockCache({ maxBytes: OPENING_CACHE_BYTES });
     const reader = openBlock({ ...input, cache, seed });
     const options = signal === undefined ? {} : { signal };
     const { id } = input.place;
     const index = await blaming(id, 'index', () => reader.index(options));
-    const summary = await blaming(id, 'index', () => reader.readSummary(options));
+    const { attributes } = await blaming(id, 'index', () => reader.readSummary(options));
     const owners = await blaming(id, 'resources', () => reader.readOwners(options));
-    return new InputBlock(input, reader, { index, summary, owners }, signal);
+    const totals = attributes.map(({ scope, key, type, total }) => ({ scope, key, type, total }));
+    // Of many blocks, the trace lists together would be large: they are read again piece by piece.
+    return new InputBlock(input, { index: { ...index, bytes: new Uint8Array(0) }, totals, owners }, signal);
   }
 
   get filterBytes(): number {
     return this.#input.place.sections.filter.length;
+  }
+
+  /** The most that a row group takes with its events. */
+  get largestGroupBytes(): number {
+    const { spans, events } = this.index;
+    let largest = 0;
+    for (const [group, { length }] of spans.groups.entries()) {
+      largest = Math.max(largest, length + (events.groups[group] as TableGroup).length);
+    }
+    return largest;
   }
 
   /** Number of a column of a table, by `columnId`; -1 where there is none. */
@@ -92,10 +114,14 @@ export class InputBlock {
 
   /** The traces of a row group of spans. */
   async traces(group: number): Promise<GroupTraces> {
-    const { chunks, bytes } = await this.load('spans', group);
+    const number = this.column('spans', 'trace_id');
+    // The ids are the dictionary; no row is needed.
+    const { chunks, bytes } = await this.load('spans', group, { from: 0, to: 0, columns: [number] });
+    const traceGroup = this.index.traceGroups[group] as TraceGroup;
+    const { offset, length } = traceGroup.list;
+    const piece = await this.#read('index', offset, length);
     return blaming(this.id, 'index', async () => {
-      const list = await this.#reader.readTraceList(group, this.#signal === undefined ? {} : { signal: this.#signal });
-      const number = this.column('spans', 'trace_id');
+      const list = decodeTraceList(piece, traceGroup);
       const { schema } = this.index.spans.columns[number] as TableColumnLayout;
       const dictionary = readDictionary(schema, chunks[number] as ChunkLayout, bytes, NO_CACHE);
       if (dictionary.count !== list.count) throw wrongTraces();
@@ -109,25 +135,32 @@ export class InputBlock {
         rows += count;
       }
       if (rows !== (this.index.spans.groups[group] as TableGroup).rows) throw wrongTraces();
-      return { count: list.count, ids: dictionary.bytes, spans };
+      const ids = dictionary.bytes.subarray(0, 16 * dictionary.count);
+      return { count: list.count, ids: this.wholeGroups ? ids.slice() : ids, spans };
     });
   }
 
-  /** A row group, from memory or read. */
-  async load(table: MergedTable, group: number): Promise<LoadedGroup> {
+  /** Rows of a row group, from memory or read. */
+  async load(table: MergedTable, group: number, range: PageRange): Promise<LoadedGroup> {
     const loaded = this.#loaded[table];
     const known = loaded.get(group);
     if (known !== undefined) return known;
     const layout = this.index[table];
     const { offset, length } = layout.groups[group] as TableGroup;
-    const bytes = length === 0 ? new Uint8Array(0) : await this.#read(table, offset, length);
-    const made = await blaming(this.id, 'index', async () => ({
-      columns: layout.columns,
-      chunks: length === 0 ? [] : groupChunks(layout, group),
-      bytes: { bytes, base: 0, verified: new Set<number>() },
-    }));
-    loaded.set(group, made);
-    return made;
+    const chunks = await blaming(this.id, 'index', async () => (length === 0 ? [] : groupChunks(layout, group)));
+    const columns = layout.columns;
+    const verified = new Set<number>();
+    if (this.wholeGroups) {
+      const bytes = length === 0 ? new Uint8Array(0) : await this.#read(table, offset, length);
+      const made = { columns, chunks, bytes: { bytes, base: 0, verified } };
+      loaded.set(group, made);
+      return made;
+    }
+    const more: { bytes: Uint8Array; base: number }[] = [];
+    for (const { from, to } of planPages(chunks, range)) {
+      more.push({ bytes: await this.#read(table, offset + from, to - from), base: from });
+    }
+    return { columns, chunks, bytes: { bytes: new Uint8Array(0), base: 0, verified, more } };
   }
 
   /** Lets go of row groups before this one. */

@@ -21,7 +21,11 @@ import { type MergedColumns, planColumns, storedAttributes } from './plan-column
 import { promoteColumns } from './promote.ts';
 import { readKeys } from './row-keys.ts';
 import { loadSegment, type Segment } from './segment.ts';
-import { type MergedTrace, TraceStream } from './trace-stream.ts';
+import { TraceRun } from './trace-run.ts';
+import { TraceStream } from './trace-stream.ts';
+
+/** Row groups of all inputs that are kept as wholes; where they are larger, pages are read when they are needed. */
+const DEFAULT_MAX_GROUP_BYTES = 40 * 1024 * 1024;
 
 /** Arrays that are larger are not kept for the next row group. */
 const MAX_KEPT_BYTES = 4 * 1024 * 1024;
@@ -35,10 +39,12 @@ const MAX_KEPT_BYTES = 4 * 1024 * 1024;
  * was written, and with the errors of reads and of the sink; what the sink was given by then is no block.
  */
 export async function mergeBlocks(options: MergeOptions): Promise<MergeResult> {
-  const { inputs, outputs = 1, seed = 0, signal } = options;
+  const { inputs, outputs = 1, maxGroupBytes = DEFAULT_MAX_GROUP_BYTES, seed = 0, signal } = options;
   assert(inputs.length > 0 && outputs > 0, 'a merge has inputs and outputs');
   const opened: InputBlock[] = [];
   for (const input of inputs) opened.push(await InputBlock.open(input, seed, signal));
+  const groupBytes = opened.reduce((sum, input) => sum + input.largestGroupBytes, 0);
+  for (const input of opened) input.wholeGroups = groupBytes <= maxGroupBytes;
   const result: MergeResult = {
     blocks: [],
     inputRows: opened.reduce((sum, { index }) => sum + index.rows, 0),
@@ -84,10 +90,11 @@ class OutputMerge {
 
   async run(): Promise<void> {
     const traces = await TraceStream.open(this.#inputs);
+    const next = new TraceRun();
     for (;;) {
       this.#options.signal?.throwIfAborted();
-      const next = await this.#nextTraces(traces);
-      if (next.length === 0) break;
+      await this.#nextTraces(traces, next);
+      if (next.traceCount === 0) break;
       await this.#merge(await loadSegment(this.#inputs, next));
     }
     await this.#finishBlock();
@@ -95,23 +102,18 @@ class OutputMerge {
   }
 
   /** Traces of a row group, or one that is larger. */
-  async #nextTraces(stream: TraceStream): Promise<MergedTrace[]> {
+  async #nextTraces(stream: TraceStream, into: TraceRun): Promise<void> {
     const { route } = this.#options;
-    const traces: MergedTrace[] = [];
-    let rows = 0;
-    for (;;) {
-      const trace = await stream.peek();
-      if (trace === undefined) return traces;
-      const output = route === undefined ? 0 : route(trace.id, 0);
-      if (output !== this.#output) {
-        if (output < 0 && this.#output === 0) this.#result.droppedRows += trace.spans;
-        stream.take();
-        continue;
+    into.clear();
+    for (let { id } = stream; id !== undefined; id = stream.id) {
+      const output = route === undefined ? 0 : route(id, 0);
+      if (output === this.#output) {
+        if (into.rows > 0 && into.rows + stream.spans > this.#rowGroupRows) return;
+        await stream.take(into);
+      } else {
+        if (output < 0 && this.#output === 0) this.#result.droppedRows += stream.spans;
+        await stream.take();
       }
-      if (rows > 0 && rows + trace.spans > this.#rowGroupRows) return traces;
-      stream.take();
-      traces.push(trace);
-      rows += trace.spans;
     }
   }
 
@@ -124,9 +126,9 @@ class OutputMerge {
     const { order, traceFirst } = dropResends(segment, keys, ordered, attributes, buffers, seed);
     this.#result.resends += segment.rows - order.length;
     const { traces } = segment;
-    const parents = linkParents({ set: keys, order, traceCount: traces.length, traceFirst }, seed);
-    const traceIds = new Uint8Array(16 * traces.length);
-    for (const [trace, { id }] of traces.entries()) traceIds.set(id, 16 * trace);
+    const { traceCount } = traces;
+    const parents = linkParents({ set: keys, order, traceCount, traceFirst }, seed);
+    const traceIds = traces.ids.subarray(0, 16 * traceCount);
     const groups = Math.ceil(order.length / this.#rowGroupRows);
     const writer = await this.#blockFor(order.length, groups);
     for (let from = 0; from < order.length; from += this.#rowGroupRows) {
@@ -134,16 +136,12 @@ class OutputMerge {
       const trace = tracesOf(traceFirst, from, to);
       const gathered = gatherSet({ segment, keys, order, from, to, traceIds, trace }, attributes, buffers, seed);
       const set = promoteColumns(gathered, { spans: this.#spans.promoted, events: this.#events.promoted }, seed);
-      const rows = Int32Array.from({ length: to - from }, (_, row) => row);
-      const shape = shapeBlock(set, rows, to - from);
+      const shape = shapeBlock(set, ownRows(buffers, to - from), to - from);
       writer.encoder.add(shape, linksOf(parents, from, to), from > 0);
       await writer.drain();
     }
     buffers.trim(MAX_KEPT_BYTES);
-    for (const [number, input] of this.#inputs.entries()) {
-      const last = segment.windows.findLast((window) => window.number === number);
-      if (last !== undefined) input.release(last.group);
-    }
+    for (const { input, group } of segment.windows) input.release(group);
   }
 
   /** The block that so many more rows go to. */
@@ -218,6 +216,13 @@ class BlockWriter {
     await this.drain();
     return { ...content, block: this.#block, output: this.#output, lengths: this.#lengths };
   }
+}
+
+/** 0, 1, 2 … */
+function ownRows(buffers: Buffers, count: number): Int32Array {
+  const rows = buffers.int32('own rows', count).subarray(0, count);
+  for (let row = 0; row < count; row++) rows[row] = row;
+  return rows;
 }
 
 /** The trace of rows `from … to - 1`. */

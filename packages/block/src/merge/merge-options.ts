@@ -32,6 +32,11 @@ export interface MergeOptions {
   pageRows?: number;
   /** Rows a block has at most; an output of more becomes several blocks. Default: what the format allows. */
   maxRows?: number;
+  /**
+   * Row groups of the inputs are read as wholes while one of each takes no more than this together; else only the pages
+   * that are needed, in more reads. Default 40 MiB.
+   */
+  maxGroupBytes?: number;
   /** Seeds hash tables over ids and strings that senders choose; does not change the result. */
   seed?: number;
   signal?: AbortSignal;

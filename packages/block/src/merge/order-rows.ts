@@ -15,26 +15,34 @@ export interface RowOrder {
 /** The rows of a segment in block order; spans of one identity lie side by side. */
 export function orderRows({ traces, rows, partFirst }: Segment, keys: RowKeys, buffers: Buffers): RowOrder {
   const order = buffers.int32('order', rows).subarray(0, rows);
-  const traceFirst = new Int32Array(traces.length + 1);
-  let room = new Int32Array(0);
+  const { traceCount, firstPart, spans } = traces;
+  const traceFirst = new Int32Array(traceCount + 1);
   let row = 0;
-  let part = 0;
-  for (const [trace, { parts, spans }] of traces.entries()) {
+  for (let trace = 0; trace < traceCount; trace++) {
     traceFirst[trace] = row;
-    // Ends of the parts that have been appended, each in order.
-    const ends: number[] = [];
-    for (const { spans: count } of parts) {
-      const first = partFirst[part++] as number;
-      for (let i = 0; i < count; i++) order[row + i] = first + i;
+    const first = firstPart[trace] as number;
+    const last = firstPart[trace + 1] as number;
+    for (let part = first; part < last; part++) {
+      const position = partFirst[part] as number;
+      const count = spans[part] as number;
+      for (let i = 0; i < count; i++) order[row + i] = position + i;
       row += count;
-      ends.push(row);
     }
-    if (parts.length > 1) {
-      if (room.length < spans) room = new Int32Array(2 * spans);
-      mergeParts(order, traceFirst[trace] as number, ends, keys, room);
+    if (last - first > 1) {
+      // Ends of the parts, each of which is in order.
+      const ends: number[] = [];
+      let end = traceFirst[trace] as number;
+      for (let part = first; part < last; part++) ends.push((end += spans[part] as number));
+      mergeParts(
+        order,
+        traceFirst[trace] as number,
+        ends,
+        keys,
+        buffers.int32('room', row - (traceFirst[trace] as number)),
+      );
     }
   }
-  traceFirst[traces.length] = row;
+  traceFirst[traceCount] = row;
   return { order, traceFirst };
 }
 

@@ -30,9 +30,9 @@ export function planColumns(inputs: readonly InputBlock[], table: MergedTable, r
     }
     return entry;
   };
-  for (const { index, summary } of inputs) {
+  for (const { index, totals } of inputs) {
     const listed = new Set<string>();
-    for (const { scope, key, type, total } of summary.attributes) {
+    for (const { scope, key, type, total } of totals) {
       if (type === 'other' || !SCOPES[table].includes(scope) || !mayBeColumn(key)) continue;
       const entry = note({ key, type });
       entry.count += total;

@@ -1,130 +1,145 @@
-import { compareBytes, dataError } from '@vivace/kernel';
+import { compareBytes, dataError, equalBytes } from '@vivace/kernel';
 import type { TableGroup } from '../block-index.ts';
 import { damageOf, type GroupTraces, type InputBlock } from './input-block.ts';
-
-/** The spans of a trace in one input: rows `row … row + spans - 1` of the block, which begin in row group `group`. */
-export interface TracePart {
-  input: number;
-  row: number;
-  spans: number;
-  group: number;
-}
-
-/** A trace, with its parts in the order of the inputs. */
-export interface MergedTrace {
-  /** 16 bytes. */
-  id: Uint8Array;
-  parts: TracePart[];
-  spans: number;
-}
+import type { TraceRun } from './trace-run.ts';
 
 /** The traces of several blocks in the order of their ids, each once. */
 export class TraceStream {
-  readonly #cursors: TraceCursor[];
-  #next: MergedTrace | undefined;
+  readonly #cursors: readonly TraceCursor[];
+  /** Cursors at the next trace, by number. */
+  #next: TraceCursor[] = [];
 
-  private constructor(cursors: TraceCursor[]) {
+  private constructor(cursors: readonly TraceCursor[]) {
     this.#cursors = cursors;
   }
 
   static async open(inputs: readonly InputBlock[]): Promise<TraceStream> {
     const stream = new TraceStream(inputs.map((input, number) => new TraceCursor(input, number)));
-    for (const cursor of stream.#cursors) await cursor.advance();
+    for (const cursor of stream.#cursors) await cursor.open();
+    stream.#choose();
     return stream;
   }
 
-  /** The next trace, which stays the next until `take`. */
-  async peek(): Promise<MergedTrace | undefined> {
-    this.#next ??= await this.#join();
-    return this.#next;
+  /** Id of the next trace, good until the stream moves; undefined at the end. */
+  get id(): Uint8Array | undefined {
+    return this.#next[0]?.id;
   }
 
-  take(): void {
-    this.#next = undefined;
+  /** Spans of the next trace. */
+  get spans(): number {
+    let spans = 0;
+    for (const cursor of this.#next) spans += cursor.spans;
+    return spans;
   }
 
-  async #join(): Promise<MergedTrace | undefined> {
-    let first: TraceCursor | undefined;
-    for (const cursor of this.#cursors) {
-      if (cursor.part === undefined) continue;
-      if (first === undefined || compareBytes(cursor.id, first.id) < 0) first = cursor;
+  /** Moves to the trace after the next, which `into` takes where it is given. */
+  async take(into?: TraceRun): Promise<void> {
+    const [first] = this.#next;
+    if (first === undefined) return;
+    into?.open(first.id);
+    for (const cursor of this.#next) {
+      into?.add(cursor.number, cursor.row, cursor.group, cursor.spans);
+      // Not awaited where it needs not be: there is a trace for every dozen spans.
+      if (!cursor.step()) await cursor.read();
     }
-    if (first === undefined) return undefined;
-    const { id } = first;
-    const trace: MergedTrace = { id, parts: [], spans: 0 };
+    this.#choose();
+  }
+
+  #choose(): void {
+    const next = this.#next;
+    next.length = 0;
     for (const cursor of this.#cursors) {
-      if (cursor.part === undefined || compareBytes(cursor.id, id) !== 0) continue;
-      trace.parts.push(cursor.part);
-      trace.spans += cursor.part.spans;
-      await cursor.advance();
+      if (cursor.ended) continue;
+      const [first] = next;
+      const difference = first === undefined ? 0 : compareBytes(cursor.id, first.id);
+      if (difference < 0) next.length = 0;
+      if (difference <= 0) next.push(cursor);
     }
-    return trace;
   }
 }
 
-/** The traces of one block. */
+/** The traces of one block, of which it is at one. */
 class TraceCursor {
-  /** Where it is; undefined at the end. */
-  part: TracePart | undefined;
+  readonly number: number;
+  ended = false;
+  /** Of the trace: its id, its first row in the block, the row group of that, and its spans. */
   id: Uint8Array = new Uint8Array(16);
+  row = 0;
+  group = 0;
+  spans = 0;
   readonly #input: InputBlock;
-  readonly #number: number;
-  #group = -1;
+  /** Row group that is being read, its traces, and the position of the next. */
+  #at = -1;
   #traces: GroupTraces = { count: 0, ids: new Uint8Array(0), spans: new Int32Array(0) };
   #position = 0;
-  #row = 0;
+  #nextRow = 0;
 
   constructor(input: InputBlock, number: number) {
     this.#input = input;
-    this.#number = number;
+    this.number = number;
   }
 
-  async advance(): Promise<void> {
-    const before = this.part === undefined ? undefined : this.id;
-    if (!(await this.#step())) {
-      this.part = undefined;
-      return;
-    }
-    const group = this.#group;
-    const row = this.#row;
-    this.id = this.#idHere();
-    if (before !== undefined && compareBytes(before, this.id) >= 0) {
-      const error = dataError('block-index', 'the traces of a block are not in order');
-      throw damageOf(error, this.#input.id, 'spans');
-    }
-    let spans = this.#consume();
-    // A trace larger than a row group goes on in the next.
-    while (this.#position === this.#traces.count && (await this.#goesOn())) spans += this.#consume();
-    this.part = { input: this.#number, row, spans, group };
+  async open(): Promise<void> {
+    await this.#readGroup();
+    if (!this.step()) await this.read();
   }
 
-  /** Whether the trace that was consumed last is in the next row group, too; moves there. */
-  async #goesOn(): Promise<boolean> {
-    const { traceGroups } = this.#input.index;
-    const next = traceGroups[this.#group + 1];
-    if (next === undefined || compareBytes(next.firstTraceId, this.id) !== 0) return false;
-    return this.#step();
-  }
-
-  /** Makes sure that there is a trace here, from the next row group if need be. */
-  async #step(): Promise<boolean> {
-    while (this.#position === this.#traces.count) {
-      if (this.#group + 1 === this.#input.index.spans.groups.length) return false;
-      this.#group++;
-      this.#traces = await this.#input.traces(this.#group);
-      this.#row = (this.#input.index.spans.groups[this.#group] as TableGroup).firstRow;
-      this.#position = 0;
-    }
+  /** Moves to the next trace, where it is whole in what was read. */
+  step(): boolean {
+    const position = this.#position;
+    // The last trace of a row group may go on in the next one.
+    if (position + 1 >= this.#traces.count) return false;
+    this.#moveTo(position);
+    this.spans = this.#consume();
     return true;
   }
 
-  #idHere(): Uint8Array {
-    return this.#traces.ids.slice(16 * this.#position, 16 * this.#position + 16);
+  /** The same, reading the next row groups. */
+  async read(): Promise<void> {
+    while (this.#position === this.#traces.count) {
+      if (!(await this.#readGroup())) {
+        this.ended = true;
+        return;
+      }
+    }
+    this.#moveTo(this.#position);
+    this.spans = this.#consume();
+    while (this.#position === this.#traces.count && this.#goesOn()) {
+      await this.#readGroup();
+      this.spans += this.#consume();
+    }
+  }
+
+  #moveTo(position: number): void {
+    const id = this.#traces.ids.subarray(16 * position, 16 * position + 16);
+    if (this.#nextRow > 0 && compareBytes(this.id, id) >= 0) {
+      const error = dataError('block-index', 'the traces of a block are not in order');
+      throw damageOf(error, this.#input.id, 'spans');
+    }
+    this.id = id;
+    this.row = this.#nextRow;
+    this.group = this.#at;
   }
 
   #consume(): number {
     const spans = this.#traces.spans[this.#position++] as number;
-    this.#row += spans;
+    this.#nextRow += spans;
     return spans;
+  }
+
+  /** Whether the trace is in the next row group, too. */
+  #goesOn(): boolean {
+    const next = this.#input.index.traceGroups[this.#at + 1];
+    return next !== undefined && equalBytes(next.firstTraceId, this.id);
+  }
+
+  async #readGroup(): Promise<boolean> {
+    const { groups } = this.#input.index.spans;
+    if (this.#at + 1 === groups.length) return false;
+    this.#at++;
+    this.#traces = await this.#input.traces(this.#at);
+    this.#position = 0;
+    this.#nextRow = (groups[this.#at] as TableGroup).firstRow;
+    return true;
   }
 }

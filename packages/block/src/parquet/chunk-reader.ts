@@ -28,6 +28,8 @@ export interface GroupBytes {
   base: number;
   /** Offsets of pages whose checksum was found right. */
   verified: Set<number>;
+  /** Further bytes of the row group, ascending; those between were not read. */
+  more?: readonly { bytes: Uint8Array; base: number }[];
 }
 
 /** Decoded dictionary entries. `offsets` delimit entries that do not all have one width. */
@@ -401,15 +403,29 @@ function inflateOnce(stored: Uint8Array, rawBytes: number, sort: 'values' | 'dic
 }
 
 function storedBody(group: GroupBytes, page: PageLayout): Uint8Array {
-  const from = page.offset - group.base;
+  const { bytes, base } = group.more === undefined ? group : partOf(group, page.offset);
+  const from = page.offset - base;
   const end = from + page.bodyBytes;
-  if (from < 0 || end > group.bytes.length) throw dataError('block-truncated', 'a row group of a block ends early');
-  const stored = group.bytes.subarray(from, end);
+  if (from < 0 || end > bytes.length) throw dataError('block-truncated', 'a row group of a block ends early');
+  const stored = bytes.subarray(from, end);
   if (!group.verified.has(page.offset)) {
     if (crc32(stored) !== page.crc) throw dataError('block-page', 'the checksum of a page of a block does not match');
     group.verified.add(page.offset);
   }
   return stored;
+}
+
+/** The part that begins last before an offset. */
+function partOf(group: GroupBytes, offset: number): { bytes: Uint8Array; base: number } {
+  const { more = [] } = group;
+  let low = 0;
+  let high = more.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((more[middle] as GroupBytes).base <= offset) low = middle + 1;
+    else high = middle;
+  }
+  return more[low - 1] ?? group;
 }
 
 export function damaged(schema: ColumnSchema): Error {
