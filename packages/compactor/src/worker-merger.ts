@@ -27,6 +27,9 @@ export interface WorkerMergerOptions {
   onExit: (error: VivaceError) => void;
 }
 
+/** A merge makes few objects that last: more room for those that do not is memory for nothing. */
+const YOUNG_GENERATION_MB = 12;
+
 /** Merges in a thread of its own, which has no store: it asks here for what it reads, and hands over what it writes. */
 export function createWorkerMerger({ store, seed, onExit }: WorkerMergerOptions): BlockMerger {
   let running: { sink: MergeSink; signal: AbortSignal } | undefined;
@@ -38,6 +41,7 @@ export function createWorkerMerger({ store, seed, onExit }: WorkerMergerOptions)
     module: new URL('./compact-worker.ts', import.meta.url),
     argument: { seed },
     onExit,
+    youngGenerationMb: YOUNG_GENERATION_MB,
     handlers: new Map<string, (argument: never) => unknown>([
       [
         'read',
