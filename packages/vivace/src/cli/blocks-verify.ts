@@ -3,7 +3,7 @@ import { VivaceError } from '@vivace/kernel';
 import { blockKey } from '@vivace/manifest';
 import type { ObjectStore } from '@vivace/object-store';
 import type { CommandCall, CommandRun } from './command.ts';
-import { blockBytes, findBlock, type LiveBlock, liveBlocks } from './live-blocks.ts';
+import { blockBytes, findBlock, inspectTenant, type LiveBlock, liveBlocks } from './live-blocks.ts';
 import { openStoreToRead, withStore } from './open-store.ts';
 import { formatBytes, printable } from './output.ts';
 
@@ -25,22 +25,35 @@ export const run: CommandRun = async (call) => {
     let bytes = 0;
     let pages = 0;
     const lines: string[] = [];
+    const removed: string[] = [];
     for (const block of blocks) {
       const result = await verifyOne(call, store, block);
       bytes += result.bytes;
       pages += result.pages;
+      // Compaction may have replaced it while it was read.
+      const gone = result.findings.length > 0 && !(await isLive(call, store, block));
+      if (gone) {
+        removed.push(block.entry.id);
+        continue;
+      }
       if (result.findings.length > 0) damaged++;
       results.push({ tenant: block.tenant, block: block.entry.id, ...result });
       lines.push(...describeAll(block, result));
     }
     progress.end();
     for (const line of lines) output.line(line);
+    for (const gone of removed) output.note(`block ${gone} was removed while it was read`);
     const found = damaged === 0 ? 'nothing is wrong' : `${damaged} of ${blocks.length} blocks are damaged`;
     output.line(`${blocks.length} blocks, ${formatBytes(bytes)}, ${pages} pages: ${found}`);
     output.value(results);
     return damaged === 0 ? 0 : 1;
   });
 };
+
+async function isLive(call: CommandCall, store: ObjectStore, { tenant, entry }: LiveBlock): Promise<boolean> {
+  const { live } = await inspectTenant(call, store, tenant);
+  return live.some(({ id }) => id === entry.id);
+}
 
 function verifyOne({ signal, progress }: CommandCall, store: ObjectStore, { tenant, entry }: LiveBlock) {
   const keyOf = (object: string) => blockKey(tenant, entry.id, object);

@@ -1,6 +1,8 @@
+import { logBackend } from '@vivace/config';
 import { isKind, uuidV7, VivaceError } from '@vivace/kernel';
 import { type ManifestEdit, openManifest, rootKey, setRootAside, takeInventory } from '@vivace/manifest';
 import type { ObjectStore } from '@vivace/object-store';
+import { BUCKET_LOG_DEFAULTS, inspectBucketLog } from '@vivace/wal';
 import type { CommandCall, CommandRun } from './command.ts';
 import { blockBytes } from './live-blocks.ts';
 import { openStoreToRead, openStoreToWrite, withStore } from './open-store.ts';
@@ -9,6 +11,7 @@ import { planRebuild, type RebuildPlan } from './rebuild-plan.ts';
 
 /** A root is encoded whole before its entries move into pages. */
 const COMMIT_BLOCKS = 2000;
+const { leaseMaxAgeMs: LEASE_MAX_AGE_MS } = BUCKET_LOG_DEFAULTS;
 
 /** `vivace manifest rebuild` */
 export const run: CommandRun = async (call) => {
@@ -17,7 +20,9 @@ export const run: CommandRun = async (call) => {
   if (tenant === undefined) throw new VivaceError('invalid', 'usage', 'whose root? write --tenant NAME');
   const write = flags.has('write');
   const open = write ? openStoreToWrite : openStoreToRead;
-  return withStore(open(call.config(), clock, random), async (store) => {
+  const config = call.config();
+  return withStore(open(config, clock, random), async (store) => {
+    if (write && logBackend(config) === 'bucket') await refuseBesideServers(call, store);
     const { plan, root } = await makePlan(call, store, tenant);
     const refused = root === 'readable' && !flags.has('force');
     describe(call, plan, root);
@@ -36,7 +41,10 @@ export const run: CommandRun = async (call) => {
 async function makePlan(call: CommandCall, store: ObjectStore, tenant: string) {
   const { clock, random, signal, progress } = call;
   const inventory = await takeInventory(store, tenant, signal);
-  const { root } = inventory;
+  const { root, blocks } = inventory;
+  if (root === 'missing' && blocks.size === 0) {
+    throw new VivaceError('not-found', 'tenant-unknown', `the store has nothing of this tenant: ${tenant}`);
+  }
   const manifest = openManifest({ store, tenant, clock, random });
   const contents = root === 'readable' ? await manifest.inspect(signal) : undefined;
   // Each is looked at twice: for what it is, and for what is in it.
@@ -45,6 +53,15 @@ async function makePlan(call: CommandCall, store: ObjectStore, tenant: string) {
   const plan = await planRebuild({ store, tenant, inventory, contents, signal, onProgress });
   progress.end();
   return { plan, root };
+}
+
+/** A directory is locked; in a bucket the leases of the log tell who runs. */
+async function refuseBesideServers({ signal }: CommandCall, store: ObjectStore): Promise<void> {
+  for await (const { lease } of inspectBucketLog(store, { signal })) {
+    if (lease === undefined || lease.released || lease.ageMs > LEASE_MAX_AGE_MS) continue;
+    const message = `a server runs on this bucket: stop ${lease.instance} first, which wrote its lease ${Math.round(lease.ageMs / 1000)} s ago; after a crash wait a minute`;
+    throw new VivaceError('conflict', 'server-runs', message);
+  }
 }
 
 async function writeRoot(

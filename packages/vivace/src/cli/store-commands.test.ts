@@ -5,6 +5,7 @@ import { seededRandom, systemClock } from '@vivace/kernel';
 import { type BlockEntry, blockKey, openManifest, rootKey } from '@vivace/manifest';
 import { createFileStore, createS3Store, lockDirectory, type ObjectStore, openFileReader } from '@vivace/object-store';
 import { type S3Target, startS3Target } from '@vivace/object-store/testing';
+import { openBucketLog } from '@vivace/wal';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { commit, liveEntries, putBlock, shopSpans, TENANT } from './testing/block-maker.ts';
 import { type CliResult, runVivace } from './testing/run-cli.ts';
@@ -105,7 +106,7 @@ describe.each([
     expect((await at.vivace('manifest', 'show')).stdout).toMatch(/blocks +2, 800 spans/);
   });
 
-  test('a flipped byte in any section is found where it is', async () => {
+  test('a flipped byte in any section is found where it is', { timeout: 240_000 }, async () => {
     expect(await at.vivace('blocks', 'verify', '--all')).toMatchObject({
       status: 0,
       stdout: expect.stringMatching(/^2 blocks, .* pages: nothing is wrong\n$/) as string,
@@ -226,6 +227,31 @@ describe.each([
       expect(plain(live)).toEqual(plain([...blocks, paged]));
     });
   });
+});
+
+test('a bucket on which a server runs is read, and not written', async () => {
+  const at = await s3Store();
+  try {
+    await commit(at.store, [await putBlock(at.store, shopSpans(50, 5))]);
+    const log = await openBucketLog({
+      store: at.store,
+      clock: systemClock,
+      random: seededRandom(2),
+      instance: 'ingester-0',
+    });
+    await log.append(TENANT, new Uint8Array(10)).durable;
+    expect((await at.vivace('wal', 'show')).stderr).toMatch(/ingester-0 wrote its lease \d s ago/);
+    const rebuild = ['manifest', 'rebuild', '--tenant', TENANT, '--write', '--force'];
+    expect(await at.vivace(...rebuild)).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('stop ingester-0 first') as string,
+    });
+    await log.stop();
+    expect((await at.vivace(...rebuild)).status).toBe(0);
+    expect(await at.vivace('manifest', 'rebuild', '--tenant', 'nobody')).toMatchObject({ status: 1, stdout: '' });
+  } finally {
+    await at.close();
+  }
 });
 
 test('a directory that a server has is read, and not written', async () => {
