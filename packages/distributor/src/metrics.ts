@@ -10,16 +10,18 @@ export interface DistributorMetrics {
 }
 
 export function createDistributorMetrics(metrics: Metrics): DistributorMetrics {
-  return {
-    bytes: metrics.counter({
-      name: 'vivace_distributor_bytes_total',
-      help: 'Inflated bytes of OTLP requests, by what became of them.',
-      labels: ['result'],
-    }),
-    spans: metrics.counter({
-      name: 'vivace_distributor_spans_total',
-      help: 'Spans of OTLP requests, by what became of them.',
-      labels: ['result'],
-    }),
-  };
+  const bytes = metrics.counter({
+    name: 'vivace_distributor_bytes_total',
+    help: 'Inflated bytes of OTLP requests, by what became of them.',
+    labels: ['result'],
+  });
+  const spans = metrics.counter({
+    name: 'vivace_distributor_spans_total',
+    help: 'Spans of OTLP requests, by what became of them.',
+    labels: ['result'],
+  });
+  // From the start: a rate does not see a series that begins with its first span.
+  bytes.inc({ result: 'accepted' }, 0);
+  for (const result of ['accepted', 'rejected']) spans.inc({ result }, 0);
+  return { bytes, spans };
 }

@@ -55,13 +55,19 @@ async function until(condition: () => boolean | Promise<boolean>): Promise<void>
 test('a span is in the heads at once, after a flush in a block, and then not in the log', async () => {
   const machine = await newMachine();
   const rig = await boot(machine);
+  expect(rig.ingester.oldestUncutMs).toBeUndefined();
   expect(await push(rig, [1, 2])).toEqual({ acceptedSpans: 2, rejectedSpans: 0 });
   expect(await held(rig, 1)).toEqual([1, 2]);
+  const oldest = rig.ingester.oldestUncutMs;
+  await push(rig, [3]);
+  expect(rig.ingester.oldestUncutMs).toBe(oldest);
+  expect(Date.now() - (oldest as number)).toBeLessThan(60_000);
   await rig.ingester.flush(never);
   expect(await held(rig, 1)).toEqual([]);
-  expect(await stored(rig, machine)).toEqual([1, 2]);
+  expect(await stored(rig, machine)).toEqual([1, 2, 3]);
   expect(segmentsOf(rig)).toEqual([]);
   expect(rig.builder.size).toBe(0);
+  expect(rig.ingester.oldestUncutMs).toBeUndefined();
 });
 
 test('a request that is none is refused, and its neighbours are taken', async () => {

@@ -88,6 +88,8 @@ export class Ingester implements Service {
   readonly #replaying = new Set<string>();
   /** Generations on their way into blocks; each resolves with whether it got there. */
   readonly #writing = new Set<Promise<boolean>>();
+  /** Sealed, and not known to be in blocks. */
+  readonly #uncut = new Set<Generation>();
   /** The same of the generations of a dead process's stream, since its replay began. */
   readonly #replayed = new Map<string, Promise<boolean>[]>();
   /** Streams of which others have covered a part while it was being replayed. */
@@ -133,6 +135,14 @@ export class Ingester implements Service {
   /** Memory of the heads in bytes. */
   get headBytes(): number {
     return this.#room.used;
+  }
+
+  /** When the first of the spans that are acknowledged and in no block came, at the earliest; undefined where all are in blocks. */
+  get oldestUncutMs(): number | undefined {
+    let oldest: number | undefined;
+    const waiting = [...this.#heads.values()].filter(({ appended }) => appended.size > 0);
+    for (const { openedMs } of [...waiting, ...this.#uncut]) oldest = Math.min(oldest ?? openedMs, openedMs);
+    return oldest;
   }
 
   /** True while streams of dead processes are being replayed. */
@@ -356,7 +366,11 @@ export class Ingester implements Service {
       return false;
     });
     this.#writing.add(written);
-    void written.then(() => this.#writing.delete(written));
+    this.#uncut.add(generation);
+    void written.then((isWritten) => {
+      this.#writing.delete(written);
+      if (isWritten) this.#uncut.delete(generation);
+    });
     if (head.replays !== undefined) this.#replayed.get(head.replays)?.push(written);
   }
 

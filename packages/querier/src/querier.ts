@@ -11,6 +11,7 @@ import {
 } from '@vivace/manifest';
 import type { ByteRange, ObjectStore } from '@vivace/object-store';
 import type { Logger } from '@vivace/telemetry';
+import type { CacheUsage } from './cache-usage.ts';
 import { ProblemLog } from './problem-log.ts';
 import type { JobAnswer } from './query-job.ts';
 import { createSearchWorkers, type LocateBlocks, type SearchWorkers } from './search-workers.ts';
@@ -111,6 +112,11 @@ export class Querier implements TraceFinder, Service {
         return bytes;
       },
     });
+  }
+
+  /** What the caches of the query threads hold, and how often they had what was asked for. */
+  get cacheUsage(): CacheUsage {
+    return this.#workers.usage();
   }
 
   async start(): Promise<void> {}

@@ -4,6 +4,7 @@ import { serveWorker, systemClock, type Transferred, VivaceError, workerArgument
 import type { BlockEntry } from '@vivace/manifest';
 import { answerJob } from './answer-job.ts';
 import { createBlockReads } from './block-reads.ts';
+import { countedCache } from './cache-usage.ts';
 import { EntryShelf } from './entry-book.ts';
 import { findTrace } from './find-trace.ts';
 import { packAnswer } from './packed-answer.ts';
@@ -21,9 +22,10 @@ const {
   keepsPartials,
   seed,
   warmUp: practises,
+  usage,
 } = workerArgument() as SearchWorkerArgument;
 const reads = createBlockReads({
-  cache: createBlockCache({ maxBytes: cacheBytes, filterBytes: filterCacheBytes, keepsPartials }),
+  cache: countedCache(createBlockCache({ maxBytes: cacheBytes, filterBytes: filterCacheBytes, keepsPartials }), usage),
   seed,
   ask: (request) => call('read', request) as Promise<Uint8Array>,
 });

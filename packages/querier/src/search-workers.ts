@@ -2,6 +2,7 @@ import type { Question, ResultOf } from '@vivace/block-query';
 import { orAborted, startWorker, Transferred, VivaceError, type WorkerClient } from '@vivace/kernel';
 import type { BlockEntry } from '@vivace/manifest';
 import type { ByteRange } from '@vivace/object-store';
+import { type CacheUsage, createUsageCounters, sumUsage, type UsageCounters } from './cache-usage.ts';
 import { EntryBook } from './entry-book.ts';
 import { unpackAnswer } from './packed-answer.ts';
 import type { JobAnswer, LocateRequest, QueryJob, SentJob } from './query-job.ts';
@@ -16,6 +17,8 @@ export interface SearchWorkers {
     located: LocateBlocks,
     signal: AbortSignal,
   ): Promise<JobAnswer<ResultOf[Asked['kind']]>>;
+  /** What the caches of all threads hold. */
+  usage(): CacheUsage;
   /** Gives every thread a block for its cache; the buffers of the sections are handed over. */
   keep(block: NewBlock): Promise<void>;
   stop(): Promise<void>;
@@ -46,6 +49,8 @@ export interface SearchWorkerArgument {
   keepsPartials: boolean;
   seed: number;
   warmUp: boolean;
+  /** Where the thread writes what its caches hold. */
+  usage: UsageCounters;
 }
 
 export function createSearchWorkers(options: SearchWorkerOptions): SearchWorkers {
@@ -74,7 +79,8 @@ export function createSearchWorkers(options: SearchWorkerOptions): SearchWorkers
       },
     ],
   ]);
-  const workers: WorkerClient[] = Array.from({ length: count }, () =>
+  const counters = Array.from({ length: count }, createUsageCounters);
+  const workers: WorkerClient[] = counters.map((usage) =>
     startWorker({
       module: new URL('./search-worker.ts', import.meta.url),
       argument: {
@@ -83,6 +89,7 @@ export function createSearchWorkers(options: SearchWorkerOptions): SearchWorkers
         keepsPartials,
         seed,
         warmUp,
+        usage,
       } satisfies SearchWorkerArgument,
       onExit,
       handlers,
@@ -115,6 +122,7 @@ export function createSearchWorkers(options: SearchWorkerOptions): SearchWorkers
         asking.delete(number);
       }
     },
+    usage: () => sumUsage(counters),
     keep: async (block) => {
       const buffers = [...new Set(Object.values(block.sections).map(({ buffer }) => buffer as ArrayBuffer))];
       const last = workers.length - 1;

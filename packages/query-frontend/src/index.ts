@@ -1,3 +1,4 @@
 export { MeteredEngine } from './metered-engine.ts';
+export { MeteredFinder } from './metered-finder.ts';
 export { QueryFrontend, type QueryFrontendOptions } from './query-frontend.ts';
 export { createQueryMetrics, type QueryKind, type QueryMetrics } from './query-metrics.ts';

@@ -1,7 +1,7 @@
 import type { Counter, Histogram, Metrics } from '@vivace/telemetry';
 
-/** `values` are those of one attribute, `tags` the names of attributes. */
-export type QueryKind = 'search' | 'metrics' | 'tags' | 'values';
+/** `values` are those of one attribute, `tags` the names of attributes, `trace` a lookup by id. */
+export type QueryKind = 'search' | 'metrics' | 'tags' | 'values' | 'trace';
 
 export interface QueryMetrics {
   seconds: Histogram<'kind' | 'outcome'>;

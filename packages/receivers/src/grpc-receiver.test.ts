@@ -62,6 +62,7 @@ describe('the OTLP/gRPC receiver', () => {
         ['requests{grpc,0}', 1],
       ]),
     );
+    expect(metrics.times).toEqual([['grpc', expect.closeTo(0, 0)]]);
   });
 
   it.each([

@@ -65,6 +65,7 @@ export function createGrpcReceiver(options: GrpcReceiverOptions): GrpcReceiver {
   });
 
   async function receive(call: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>): Promise<void> {
+    const startedMs = clock.monotonicMs();
     const gone = new AbortController();
     underWay.add(gone);
     call.on('cancelled', () => gone.abort());
@@ -89,6 +90,7 @@ export function createGrpcReceiver(options: GrpcReceiverOptions): GrpcReceiver {
       underWay.delete(gone);
       body.release();
       metrics.requests.inc({ transport: 'grpc', status: String(status) });
+      metrics.seconds.observe({ transport: 'grpc' }, (clock.monotonicMs() - startedMs) / 1000);
     }
   }
 

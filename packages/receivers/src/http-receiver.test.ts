@@ -73,6 +73,7 @@ describe('the OTLP/HTTP receiver', () => {
         ['requests{http,200}', 1],
       ]),
     );
+    expect(metrics.times).toEqual([['http', expect.closeTo(0, 0)]]);
   });
 
   it('turns JSON into the same protobuf and answers in JSON', async () => {

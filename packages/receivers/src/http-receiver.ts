@@ -64,6 +64,7 @@ export function createHttpReceiver(options: HttpReceiverOptions): HttpReceiver {
   });
 
   async function receive(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): Promise<void> {
+    const startedMs = clock.monotonicMs();
     const json = mediaType(request) === JSON_TYPE;
     const gone = new AbortController();
     response.on('close', () => gone.abort());
@@ -88,6 +89,7 @@ export function createHttpReceiver(options: HttpReceiverOptions): HttpReceiver {
       // A client that left got no answer, whatever it would have been.
       const status = response.writableEnded ? String(response.statusCode) : 'canceled';
       metrics.requests.inc({ transport: 'http', status });
+      metrics.seconds.observe({ transport: 'http' }, (clock.monotonicMs() - startedMs) / 1000);
     }
     linger(request, response);
   }

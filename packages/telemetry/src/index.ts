@@ -10,6 +10,7 @@ export {
 } from './logger.ts';
 export {
   type Counter,
+  type CounterOptions,
   createMetrics,
   type Gauge,
   type GaugeOptions,

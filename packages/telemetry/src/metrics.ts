@@ -5,9 +5,9 @@ export type { Counter, Gauge, Histogram, Registry } from 'prom-client';
 /** What a component registers its metrics with. There is no global registry: two servers in one process do not meet. */
 export interface Metrics {
   readonly registry: Registry;
-  /** Names end in `_total`. */
-  counter<Label extends string = never>(options: MetricOptions<Label>): Counter<Label>;
-  /** With `collect` the value is read when somebody asks. */
+  /** Names end in `_total`. With `collect` somebody else counts, and is asked when the page is. */
+  counter<Label extends string = never>(options: CounterOptions<Label>): Counter<Label>;
+  /** With `collect` the value is read when somebody asks: given back, or set for the labels there are. */
   gauge<Label extends string = never>(options: GaugeOptions<Label>): Gauge<Label>;
   /** Names end in their unit: `_seconds`, `_bytes`. */
   histogram<Label extends string = never>(options: HistogramOptions<Label>): Histogram<Label>;
@@ -23,8 +23,12 @@ export interface MetricOptions<Label extends string> {
   labels?: readonly Label[];
 }
 
+export interface CounterOptions<Label extends string> extends MetricOptions<Label> {
+  collect?: (set: (labels: Record<Label, string>, total: number) => void) => void;
+}
+
 export interface GaugeOptions<Label extends string> extends MetricOptions<Label> {
-  collect?: () => number;
+  collect?: (set: (labels: Record<Label, string>, value: number) => void) => number | void;
 }
 
 export interface HistogramOptions<Label extends string> extends MetricOptions<Label> {
@@ -43,8 +47,19 @@ export function createMetrics({ processMetrics = false }: { processMetrics?: boo
   if (processMetrics) collectDefaultMetrics({ register: registry });
   return {
     registry,
-    counter: ({ name, help, labels = [] }) =>
-      new Counter({ name, help, labelNames: [...labels], registers: [registry] }),
+    counter: ({ name, help, labels = [], collect }) =>
+      new Counter({
+        name,
+        help,
+        labelNames: [...labels],
+        registers: [registry],
+        ...(collect && {
+          collect() {
+            this.reset();
+            collect((labelled, total) => this.inc(labelled, total));
+          },
+        }),
+      }),
     gauge: ({ name, help, labels = [], collect }) =>
       new Gauge({
         name,
@@ -53,7 +68,8 @@ export function createMetrics({ processMetrics = false }: { processMetrics?: boo
         registers: [registry],
         ...(collect && {
           collect() {
-            this.set(collect());
+            const value = collect((labels, labelled) => this.set(labels, labelled));
+            if (value !== undefined) this.set(value);
           },
         }),
       }),

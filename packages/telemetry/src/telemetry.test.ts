@@ -55,6 +55,28 @@ test('two registries in one process do not share metrics, and one page shows cou
   expect(page.body).toContain('vivace_query_seconds_bucket{le="0.001"} 0');
 });
 
+test('what others count is read when the page is asked for, by its labels', async () => {
+  const metrics = createMetrics();
+  let hits = 2;
+  metrics.counter<'outcome'>({
+    name: 'vivace_hits_total',
+    help: 'hits',
+    labels: ['outcome'],
+    collect: (set) => set({ outcome: 'hit' }, hits),
+  });
+  metrics.gauge<'part'>({
+    name: 'vivace_used_bytes',
+    help: 'b',
+    labels: ['part'],
+    collect: (set) => set({ part: 'a' }, 9),
+  });
+  expect((await metrics.render()).body).toContain('vivace_hits_total{outcome="hit"} 2');
+  hits = 5;
+  const { body } = await metrics.render();
+  expect(body).toContain('vivace_hits_total{outcome="hit"} 5');
+  expect(body).toContain('vivace_used_bytes{part="a"} 9');
+});
+
 test('process metrics come only when asked for', async () => {
   const page = await createMetrics({ processMetrics: true }).render();
   expect(page.body).toContain('process_resident_memory_bytes');

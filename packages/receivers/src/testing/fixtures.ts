@@ -12,6 +12,8 @@ export function createTestMemory(maxInflightBytes = 64 * 1024 * 1024): RequestMe
 export interface TestMetrics extends ReceiverMetrics {
   /** Sum by `name{label values}`. */
   readonly values: Map<string, number>;
+  /** Seconds of every request, by transport. */
+  readonly times: [transport: string, seconds: number][];
 }
 
 export function createTestMetrics(): TestMetrics {
@@ -22,5 +24,7 @@ export function createTestMetrics(): TestMetrics {
       values.set(key, (values.get(key) ?? 0) + value);
     },
   });
-  return { values, requests: counter('requests'), receivedBytes: counter('receivedBytes') };
+  const times: TestMetrics['times'] = [];
+  const seconds: TestMetrics['seconds'] = { observe: ({ transport }, value) => void times.push([transport, value]) };
+  return { values, times, requests: counter('requests'), receivedBytes: counter('receivedBytes'), seconds };
 }
