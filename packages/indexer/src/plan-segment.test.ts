@@ -64,7 +64,7 @@ describe('days of a block every five minutes', () => {
     expect(root.segments.at(0)?.first).toBe(0);
     expect(root.segments.at(-1)?.end).toBe(days * 288);
     // Of small tenants everything is small, and written often.
-    if (traces > 1000) expect(written / (days * 288 * traces)).toBeLessThan(35);
+    if (traces > 1000) expect(written / (days * 288 * traces)).toBeLessThan(22);
   });
 });
 

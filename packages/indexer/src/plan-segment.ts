@@ -33,8 +33,6 @@ export const DEFAULT_LIMITS: SegmentLimits = { maxEntries: 16_000_000, maxBlocks
 
 /** A segment with fewer is always merged with what comes next, whatever the day. */
 const SMALL_ENTRIES = 64 * 1024;
-/** The large segment of a day is written again when the small one has this part of its traces. */
-const TAIL_PART = 0.25;
 /** Above it the segments of old days are merged two by two. */
 const MANY_SEGMENTS = MAX_SEGMENTS / 2;
 
@@ -112,7 +110,8 @@ function mergedWith(
     const segment = segments[i] as TraceSegment;
     if (entries + segment.entries > maxEntries || end - segment.first > MAX_ORDINALS) break;
     const isSecondOfDay = segment.day === day && segments[i - 1]?.day === day;
-    const isOutgrown = segment.day === day && entries >= TAIL_PART * segment.entries;
+    // Where writing the small one at every commit costs as much as the large one from time to time.
+    const isOutgrown = segment.day === day && entries * entries >= traces * segment.entries;
     if (segment.entries >= SMALL_ENTRIES && !isSecondOfDay && !isOutgrown) break;
     merged.unshift(segment);
     entries += segment.entries;
@@ -143,10 +142,14 @@ function spanOf(segments: readonly TraceSegment[]): Pick<SegmentPlan, 'first' | 
 }
 
 function deadSegments({ segments, live }: ManifestSnapshot): string[] {
-  const ranges = live.flatMap(({ ordinals = [] }) => ordinals);
-  return segments
-    .filter(({ first, end }) => !ranges.some((range) => range.first < end && range.end > first))
-    .map(({ id }) => id);
+  const dead = new Set(segments);
+  for (const { ordinals = [] } of live) {
+    for (const range of ordinals) {
+      if (dead.size === 0) return [];
+      for (const segment of dead) if (range.first < segment.end && range.end > segment.first) dead.delete(segment);
+    }
+  }
+  return [...dead].map(({ id }) => id);
 }
 
 function dayOf({ commitTimeMs }: BlockEntry): number {

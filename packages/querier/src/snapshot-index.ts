@@ -51,13 +51,17 @@ function makeIndex({ live, segments }: ManifestSnapshot): SnapshotIndex {
     }
   }
   owners.sort((a, b) => a.range.first - b.range.first);
+  let newestFirst: BlockEntry[] | undefined;
   // The furthest end up to each: how far back an ordinal's owners can be.
   const furthest: number[] = [];
   for (const { range } of owners) furthest.push(Math.max(range.end, furthest.at(-1) ?? 0));
   return {
     segments: blocks.filter((one) => one.blocks.length > 0),
     unindexed,
-    newestFirst: sortNewestFirst(live),
+    // Lookups do not need it.
+    get newestFirst() {
+      return (newestFirst ??= sortNewestFirst(live));
+    },
     blocksOf: (ordinal) => {
       const found: BlockEntry[] = [];
       let at = bound(owners.length, (i) => (owners[i]?.range.first as number) <= ordinal) - 1;
@@ -71,8 +75,12 @@ function makeIndex({ live, segments }: ManifestSnapshot): SnapshotIndex {
 }
 
 function sortNewestFirst(live: readonly BlockEntry[]): BlockEntry[] {
-  const keyed = live.map((entry) => ({ entry, end: entry.misdated === true ? 1n << 64n : entry.maxEnd }));
-  return keyed.sort((a, b) => (a.end > b.end ? -1 : a.end < b.end ? 1 : 0)).map(({ entry }) => entry);
+  // Doubles tell ends apart that are some hundred nanoseconds apart: what is read first need not be told apart further.
+  const keyed = live.map((entry) => ({
+    entry,
+    end: entry.misdated === true ? Number.POSITIVE_INFINITY : Number(entry.maxEnd),
+  }));
+  return keyed.sort((a, b) => (a.end === b.end ? 0 : b.end - a.end)).map(({ entry }) => entry);
 }
 
 /** Ordinals that segments know, without the holes, in ascending ranges that do not touch. */
