@@ -3,8 +3,7 @@ import { createBlockCache, mergeBlocks, openBlock, type SectionName } from '@viv
 import { serveWorker, VivaceError, workerArgument } from '@vivace/kernel';
 import type { BlockEntry } from '@vivace/manifest';
 import { classify } from './classify.ts';
-import type { Merged, MergeTask } from './merge-task.ts';
-import type { MergeRead, MergeWrite } from './worker-merger.ts';
+import type { Merged, MergeRead, MergeTask, MergeWrite } from './merge-task.ts';
 
 // The compactor's thread: one merge at a time. Bytes come from the thread that started it, and go there.
 

@@ -41,3 +41,19 @@ export interface BlockMerger {
   merge(task: MergeTask, sink: MergeSink, signal: AbortSignal): Promise<Merged>;
   stop(): Promise<void>;
 }
+
+/** Bytes that a thread which merges asks for. */
+export interface MergeRead {
+  tenant: string;
+  block: string;
+  object: string;
+  offset: number;
+  length: number;
+}
+
+/** Bytes that such a thread has made. */
+export interface MergeWrite {
+  block: number;
+  section: SectionName;
+  bytes: Uint8Array;
+}

@@ -7,7 +7,7 @@ export interface Retention extends RetentionTimes {
 }
 
 /** Traces that match are kept so long. */
-export interface RetentionRule {
+interface RetentionRule {
   /** Without metrics. */
   query: Query;
   /** Whole seconds. */

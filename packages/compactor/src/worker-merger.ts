@@ -1,24 +1,7 @@
-import type { SectionName } from '@vivace/block';
 import { orAborted, startWorker, Transferred, VivaceError } from '@vivace/kernel';
 import { blockKey } from '@vivace/manifest';
 import type { ObjectStore } from '@vivace/object-store';
-import type { BlockMerger, Merged, MergeSink } from './merge-task.ts';
-
-/** Bytes that the thread asks for. */
-export interface MergeRead {
-  tenant: string;
-  block: string;
-  object: string;
-  offset: number;
-  length: number;
-}
-
-/** Bytes that the thread has made. */
-export interface MergeWrite {
-  block: number;
-  section: SectionName;
-  bytes: Uint8Array;
-}
+import type { BlockMerger, Merged, MergeRead, MergeSink, MergeWrite } from './merge-task.ts';
 
 export interface WorkerMergerOptions {
   store: ObjectStore;

@@ -18,7 +18,7 @@ const DAY_MS = 86_400_000;
 const FAILED_KEEP_MS = 5 * DAY_MS;
 
 /** Short enough that a run of some days sees blocks expire. */
-export const MODEL_RETENTION: RetentionTimes = { keepMs: 2 * DAY_MS, rules: [{ keepMs: FAILED_KEEP_MS }] };
+const MODEL_RETENTION: RetentionTimes = { keepMs: 2 * DAY_MS, rules: [{ keepMs: FAILED_KEEP_MS }] };
 
 /** Until when a record must be there, however it was merged. */
 export function keptMs(record: number): number {
