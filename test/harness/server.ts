@@ -12,10 +12,12 @@ const READY_TIMEOUT_MS = 30_000;
 export interface TestServer {
   readonly pid: number;
   readonly dataDir: string;
-  /** `http://127.0.0.1:…` of the API and of OTLP over HTTP, `127.0.0.1:…` of OTLP over gRPC. */
+  /** `http://127.0.0.1:…` of the API and of OTLP over HTTP, `127.0.0.1:…` of OTLP over gRPC; empty where it has none. */
   readonly http: string;
   readonly otlpHttp: string;
   readonly otlpGrpc: string;
+  /** `127.0.0.1:…` at which other processes call it; empty where they do not. */
+  readonly grpc: string;
   /** Everything it has written, for the message of a failed test. */
   output(): string;
   /** SIGKILL: what a crash is. Resolves when the process is gone. */
@@ -39,7 +41,7 @@ export function temporaryDirectory(): { path: string; remove: () => void } {
 
 /** Starts a server on free ports and waits until it says that it is ready; throws with its output when it ends before. */
 export async function startServer({ dataDir, flags = [], env = {}, onSpawn }: TestServerOptions): Promise<TestServer> {
-  const ports = ['--http-port', '0', '--otlp-grpc-port', '0', '--otlp-http-port', '0'];
+  const ports = ['--http-port', '0', '--otlp-grpc-port', '0', '--otlp-http-port', '0', '--grpc-port', '0'];
   const child = spawn(process.execPath, [mainFile, '--data-dir', dataDir, ...ports, ...flags], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, VIVACE_SERVER_LOG_FORMAT: 'json', VIVACE_QUERIER_WARM_UP: 'false', ...env },
@@ -57,8 +59,9 @@ export async function startServer({ dataDir, flags = [], env = {}, onSpawn }: Te
     pid: child.pid as number,
     dataDir,
     http: `http://${addresses.http}`,
-    otlpHttp: `http://${addresses.otlpHttp}`,
-    otlpGrpc: addresses.otlpGrpc,
+    otlpHttp: addresses.otlpHttp === undefined ? '' : `http://${addresses.otlpHttp}`,
+    otlpGrpc: addresses.otlpGrpc ?? '',
+    grpc: addresses.grpc ?? '',
     output: () => output,
     kill: async () => {
       child.kill('SIGKILL');
@@ -73,8 +76,9 @@ export async function startServer({ dataDir, flags = [], env = {}, onSpawn }: Te
 
 interface Addresses {
   http: string;
-  otlpHttp: string;
-  otlpGrpc: string;
+  otlpHttp?: string;
+  otlpGrpc?: string;
+  grpc?: string;
 }
 
 /** The addresses that the line `ready` of its log tells. */
@@ -91,8 +95,8 @@ async function readyAddresses(
   while (Date.now() < deadline && !ended) {
     for (const line of output().split('\n')) {
       if (!line.startsWith('{') || !line.includes('"ready"')) continue;
-      const entry = JSON.parse(line) as Partial<Addresses> & { msg?: string };
-      if (entry.msg === 'ready') return entry as Addresses;
+      const entry = JSON.parse(line) as Addresses & { msg?: string };
+      if (entry.msg === 'ready') return entry;
     }
     await new Promise((resolve) => setTimeout(resolve, 20));
   }

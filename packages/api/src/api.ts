@@ -34,7 +34,8 @@ export interface ApiOptions {
   port: number;
   tls?: ListenerTls;
   tenancy: Tenancy;
-  finder: TraceFinder;
+  /** Finds traces by id. Without one, and without an engine, only the routes of operations are served. */
+  finder?: TraceFinder;
   /** Answers TraceQL. Without one only traces by id are served. */
   engine?: QueryEngine;
   build: BuildInfo;
@@ -107,7 +108,7 @@ export function createApi(options: ApiOptions): Api {
   };
   const app = createApp({
     queries,
-    traces: {
+    traces: options.finder && {
       finder: options.finder,
       tenancy: options.tenancy,
       maxTraceBytes: limits.maxTraceBytes,
@@ -120,6 +121,7 @@ export function createApi(options: ApiOptions): Api {
       flush: options.flush,
       flushTimeoutMs: limits.flushTimeoutMs,
       configYaml: options.configYaml,
+      servesTraces: options.finder !== undefined,
       renderMetrics: () => options.metrics.render(),
     },
     context,

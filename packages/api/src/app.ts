@@ -9,7 +9,8 @@ import type { RouteContext } from './route.ts';
 import { addTraceRoutes, type TraceRoutesOptions } from './trace-routes.ts';
 
 export interface AppOptions {
-  traces: TraceRoutesOptions;
+  /** Absent: no traces are served. */
+  traces?: TraceRoutesOptions | undefined;
   /** Absent: nothing answers TraceQL. */
   queries?: QueryRoutesOptions | undefined;
   operations: OperationRoutesOptions;
@@ -19,7 +20,7 @@ export interface AppOptions {
 /** Every route of the HTTP API, without a port: a request in, an answer out. */
 export function createApp({ traces, queries, operations, context }: AppOptions): Hono {
   const app = new Hono();
-  addTraceRoutes(app, traces, context);
+  if (traces !== undefined) addTraceRoutes(app, traces, context);
   const queryPaths =
     queries === undefined
       ? []

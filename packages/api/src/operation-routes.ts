@@ -18,6 +18,8 @@ export interface OperationRoutesOptions {
   flushTimeoutMs: number;
   /** The configuration in force as YAML, without secrets. */
   configYaml: () => string;
+  /** Whether traces are served by id: then questions that are not get an answer that says so. */
+  servesTraces: boolean;
   /** The page of `/metrics`. */
   renderMetrics: () => Promise<{ contentType: string; body: string }>;
 }
@@ -42,7 +44,7 @@ export function addOperationRoutes(
   queryPaths: readonly string[],
   context: RouteContext,
 ): void {
-  const paths: string[] = [...queryPaths];
+  const paths: string[] = [...(options.servesTraces ? ['/api/traces/{id}', '/api/v2/traces/{id}'] : []), ...queryPaths];
   const add = (path: string, handle: Route['handle'], more: Partial<Route> = {}) => {
     paths.push(path);
     addRoute(app, { path, methods: ['GET', 'POST'], timeoutMs: TIMEOUT_MS, handle, ...more }, context);
@@ -74,7 +76,7 @@ export function addOperationRoutes(
     },
     { timeoutMs: options.flushTimeoutMs },
   );
-  if (queryPaths.length > 0) return;
+  if (queryPaths.length > 0 || !options.servesTraces) return;
   for (const [path, what] of UNSERVED) {
     const text = `${what} is not served by this version of Vivace (${build.version})\nopen a trace by its id: /api/v2/traces/{id}, or the id in Grafana's TraceQL box\n`;
     addRoute(
@@ -98,6 +100,6 @@ function buildInfo({ version, revision }: BuildInfo): Record<string, string> {
 
 function statusText({ version }: BuildInfo, missing: readonly string[], paths: readonly string[]): string {
   const ready = missing.length === 0 ? 'yes' : `no, waiting for ${missing.join(', ')}`;
-  const endpoints = ['/api/traces/{id}', '/api/v2/traces/{id}', ...paths].map((path) => `  ${path}\n`).join('');
+  const endpoints = paths.map((path) => `  ${path}\n`).join('');
   return `vivace ${version}\nready: ${ready}\n\nendpoints:\n${endpoints}`;
 }

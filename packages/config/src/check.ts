@@ -1,5 +1,5 @@
 import { VivaceError } from '@vivace/kernel';
-import type { Config } from './schema.ts';
+import { type Config, logBackend } from './schema.ts';
 
 /** More than a record of the log has besides the request. */
 const LOG_RECORD_HEAD_BYTES = 1024;
@@ -21,6 +21,7 @@ export function checkTogether(config: Config): void {
   }
   const listeners: [string, { cert_file: string; key_file: string; client_ca_file: string }][] = [
     ['server.tls', server.tls],
+    ['server.grpc_tls', server.grpc_tls],
     ['distributor.receivers.otlp.protocols.grpc.tls', protocols.grpc.tls],
     ['distributor.receivers.otlp.protocols.http.tls', protocols.http.tls],
   ];
@@ -31,6 +32,13 @@ export function checkTogether(config: Config): void {
       problems.push(`${path}.client_ca_file needs ${path}.cert_file and ${path}.key_file`);
     }
   }
+  const { tls_cert_path, tls_key_path } = config.ingester_client.grpc_client_config;
+  if ((tls_cert_path === '') !== (tls_key_path === '')) {
+    problems.push(
+      'ingester_client.grpc_client_config.tls_cert_path and ingester_client.grpc_client_config.tls_key_path are needed together',
+    );
+  }
+  problems.push(...problemsOfTarget(config));
   const notAbove = (low: string, lowValue: number, high: string, highValue: number) => {
     if (lowValue > highValue) problems.push(`${low} must not be larger than ${high}`);
   };
@@ -78,4 +86,20 @@ export function checkTogether(config: Config): void {
     problems.push('storage.trace.local.path and storage.trace.wal.path must be different directories');
   }
   if (problems.length > 0) throw new VivaceError('invalid', 'config', problems.join('; '));
+}
+
+/** One of several processes has nothing on a disk that others would have to see. */
+function problemsOfTarget(config: Config): string[] {
+  const { target, storage, ingester_client } = config;
+  if (target === 'all') return [];
+  if (target === 'distributor') {
+    return ingester_client.addresses.length > 0 ? [] : ['ingester_client.addresses is needed with target: distributor'];
+  }
+  if (storage.trace.backend !== 's3') {
+    return [`storage.trace.backend: s3 is needed with target: ${target}, a directory is for one process`];
+  }
+  if (logBackend(config) !== 'bucket') {
+    return [`ingester.wal.backend: bucket is needed with target: ${target}, a log on a disk is for one process`];
+  }
+  return [];
 }

@@ -17,6 +17,6 @@ test('every setting says what it is and why its default is what it is, in senten
 });
 
 test('the help has one line a flag', () => {
-  expect(renderFlagHelp()).toHaveLength(7);
+  expect(renderFlagHelp()).toHaveLength(8);
   expect(renderFlagHelp()[0]).toMatch(/^ {2}--data-dir DIR +everything on disk/);
 });

@@ -51,6 +51,12 @@ export const configFlags: readonly ConfigFlag[] = [
     apply: (value, current) => [withPort(HTTP_ENDPOINT, checkPort('otlp-http-port', value), current)],
   },
   {
+    name: 'grpc-port',
+    placeholder: 'PORT',
+    about: 'port at which other processes of Vivace call this one',
+    apply: (value) => [{ path: 'server.grpc_listen_port', value: checkPort('grpc-port', value) }],
+  },
+  {
     name: 'bind',
     placeholder: 'ADDRESS',
     about: 'address of all listeners; 0.0.0.0 is every interface',
@@ -58,9 +64,10 @@ export const configFlags: readonly ConfigFlag[] = [
       const host = value.replace(/^\[(.*)\]$/, '$1');
       if (!/^[\w.:-]+$/.test(host)) throw invalid(`--bind needs an address or host name, without a port: '${value}'`);
       if (/^[\w.-]+:\d+$/.test(host))
-        throw invalid(`--bind takes no port: use --http-port, --otlp-grpc-port and --otlp-http-port`);
+        throw invalid(`--bind takes no port: use --http-port, --otlp-grpc-port, --otlp-http-port and --grpc-port`);
       return [
         { path: 'server.http_listen_address', value: host },
+        { path: 'server.grpc_listen_address', value: host },
         withHost(GRPC_ENDPOINT, host, current),
         withHost(HTTP_ENDPOINT, host, current),
       ];

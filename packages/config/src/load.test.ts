@@ -100,7 +100,11 @@ test.each([
   ['http-port', '70000', /^--http-port must be a port from 0 to 65535: '70000'$/],
   ['bind', '127.0.0.1:80', /^--bind takes no port/],
   ['bind', 'a b', /^--bind needs an address/],
-  ['target', 'distributor', /^--target must be all: "distributor"$/],
+  [
+    'target',
+    'ring',
+    /^--target must be one of all, distributor, ingester, querier, query-frontend, compactor: "ring"$/,
+  ],
   ['log-level', 'loud', /^--log-level must be one of debug, info, warn, error: "loud"$/],
   ['data-dir', ' ', /^--data-dir needs a directory$/],
 ])('the flag --%s refuses %s as a usage error', (name, value, message) => {
@@ -130,7 +134,7 @@ test.each([
   ['sever: {}', "vivace.yaml:1: unknown key 'sever': did you mean 'server'?"],
   [
     'memberlist: {}',
-    "vivace.yaml:1: unknown key 'memberlist': here there are target, multitenancy_enabled, server, distributor, storage, ingester, querier, query_frontend, compactor, overrides, limits",
+    "vivace.yaml:1: unknown key 'memberlist': here there are target, shutdown_delay, multitenancy_enabled, server, distributor, ingester_client, storage, ingester, querier, query_frontend, compactor, overrides, limits",
   ],
   ['__proto__: {a: 1}', "vivace.yaml:1: unknown key '__proto__': here there are"],
   ['server: { constructor: 1 }', "unknown key 'server.constructor': in 'server' there are http_listen_address"],
@@ -140,7 +144,10 @@ test.each([
   ],
   ['server: 5', "vivace.yaml:1: 'server' must hold http_listen_address"],
   ['- a', "vivace.yaml:1: 'the file' must hold target"],
-  ['target: { a: 1 }', 'vivace.yaml:1: target must be `all`'],
+  [
+    'target: { a: 1 }',
+    'vivace.yaml:1: target must be one of `all`, `distributor`, `ingester`, `querier`, `query-frontend`, `compactor`',
+  ],
   ['target: all\ntarget: all', 'vivace.yaml:2: Map keys must be unique'],
   ['server: {', 'vivace.yaml:1: '],
   [
@@ -167,6 +174,15 @@ test.each([
   ],
   ['target: ${not a name}', "'${not a name}' names no variable"],
   ['storage: {trace: {backend: s3}}', 'storage.trace.s3.bucket is needed'],
+  ['target: distributor', 'ingester_client.addresses is needed with target: distributor'],
+  ['target: ingester', 'storage.trace.backend: s3 is needed with target: ingester'],
+  [
+    'target: ingester\nstorage: {trace: {backend: s3, s3: {bucket: b}}}\ningester: {wal: {backend: disk}}',
+    'ingester.wal.backend: bucket is needed with target: ingester',
+  ],
+  ['ingester_client: {addresses: [ingester]}', 'ingester_client.addresses must be a list of addresses'],
+  ['ingester_client: {addresses: ["dns+srv://a:1"]}', 'ingester_client.addresses must be a list of addresses'],
+  ['ingester_client: {grpc_client_config: {tls_key_path: k}}', 'tls_key_path are needed together'],
   ['storage: {trace: {s3: {bucket: b}}}', 'storage.trace.backend is local: set it to s3'],
   [
     'storage: {trace: {backend: s3, s3: {bucket: b, endpoint: "minio:9000"}}}',

@@ -46,6 +46,20 @@ const server = section({
     why: 'People read terminals, programs read the rest.',
   }),
   tls: tls(),
+  grpc_listen_address: text('127.0.0.1', {
+    about: 'Address at which other processes of Vivace call this one; `0.0.0.0` is every interface.',
+    why: 'There is no login, and the callers are our own: opened on purpose, where only they reach it.',
+    type: 'an address or host name',
+    accept: /^[\w.:-]+$/,
+  }),
+  grpc_listen_port: integer(9095, {
+    about:
+      'Port at which other processes of Vivace call this one; 0 picks a free one. The targets `all` and `distributor` have none.',
+    why: "Tempo's port for the same.",
+    min: 0,
+    max: 65_535,
+  }),
+  grpc_tls: tls(),
 });
 
 const distributor = section({
@@ -77,6 +91,61 @@ const distributor = section({
       }),
     }),
   }),
+});
+
+/** Tempo's names for the TLS of a client. */
+const clientTls = () =>
+  section({
+    tls_enabled: flag(false, {
+      about: 'Speaks TLS to the processes that are called; as their `server.grpc_tls` says.',
+      why: 'Off: as `server.grpc_tls` is not set.',
+    }),
+    tls_cert_path: text('', {
+      about: 'PEM file with the certificate that is shown to them, and its chain.',
+      why: 'Not set: needed where `server.grpc_tls.client_ca_file` is set there.',
+      type: 'a path',
+    }),
+    tls_key_path: text('', {
+      about: 'PEM file with the private key of that certificate.',
+      why: 'Not set: needed exactly when `tls_cert_path` is.',
+      type: 'a path',
+    }),
+    tls_ca_path: text('', {
+      about: 'PEM file with the authorities that may have signed their certificates.',
+      why: 'Not set: those that the system trusts.',
+      type: 'a path',
+    }),
+    tls_server_name: text('', {
+      about: 'The name that their certificates have.',
+      why: 'Not set: the name by which they were looked up or listed.',
+      type: 'a host name',
+      accept: /^[\w.-]+$/,
+    }),
+  });
+
+const ADDRESS = /^(dns\+srv:\/\/[\w.-]+|(dns\+a:\/\/)?(\[[0-9a-fA-F:.]+\]|[\w.-]+):[1-9]\d{0,4})$/;
+
+const ingesterClient = section({
+  addresses: textList({
+    about:
+      'The ingesters: `host:port`, `dns+a://name:port` for all addresses of a name, `dns+srv://name` for all hosts and ports of a service.',
+    why: 'Empty: needed with the target `distributor`; in one process the call is direct.',
+    type: 'a list of addresses',
+    accept: ADDRESS,
+  }),
+  resolve_interval: duration('10s', {
+    about: 'How often names in `addresses` are looked up again.',
+    why: 'A new ingester gets its share soon after it is ready; one that is gone is noticed by the calls that fail.',
+    minMs: 100,
+    maxMs: 3_600_000,
+  }),
+  remote_timeout: duration('5s', {
+    about: 'How long an ingester may take for a call before another one is asked.',
+    why: 'Exporters wait ten seconds by default: the second ingester has time to answer.',
+    minMs: 100,
+    maxMs: 600_000,
+  }),
+  grpc_client_config: clientTls(),
 });
 
 const storage = section({
@@ -393,9 +462,14 @@ const limits = section({
 
 /** Every setting there is. Types, defaults, checks, `docs/config.md` and the help come from here. */
 export const configSchema = section({
-  target: choice(['all'], 'all', {
-    about: 'Which services this process runs.',
+  target: choice(['all', 'distributor', 'ingester', 'querier', 'query-frontend', 'compactor'], 'all', {
+    about: 'Which services this process runs. All but `all` and `distributor` need a bucket, and the log in it.',
     why: '`all`: one process does everything.',
+  }),
+  shutdown_delay: duration('0s', {
+    about: 'How long a process that was asked to stop says that it is not ready before it stops to take requests.',
+    why: 'A process alone has nobody to send its clients elsewhere; behind a load balancer, as long as that takes to notice.',
+    maxMs: 60_000,
   }),
   multitenancy_enabled: flag(false, {
     about: 'Takes the tenant from the `X-Scope-OrgID` header and refuses requests without it.',
@@ -403,6 +477,7 @@ export const configSchema = section({
   }),
   server,
   distributor,
+  ingester_client: ingesterClient,
   storage,
   ingester,
   querier,

@@ -1,7 +1,8 @@
 import { type Health, type Member, Rendezvous } from '@vivace/cluster';
+import type { GrpcChannel } from '@vivace/http';
 import { type Clock, isKind, VivaceError } from '@vivace/kernel';
 import type { PushResult, TraceSink } from '@vivace/otlp';
-import type { PushClient, PushOutcome } from '@vivace/rpc';
+import type { ChannelPool, PushClient, PushOutcome } from '@vivace/rpc';
 import { RequestSlicer } from './request-slicer.ts';
 import type { Slice } from './slice.ts';
 import { SliceBatcher } from './slice-batcher.ts';
@@ -11,7 +12,8 @@ export interface SpreadSinkOptions {
   /** The ingesters as they are known now. */
   members: () => readonly Member[];
   health: Health;
-  client: (member: Member) => PushClient;
+  channels: ChannelPool;
+  client: (channel: GrpcChannel) => PushClient;
   clock: Clock;
   metrics: SpreadMetrics;
   /** For one call to one ingester. */
@@ -42,6 +44,7 @@ export function createSpreadSink(options: SpreadSinkOptions): TraceSink {
     known = members;
     const addresses = members.map(({ address }) => address);
     health.keepOnly(addresses);
+    options.channels.keepOnly(addresses);
     for (const address of batchers.keys()) if (!addresses.includes(address)) batchers.delete(address);
     return members;
   };
@@ -60,7 +63,7 @@ export function createSpreadSink(options: SpreadSinkOptions): TraceSink {
     if (batcher === undefined) {
       const member = known.find((candidate) => candidate.address === address) as Member;
       batcher = new SliceBatcher({
-        client: options.client(member),
+        client: options.client(options.channels.get(member)),
         clock,
         timeoutMs,
         onCall: (failure, bytes) => {

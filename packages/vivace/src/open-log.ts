@@ -11,7 +11,15 @@ const TELL_INTERVAL_MS = 10_000;
 /** The log that acknowledgements rest on, on the disk or in the bucket. */
 export async function openLog(
   config: Config,
-  options: { store: ObjectStore; clock: Clock; random: Random; logger: Logger; signal: AbortSignal },
+  options: {
+    store: ObjectStore;
+    clock: Clock;
+    random: Random;
+    logger: Logger;
+    signal: AbortSignal;
+    /** For a log in a bucket: how long its streams are there before they take records. */
+    acceptAfterMs: number;
+  },
 ): Promise<WriteAheadLog> {
   const { clock, random, logger } = options;
   const { wal } = config.ingester;
@@ -37,7 +45,7 @@ export async function openLog(
   return openBucketLog({
     ...options,
     instance: config.ingester.instance_name || hostname(),
-    limits: { ...limits, batchMaxDelayMs: wal.put_delay },
+    limits: { ...limits, batchMaxDelayMs: wal.put_delay, acceptAfterMs: options.acceptAfterMs },
     onEvent: (event) => {
       if (event.kind !== 'failed') {
         logger.warn(event, `log: ${event.kind}`);

@@ -1,10 +1,18 @@
 import type { Config } from '@vivace/config';
 import type { Logger } from '@vivace/telemetry';
 
+/** `host:port` of each listener that the target has, as it is bound, so never with port 0. */
+export interface Addresses {
+  http: string;
+  otlpGrpc?: string;
+  otlpHttp?: string;
+  /** Where other processes of Vivace call this one. */
+  grpc?: string;
+}
+
 /** A started server. */
 export interface Running {
-  /** `host:port` of each listener as it is bound, so never with port 0. */
-  addresses: { http: string; otlpGrpc: string; otlpHttp: string };
+  addresses: Addresses;
   /** What the person who starts it should know, one sentence each: blocks skipped, a log that was cut short … */
   notices: string[];
   /** Takes nothing more in, ends what is under way, lets go of everything. Idempotent. */

@@ -12,11 +12,37 @@ export interface StartReportInput {
 }
 
 /** What a start prints: where everything is, and commands that send a first trace and read it back, to be pasted. */
-export function renderStartReport({ config, running, clock, random }: StartReportInput): string {
+export function renderStartReport(input: StartReportInput): string {
+  const { otlpGrpc, otlpHttp } = input.running.addresses;
+  if (input.config.target !== 'all' || otlpGrpc === undefined || otlpHttp === undefined) return renderPartReport(input);
+  return renderWholeReport(input, { otlpGrpc, otlpHttp });
+}
+
+/** One of several processes: where it is; what to send and ask goes elsewhere. */
+function renderPartReport({ config, running }: StartReportInput): string {
+  const { http, otlpGrpc, otlpHttp, grpc } = running.addresses;
+  const { protocols } = config.distributor.receivers.otlp;
+  const lines = [
+    `HTTP       ${url(http, config.server.tls.cert_file !== '')}`,
+    otlpGrpc !== undefined && `OTLP gRPC  ${otlpGrpc}${protocols.grpc.tls.cert_file === '' ? '' : ' (TLS)'}`,
+    otlpHttp !== undefined && `OTLP HTTP  ${url(otlpHttp, protocols.http.tls.cert_file !== '')}/v1/traces`,
+    grpc !== undefined && `Calls      ${grpc}${config.server.grpc_tls.cert_file === '' ? '' : ' (TLS)'}`,
+    config.target === 'distributor'
+      ? `Ingesters  ${config.ingester_client.addresses.join(', ')}`
+      : `Store      ${blocksPlace(config)}`,
+  ];
+  const shown = lines.filter((line) => line !== false).map((line) => `  ${line}\n`);
+  return `\nVivace ${VERSION}, ${config.target}, is ready\n\n${shown.join('')}`;
+}
+
+function renderWholeReport(
+  { config, running, clock, random }: StartReportInput,
+  otlp: { otlpGrpc: string; otlpHttp: string },
+): string {
   const { addresses } = running;
   const { protocols } = config.distributor.receivers.otlp;
   const http = url(addresses.http, config.server.tls.cert_file !== '');
-  const otlpHttp = url(addresses.otlpHttp, protocols.http.tls.cert_file !== '');
+  const otlpHttp = url(otlp.otlpHttp, protocols.http.tls.cert_file !== '');
   const notices = [...standingNotices(config, addresses), ...running.notices];
   const traceId = bytesToHex(random.bytes(16));
   const demo =
@@ -28,7 +54,7 @@ export function renderStartReport({ config, running, clock, random }: StartRepor
 Vivace ${VERSION} is ready
 
   HTTP API   ${http}
-  OTLP gRPC  ${addresses.otlpGrpc}${protocols.grpc.tls.cert_file === '' ? '' : ' (TLS)'}
+  OTLP gRPC  ${otlp.otlpGrpc}${protocols.grpc.tls.cert_file === '' ? '' : ' (TLS)'}
   OTLP HTTP  ${otlpHttp}/v1/traces
   Blocks     ${blocksPlace(config)}
   Log        ${logPlace(config)}
@@ -45,7 +71,8 @@ ${notices.length === 0 ? '' : `\n${notices.map((notice) => `! ${notice}`).join('
 
 function standingNotices(config: Config, addresses: Running['addresses']): string[] {
   const notices: string[] = [];
-  const hosts = [...new Set(Object.values(addresses).map((address) => parseEndpoint(address)?.host ?? address))];
+  const bound = Object.values(addresses) as string[];
+  const hosts = [...new Set(bound.map((address) => parseEndpoint(address)?.host ?? address))];
   if (hosts.every(isLoopback)) {
     notices.push(
       `Listening on ${hosts.join(', ')}: only this machine reaches it. --bind 0.0.0.0 opens it; there is no login.`,

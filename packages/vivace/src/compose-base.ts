@@ -1,0 +1,70 @@
+import type { Config } from '@vivace/config';
+import {
+  type Clock,
+  type Random,
+  type Service,
+  stopAll,
+  systemClock,
+  systemRandom,
+  type VivaceError,
+} from '@vivace/kernel';
+import { createMetrics, type Logger, type Metrics } from '@vivace/telemetry';
+
+/** What every service of a process is made with. */
+export interface Base {
+  config: Config;
+  clock: Clock;
+  random: Random;
+  logger: Logger;
+  metrics: Metrics;
+  /** Ends a start that is not finished. */
+  signal: AbortSignal;
+  /** Has a service stopped before all that were added earlier; it is started by who adds it. */
+  add: (service: Pick<Service, 'stop'>) => void;
+  /** Starts it and adds it. */
+  start: (service: Service) => Promise<void>;
+  onWorkerExit: (error: VivaceError) => void;
+  /** What keeps the process from serving, a line each. */
+  notReady: () => string[];
+  /** From now on it is ready. */
+  ready: () => void;
+  /** Tells who asks that it is not ready any more, waits a while for them to notice, and stops everything. Idempotent. */
+  stop: () => Promise<void>;
+}
+
+export function createBase(config: Config, { logger, signal }: { logger: Logger; signal: AbortSignal }): Base {
+  const clock = systemClock;
+  const services: Service[] = [];
+  let state: 'starting' | 'ready' | 'stopping' = 'starting';
+  let stopped: Promise<void> | undefined;
+  const add = ({ stop }: Pick<Service, 'stop'>) => services.push({ start: async () => undefined, stop });
+  const stop = async () => {
+    const wasReady = state === 'ready';
+    state = 'stopping';
+    if (wasReady && config.shutdown_delay > 0) await clock.sleep(config.shutdown_delay);
+    await stopAll(services);
+  };
+  return {
+    config,
+    clock,
+    random: systemRandom,
+    logger,
+    metrics: createMetrics({ processMetrics: true }),
+    signal,
+    add: (service) => void add({ stop: () => service.stop() }),
+    start: async (service) => {
+      add({ stop: () => service.stop() });
+      await service.start({ signal });
+    },
+    onWorkerExit: (error) => {
+      // Everything acknowledged is in the log: a new start is the one sound way on.
+      logger.fatal({ err: error }, 'a thread ended: leaving, start again');
+      process.exit(1);
+    },
+    notReady: () => (state === 'ready' ? [] : [`the process is ${state}`]),
+    ready: () => {
+      state = 'ready';
+    },
+    stop: () => (stopped ??= stop()),
+  };
+}

@@ -1,0 +1,41 @@
+import { type Config, logBackend } from '@vivace/config';
+import type { Manifest } from '@vivace/manifest';
+import { lockDirectory, type ObjectStore } from '@vivace/object-store';
+import type { Base } from './compose-base.ts';
+import { createManifests } from './manifests.ts';
+import { openStorage } from './storage.ts';
+
+export interface StoreParts {
+  store: ObjectStore;
+  manifest: (tenant: string) => Manifest;
+}
+
+/** The object store and what it has of every tenant, with the locks of directories that are for one process. */
+export async function openStore(base: Base): Promise<StoreParts> {
+  const { config, clock, random, logger } = base;
+  await lockDirectories(config, (stop) => base.add({ stop }));
+  const storage = await openStorage(config, base);
+  base.add({ stop: () => storage.close() });
+  const { store } = storage;
+  const manifest = createManifests({
+    store,
+    clock,
+    random,
+    maxOpen: 2 * config.limits.max_tenants,
+    onAlarm: (tenant, alarm) => logger.fatal({ err: alarm, tenant }, 'the manifest went back in time: no more commits'),
+  });
+  return { store, manifest };
+}
+
+/** One process a log and, where the store is a directory, one a store. */
+async function lockDirectories(config: Config, onStop: (stop: () => Promise<void>) => void): Promise<void> {
+  const { backend, local, wal } = config.storage.trace;
+  const directories = [
+    ...(logBackend(config) === 'disk' ? [wal.path] : []),
+    ...(backend === 'local' ? [local.path] : []),
+  ];
+  for (const directory of new Set(directories)) {
+    const lock = await lockDirectory(directory);
+    onStop(() => lock.release());
+  }
+}
