@@ -17,7 +17,8 @@ interface S3Failure {
   headers: Record<string, string | undefined>;
 }
 
-const SLOW_DOWN_MS = 1000;
+/** The least wait where a store does not say how long: who tries again doubles its own on top. */
+const SLOW_DOWN_MS = 200;
 
 /** Answers that are wrong in the request or the settings and stay so, with the remedy. */
 const refusals: Record<string, [kind: ErrorKind, code: string, message: string]> = {

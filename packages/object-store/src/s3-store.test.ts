@@ -92,8 +92,8 @@ describe('the S3 store and what may go wrong', () => {
   const answers: [status: number, code: string, expected: object][] = [
     [409, 'ConditionalRequestConflict', { kind: 'conflict', code: 'conditional-conflict' }],
     [412, 'PreconditionFailed', { kind: 'conflict', code: 'precondition-failed' }],
-    [429, 'TooManyRequests', { kind: 'limited', code: 'store-slow-down', retryAfterMs: 1000 }],
-    [503, 'SlowDown', { kind: 'limited', code: 'store-slow-down', retryAfterMs: 1000 }],
+    [429, 'TooManyRequests', { kind: 'limited', code: 'store-slow-down', retryAfterMs: 200 }],
+    [503, 'SlowDown', { kind: 'limited', code: 'store-slow-down', retryAfterMs: 200 }],
     [503, 'ServiceUnavailable', { kind: 'unavailable', code: 'store-failed' }],
     [500, 'InternalError', { kind: 'unavailable', code: 'store-failed' }],
     [504, 'GatewayTimeout', { kind: 'unavailable', code: 'store-failed' }],
