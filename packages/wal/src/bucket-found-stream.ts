@@ -35,7 +35,7 @@ export interface FoundSegment {
 
 /** The end of an object that is read first: the footer of a segment with some dozens of tenants. */
 const TAIL_BYTES = 4096;
-const TAILS_AT_A_TIME = 8;
+const TAILS_AHEAD = 32;
 const SEGMENTS_MAX = 1_000_000;
 
 /** All objects of a stream with numbers above `above`, ascending. */
@@ -148,17 +148,20 @@ async function putSeal(
     }
   };
 
-  for (let at = 0; listed[at]?.number === next; at += TAILS_AT_A_TIME) {
-    const some = listed.slice(at, at + TAILS_AT_A_TIME);
-    const ends = await Promise.all(some.map(({ number, size }) => look(number, size)));
-    for (let i = 0; i < some.length; i++) {
-      const { number, size } = some[i] as { number: number; size: number };
-      const end = ends[i];
-      // Missing, or gone since the list: dropped, or never there.
-      if (number !== next || end === undefined) break;
-      if (note(number, size, end)) return { sealedAt: number, segments, damage };
-      next++;
+  const looks: ReturnType<typeof look>[] = [];
+  for (let at = 0; listed[at]?.number === next; at++) {
+    while (looks.length < Math.min(listed.length, at + TAILS_AHEAD)) {
+      const { number, size } = listed[looks.length] as { number: number; size: number };
+      const looked = look(number, size);
+      // It is waited for in its turn, or not needed.
+      looked.catch(() => undefined);
+      looks.push(looked);
     }
+    const end = await looks[at];
+    // Gone since the list: dropped.
+    if (end === undefined) break;
+    if (note(next, listed[at]?.size ?? 0, end)) return { sealedAt: next, segments, damage };
+    next++;
   }
 
   const nonce = random.bytes(NONCE_BYTES);

@@ -443,15 +443,14 @@ class BucketLog implements WriteAheadLog {
   }
 
   async #deleteSegments(stream: string, numbers: readonly number[]): Promise<void> {
-    for (let at = 0; at < numbers.length; at += DELETES_AT_A_TIME) {
-      const some = numbers.slice(at, at + DELETES_AT_A_TIME);
-      await Promise.all(
-        some.map((segment) => {
-          const remove = () => this.#store.delete(segmentKey({ stream, segment }));
-          return persistently('deleting segments', remove, this.#someAttempts, this.#abort.signal);
-        }),
-      );
-    }
+    const rest = numbers.values();
+    const deleteRest = async () => {
+      for (const segment of rest) {
+        const remove = () => this.#store.delete(segmentKey({ stream, segment }));
+        await persistently('deleting segments', remove, this.#someAttempts, this.#abort.signal);
+      }
+    };
+    await Promise.all(Array.from({ length: DELETES_AT_A_TIME }, deleteRest));
   }
 
   async #stop(): Promise<void> {

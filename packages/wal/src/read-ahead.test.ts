@@ -22,11 +22,11 @@ function setup(sizes: readonly number[]) {
 test('the next ones are read while the first is, each once', async () => {
   const { begun, next, answer } = setup(Array.from({ length: 20 }, () => 1000));
   const first = next(1);
-  expect(begun).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+  expect(begun).toEqual(Array.from({ length: 16 }, (_, i) => i + 1));
   for (const number of begun.toReversed()) answer(number);
   expect(await first).toEqual(Uint8Array.of(1));
   expect(await next(2)).toEqual(Uint8Array.of(2));
-  expect(begun).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  expect(begun.slice(16)).toEqual([17]);
 });
 
 test('at most 16 MiB are read ahead, and one that is larger alone', async () => {

@@ -5,7 +5,7 @@ export interface Ahead {
 }
 
 /** Objects that are read before they are asked for, at a time. */
-export const MAX_OBJECTS_AHEAD = 8;
+export const MAX_OBJECTS_AHEAD = 16;
 /** Bytes of them, unless it is one. */
 const MAX_BYTES = 16 * 1024 * 1024;
 
