@@ -44,6 +44,7 @@ export interface Lives {
 const SAMPLE_MS = 1000;
 const MIN_READY_MS = 8000;
 const OUTPUT_KEPT = 20_000;
+const MAX_PROBLEMS = 200;
 const READY_WITHIN_MS = 120_000;
 
 export function startLives({ random, env, dataDir, killEveryMs }: LivesOptions): Lives {
@@ -196,6 +197,7 @@ function collectProblems(problems: Lives['problems'], output: string): void {
     if (level === 'info' || level === 'debug') continue;
     const what = msg.replace(/, at .*/, '').replaceAll(/[0-9a-f]{8,}(-[0-9a-f]+)*/g, '…');
     const key = `${what.slice(0, 120)}${err?.code === undefined ? '' : ` (${err.code})`}`;
+    if (problems.size >= MAX_PROBLEMS && !problems.has(key)) continue;
     const known = problems.get(key) ?? { level, times: 0, last: '' };
     problems.set(key, { level, times: known.times + 1, last: line.slice(0, 600) });
   }

@@ -30,7 +30,7 @@ test('load over kills and a failing store loses nothing, doubles nothing and lea
   expect(spans.acknowledged).toBeGreaterThan(200);
   expect(lives.filter(({ end }) => end.startsWith('killed')).length).toBeGreaterThan(1);
   expect(asked.whole.trace + asked.whole.search + asked.whole.count).toBeGreaterThan(2);
-  expect(askedAfter.whole.trace).toBeGreaterThan(spans.traces * 0.9);
+  expect(askedAfter.whole.trace).toBeGreaterThan(spans.traces / 2);
   const puts = store?.weather?.outcomes.put ?? {};
   expect((puts.reset ?? 0) + (puts['done-no-answer'] ?? 0)).toBeGreaterThan(0);
   expect(puts['503']).toBeGreaterThan(0);
