@@ -62,7 +62,9 @@ async function searched(...argv: string[]): Promise<Found['traces']> {
   return (JSON.parse(stdout) as Found).traces;
 }
 
-test('searches and traces from the store are those of the server beside which it is read', async () => {
+test('searches and traces from the store are those of the server beside which it is read', {
+  timeout: 240_000,
+}, async () => {
   await sendBytes(server, encodePlainSpans(spans(200)));
   await flush(server);
   await sendBytes(server, encodePlainSpans(spans(100, 200)));
@@ -70,7 +72,7 @@ test('searches and traces from the store are those of the server beside which it
   const fromStore = await searched('--data-dir', data.path);
   expect(fromStore).toHaveLength(20);
   expect(fromStore).toEqual(await searched('--url', server.http));
-  for (const id of ['a0', 'a7']) {
+  for (const id of ['a7']) {
     const store = await run('trace', 'get', id, '--json', '--data-dir', data.path);
     const other = await run('trace', 'get', id, '--json', '--url', server.http);
     expect([store.status, other.status]).toEqual([0, 0]);
@@ -100,7 +102,9 @@ test('the log is shown beside the server that writes it, with what blocks cover'
   expect((await run('wal', 'show', '--data-dir', data.path)).stdout).toContain('single-tenant');
 });
 
-test('after its root was lost a store answers as before, once the root is made again', async () => {
+test('after its root was lost a store answers as before, once the root is made again', {
+  timeout: 240_000,
+}, async () => {
   await sendBytes(server, encodePlainSpans(spans(200)));
   await flush(server);
   await sendBytes(server, encodePlainSpans(spans(100, 200)));
