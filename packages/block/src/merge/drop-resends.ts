@@ -43,8 +43,9 @@ export function dropResends(
   return { order: order.subarray(0, kept), traceFirst: firsts };
 }
 
-/** Rows `first … end - 1` are one span. */
+/** Rows `first … end - 1` are one span of a trace. */
 interface ResendGroup {
+  trace: number;
   first: number;
   end: number;
 }
@@ -61,7 +62,7 @@ function findResends(keys: RowKeys, order: Int32Array, traceFirst: Int32Array): 
       if (compareRows(keys, order[row - 1] as number, order[row] as number) !== 0) continue;
       const last = groups.at(-1);
       if (last?.end === row) last.end++;
-      else groups.push({ first: row - 1, end: row + 1 });
+      else groups.push({ trace, first: row - 1, end: row + 1 });
     }
   }
   return groups;
@@ -78,8 +79,10 @@ function settle(
 ): void {
   const compared = Int32Array.from(groups.flatMap(({ first, end }) => Array.from(order.subarray(first, end))));
   const rows = compared.length;
-  // Their trace does not matter: all of a group are of one.
-  const some = { order: compared, from: 0, to: rows, traceIds: new Uint8Array(16), trace: new Int32Array(rows) };
+  // Hashes are of whole spans, trace ids included.
+  const trace = Int32Array.from(groups.flatMap((group) => Array.from({ length: groupRows(group) }, () => group.trace)));
+  const { ids, traceCount } = segment.traces;
+  const some = { order: compared, from: 0, to: rows, traceIds: ids.subarray(0, 16 * traceCount), trace };
   const set = columnSetOf(gatherSet({ segment, keys, ...some }, attributes, buffers, seed));
   const spans = encodeSpans(
     set,

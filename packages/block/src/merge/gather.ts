@@ -4,6 +4,8 @@ import type { TableColumnLayout } from '../block-index.ts';
 import type { RowSpace } from '../block-shape.ts';
 import { type DecodedColumn, decodeChunk, type EntryNumbers } from '../parquet/chunk-reader.ts';
 import type { ChunkLayout } from '../parquet/directory.ts';
+import { pickCodes } from '../parquet/pick-codes.ts';
+import { RLE_DICTIONARY } from '../parquet/types.ts';
 import { integerAt } from '../parquet/whole-chunk.ts';
 import type { EncoderScratch } from '../table-encoder.ts';
 import { EntryJoin } from './entry-join.ts';
@@ -27,6 +29,8 @@ export interface Piece {
   to: number;
   /** Sources count from `from`. */
   runs: Runs;
+  /** Where only few rows are taken: which of the row group, ascending, and runs of which the sources are their places. */
+  picked?: { rows: Int32Array; runs: Runs } | undefined;
 }
 
 /** Rows of several blocks' tables, put together column by column. */
@@ -155,6 +159,12 @@ export class TableGather {
         }
         if (chunk === undefined || chunk.pages.length === 0) continue;
         const { schema } = group.columns[number] as TableColumnLayout;
+        if (piece.picked !== undefined && chunk.encoding === RLE_DICTIONARY) {
+          const { rows, runs: ofPicked } = piece.picked;
+          const loaded = { schema, layout: chunk, group: group.bytes, cache: NO_CACHE };
+          use(pickCodes(loaded, rows, scratchCodes(rows.length), numbers), ofPicked, piece);
+          continue;
+        }
         const codes = scratchCodes(to - from);
         use(decodeChunk(schema, chunk, group.bytes, NO_CACHE, from, to, codes, numbers), runs, piece);
       } catch (error) {

@@ -158,6 +158,36 @@ describe('merging blocks', () => {
     expect(read?.spanCount).toBe(1050);
   });
 
+  test('settles a few resends among many spans by the rule that heads have', async () => {
+    const random = seededRandom(9);
+    const some = (i: number): Partial<TestSpan> => ({
+      attributes: [
+        ['unique', `u${random.u32()}`],
+        ['few', `f${i % 7}`],
+        ...(i % 3 === 0 ? [['size', BigInt(i % 11)] satisfies TestAttribute] : []),
+      ],
+      ...(i % 5 === 0 && { overflow: Uint8Array.of(0x50, i % 90), statusMessage: `m${i % 4}` }),
+      events: i % 6 === 0 ? [{ name: `e${i % 2}`, time: BigInt(i), attributes: [['k', 'v']] }] : [],
+    });
+    const spans: TestSpan[] = Array.from({ length: 6000 }, (_, i) => spanOf(i % 400, i, some(i)));
+    const blocks = spans.map((_, i) => i % 2);
+    for (let i = 0; i < 6000; i += 97) {
+      const { end } = spans[i] as TestSpan;
+      // Equal, of other content, or of another end.
+      const resent = [spans[i] as TestSpan, spanOf(i % 400, i, some(i + 1)), spanOf(i % 400, i, { end: end + 1n })];
+      spans.push(resent[i % 3] as TestSpan);
+      blocks.push((i + 1) % 2);
+    }
+    const set = buildSet(spans);
+    const expected = plainSpans(set, distinctOrder(set));
+    expect(expected).toHaveLength(6000);
+    const stores = storesOf(spans, blocks, 2000);
+    const rowGroups = await mergedOne(stores, { rowGroupRows: 2000 });
+    expect(await spansOf(rowGroups, traceIdsOf(spans))).toEqual(expected);
+    const pages = await mergedOne(stores, { rowGroupRows: 500, pageRows: 100, maxGroupBytes: 0 });
+    expect(await spansOf(pages, traceIdsOf(spans))).toEqual(expected);
+  });
+
   test('gives a key a column that had one in one input and lay in the overflow of another', async () => {
     const some = (first: number, count: number): TestAttribute[] =>
       Array.from({ length: count }, (_, k) => [`key-${first + k}`, `v${k}`]);

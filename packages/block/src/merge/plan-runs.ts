@@ -17,6 +17,21 @@ export interface RunPlan {
   eventSpan: Int32Array;
 }
 
+/** Rows are picked, and not decoded with those around them, where one in so many is wanted. */
+const FEW_ROWS = 16;
+
+/** Runs of few rows, which ascend in their row group as they do in the output. */
+function pickedOf({ count, source, target, length }: Runs, from: number, total: number): Piece['picked'] {
+  const rows = new Int32Array(total);
+  const places = new Int32Array(count);
+  let next = 0;
+  for (let run = 0; run < count; run++) {
+    places[run] = next;
+    for (let i = 0; i < (length[run] as number); i++) rows[next++] = from + (source[run] as number) + i;
+  }
+  return { rows, runs: { count, source: places, target, length } };
+}
+
 /** Runs being collected. */
 class RunList {
   count = 0;
@@ -29,6 +44,14 @@ class RunList {
     this.#source[this.count] = source;
     this.#target[this.count] = target;
     this.#length[this.count++] = length;
+  }
+
+  /** The runs of a piece, rows `from … to - 1` of a row group. */
+  plan(from: number, to: number): Pick<Piece, 'runs' | 'picked'> {
+    const runs = this.runs();
+    let rows = 0;
+    for (let run = 0; run < runs.count; run++) rows += runs.length[run] as number;
+    return rows * FEW_ROWS > to - from ? { runs } : { runs, picked: pickedOf(runs, from, rows) };
   }
 
   runs(): Runs {
@@ -67,7 +90,7 @@ export function planRuns({ windows }: Segment, order: Int32Array, from: number, 
   }
   return {
     spans: windows.map(({ input, spans: group, from: first, to: end }, i): Piece => {
-      return { input, group, from: first, to: end, runs: (spans[i] as RunList).runs() };
+      return { input, group, from: first, to: end, ...(spans[i] as RunList).plan(first, end) };
     }),
     events: events.flatMap((list) => list.piece() ?? []),
     eventRows: eventSpan.length,

@@ -298,7 +298,8 @@ const ONES = Uint8Array.from({ length: 256 }, (_, byte) => {
   return count;
 });
 
-function countBits(bytes: Uint8Array, from: number, count: number): number {
+/** How many of `count` bits from byte `from` on are set. */
+export function countBits(bytes: Uint8Array, from: number, count: number): number {
   let ones = 0;
   const whole = count >>> 3;
   for (let i = 0; i < whole; i++) ones += ONES[bytes[from + i] as number] as number;
