@@ -25,7 +25,7 @@ export interface Pair {
 
 export const QUERIES_PER_SEED = 20;
 /** One query in so many finds what the same query has left behind in the caches of the sources. */
-const ASKED_TWICE = 4;
+const ASKED_TWICE = 10;
 
 const options = { signal: new AbortController().signal, breathe: async () => undefined };
 
