@@ -1,4 +1,4 @@
-import { crc32, dataError, isUuidV7, utf8Decode, utf8Encode } from '@vivace/kernel';
+import { checkTenant, crc32, dataError, isUuidV7, utf8Decode, utf8Encode } from '@vivace/kernel';
 import {
   decodeSegmentHeader,
   encodeSegmentHeader,
@@ -140,7 +140,8 @@ export function decodeFooter(bytes: Uint8Array, { seed, end }: { seed: number; e
   const tenants = new Set<string>();
   let offset = 0;
   for (let at = 0; at < entries; ) {
-    if (sections.length === SECTIONS_MAX || at + ENTRY_BYTES > entries) throw dataError('log-segment', 'bad footer');
+    if (sections.length === SECTIONS_MAX || at + ENTRY_BYTES > entries)
+      throw dataError('log-segment', 'the footer has too many entries');
     const nameLength = view.getUint16(at + TENANT_LENGTH_AT, true);
     const nameAt = at + ENTRY_BYTES;
     const section: Section = {
@@ -152,7 +153,7 @@ export function decodeFooter(bytes: Uint8Array, { seed, end }: { seed: number; e
       crc: view.getUint32(at + CRC_AT, true),
     };
     at = nameAt + nameLength;
-    if (at > entries || nameLength === 0 || nameLength > TENANT_MAX_BYTES || tenants.has(section.tenant)) {
+    if (at > entries || nameLength > TENANT_MAX_BYTES || !isTenant(section.tenant) || tenants.has(section.tenant)) {
       throw dataError('log-segment', 'the footer names a tenant wrongly');
     }
     tenants.add(section.tenant);
@@ -166,4 +167,13 @@ export function decodeFooter(bytes: Uint8Array, { seed, end }: { seed: number; e
   }
   if (offset !== end) throw dataError('log-segment', 'the sections do not fill the segment');
   return sections;
+}
+
+function isTenant(name: string): boolean {
+  try {
+    checkTenant(name);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -44,6 +44,8 @@ export interface BucketLogLimits {
   streamMaxAgeMs: number;
   /** Appends are taken so long after the lease of their stream is there: every list of streams in use has it then. */
   acceptAfterMs: number;
+  /** What closed streams have left is looked for about so often. */
+  sweepIntervalMs: number;
   /** What is not durable by then is given up when the log stops. */
   stopTimeoutMs: number;
 }
@@ -60,6 +62,7 @@ export const BUCKET_LOG_DEFAULTS: BucketLogLimits = {
   leaseMaxAgeMs: 60_000,
   streamMaxAgeMs: 24 * 60 * 60 * 1000,
   acceptAfterMs: 0,
+  sweepIntervalMs: 12 * 60 * 60 * 1000,
   stopTimeoutMs: 15_000,
 };
 

@@ -2,6 +2,7 @@ import {
   bytesToHex,
   type Clock,
   checkTenant,
+  fraction,
   isKind,
   orAborted,
   type Random,
@@ -26,6 +27,7 @@ import { readBucketSegment, readListedObject, readSegmentObject } from './bucket
 import { NONCE_BYTES, RECORD_MAX_BYTES } from './layout.ts';
 import type { LogRecord, OtherStreams, SealedStream, SegmentPosition, StreamState, WriteAheadLog } from './log.ts';
 import { type Ahead, MAX_OBJECTS_AHEAD, ReadAhead } from './read-ahead.ts';
+import { sweepLog } from './sweep-log.ts';
 
 /*
  * The log in a bucket (docs/storage-protocol.md): own streams, one of which takes records, and streams of others
@@ -72,6 +74,7 @@ class BucketLog implements WriteAheadLog {
   #opening: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
   #lastIdMs = 0;
+  #nextSweepMs: number | undefined;
   #bytes = 0;
   #undurableBytes = 0;
   #ahead: { stream: string; reads: ReadAhead } | undefined;
@@ -136,6 +139,7 @@ class BucketLog implements WriteAheadLog {
   }
 
   look(signal: AbortSignal): Promise<OtherStreams> {
+    this.#sweepNowAndThen(signal);
     return this.#find(false, signal);
   }
 
@@ -366,6 +370,19 @@ class BucketLog implements WriteAheadLog {
       found.push(stream.id);
     }
     return { found, foreign: others.foreign };
+  }
+
+  /** Deletes what closed streams have left; each process does, rarely, and none of them minds the others. */
+  #sweepNowAndThen(signal: AbortSignal): void {
+    const nowMs = this.#clock.monotonicMs();
+    const { sweepIntervalMs } = this.#limits;
+    this.#nextSweepMs ??= nowMs + fraction(this.#random) * sweepIntervalMs;
+    if (nowMs < this.#nextSweepMs) return;
+    this.#nextSweepMs = nowMs + sweepIntervalMs * (0.75 + fraction(this.#random) / 2);
+    sweepLog(this.#store, signal).catch((error: unknown) => {
+      // The next one goes on.
+      if (!signal.aborted) this.#onEvent({ kind: 'failed', what: 'sweeping the log', error });
+    });
   }
 
   /** A stream that others have taken over is one of theirs, once nothing of ours is on its way. */
