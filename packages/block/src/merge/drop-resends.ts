@@ -4,31 +4,34 @@ import type { Buffers } from './buffers.ts';
 import { gatherSet, type InputAttributes } from './gather-set.ts';
 import { compareRows, type RowOrder } from './order-rows.ts';
 import type { RowKeys } from './row-keys.ts';
-import type { Segment } from './segment.ts';
+import { loadRows, type Segment } from './segment.ts';
 
-/** Spans that are encoded at once to be compared. */
-const MAX_COMPARED = 16_384;
+export interface ResendOptions {
+  attributes: InputAttributes;
+  buffers: Buffers;
+  /** Spans that are compared at once are among so many rows. */
+  rowGroupRows: number;
+  seed: number;
+}
 
 /**
  * Leaves one of the spans that have the same identity: which, says the rule of resends. Changes the order given, and
  * returns it without the others.
  */
-export function dropResends(
+export async function dropResends(
   segment: Segment,
   keys: RowKeys,
   { order, traceFirst }: RowOrder,
-  attributes: InputAttributes,
-  buffers: Buffers,
-  seed: number,
-): RowOrder {
+  options: ResendOptions,
+): Promise<RowOrder> {
   const groups = findResends(keys, order, traceFirst);
   if (groups.length === 0) return { order, traceFirst };
   const lost = new Uint8Array(order.length);
   for (let first = 0; first < groups.length; ) {
-    let end = first;
-    let rows = 0;
-    while (end < groups.length && rows < MAX_COMPARED) rows += groupRows(groups[end++] as ResendGroup);
-    settle(segment, keys, order, groups.slice(first, end), { attributes, buffers, seed }, lost);
+    const { first: row } = groups[first] as ResendGroup;
+    let end = first + 1;
+    while (end < groups.length && (groups[end] as ResendGroup).end - row <= options.rowGroupRows) end++;
+    await settle(segment, keys, order, groups.slice(first, end), options, lost);
     first = end;
   }
   const firsts = new Int32Array(traceFirst.length);
@@ -69,21 +72,22 @@ function findResends(keys: RowKeys, order: Int32Array, traceFirst: Int32Array): 
 }
 
 /** Marks those that lose. */
-function settle(
+async function settle(
   segment: Segment,
   keys: RowKeys,
   order: Int32Array,
   groups: readonly ResendGroup[],
-  { attributes, buffers, seed }: { attributes: InputAttributes; buffers: Buffers; seed: number },
+  { attributes, buffers, seed }: ResendOptions,
   lost: Uint8Array,
-): void {
+): Promise<void> {
   const compared = Int32Array.from(groups.flatMap(({ first, end }) => Array.from(order.subarray(first, end))));
   const rows = compared.length;
   // Hashes are of whole spans, trace ids included.
   const trace = Int32Array.from(groups.flatMap((group) => Array.from({ length: groupRows(group) }, () => group.trace)));
   const { ids, traceCount } = segment.traces;
   const some = { order: compared, from: 0, to: rows, traceIds: ids.subarray(0, 16 * traceCount), trace };
-  const set = columnSetOf(gatherSet({ segment, keys, ...some }, attributes, buffers, seed));
+  const windows = await loadRows(segment, compared, 0, rows);
+  const set = columnSetOf(gatherSet({ windows, keys, ...some }, attributes, buffers, seed));
   const spans = encodeSpans(
     set,
     Int32Array.from({ length: rows }, (_, row) => row),

@@ -4,14 +4,14 @@ import type { TableAttribute } from '../attribute-plan.ts';
 import { ByteInterner } from '../byte-interner.ts';
 import type { Owners } from '../read-rows.ts';
 import type { AttributeSource, RowSet } from '../row-set.ts';
-import { eventTimes, exactEnds } from '../row-times.ts';
+import { endsOf, eventTimes, exactEnds } from '../row-times.ts';
 import { withoutEnds } from '../scan/without-ends.ts';
 import type { Buffers } from './buffers.ts';
 import { TableGather } from './gather.ts';
 import { columnId, type InputBlock } from './input-block.ts';
 import { planRuns, type RunPlan } from './plan-runs.ts';
 import type { RowKeys } from './row-keys.ts';
-import type { Segment } from './segment.ts';
+import type { Window } from './segment.ts';
 
 /** Attributes that some input has a column of. */
 export interface InputAttributes {
@@ -21,7 +21,7 @@ export interface InputAttributes {
 
 /** Rows of the output that are read together. */
 export interface RowsToGather {
-  segment: Segment;
+  windows: readonly Window[];
   keys: RowKeys;
   /** Row → position in the segment, of rows `from … to - 1`. */
   order: Int32Array;
@@ -37,18 +37,18 @@ export interface RowsToGather {
  * these buffers.
  */
 export function gatherSet(
-  { segment, keys, order, from, to, traceIds, trace }: RowsToGather,
+  { windows, keys, order, from, to, traceIds, trace }: RowsToGather,
   attributes: InputAttributes,
   buffers: Buffers,
   seed: number,
 ): RowSet {
   const rows = to - from;
-  const plan = planRuns(segment, order, from, to);
+  const plan = planRuns(windows, order, from, to);
   const spans = new TableGather('spans', plan.spans, rows, seed);
   const start = buffers.uint32('set start', 2 * rows);
   pickPairs(keys.start, order, from, to, start);
   const end = buffers.uint32('set end', 2 * rows);
-  pickPairs(keys.end, order, from, to, end);
+  const overflow = gatherEnds(spans, start, end, rows);
   const spanId = buffers.int32('set span id', 2 * rows);
   pickPairs(keys.spanId, order, from, to, spanId);
   const parentId = buffers.int32('set parent id', 2 * rows);
@@ -89,7 +89,7 @@ export function gatherSet(
     statusMessage: spans.sparse('status_message'),
     traceState: spans.sparse('trace_state'),
     attributes: sourcesOf(spans, attributes.spans),
-    overflow: gatherOverflow(spans),
+    overflow,
     events: gatherEvents(plan, start, attributes.events, seed),
   };
 }
@@ -109,13 +109,19 @@ function sourcesOf(table: TableGather, attributes: readonly TableAttribute[]): A
   return sources;
 }
 
-/** Fragments without exact ends, which the keys have. */
-function gatherOverflow(spans: TableGather): RowSet['overflow'] {
+/** Ends of spans, where exact ones lie in the overflow, too; returns the overflow without them. */
+function gatherEnds(spans: TableGather, start: Uint32Array, end: Uint32Array, rows: number): RowSet['overflow'] {
+  // Durations first; ends are made of them.
+  spans.halves('duration', end);
   const stored = spans.sparse('overflow');
-  if (stored.count === 0) return stored;
-  const duration = new Uint32Array(spans.fixed('duration', 8).buffer);
-  const { rows = new Int32Array(0), ...rest } = withoutEnds(stored, exactEnds(stored, duration));
-  return { rows, ...rest };
+  const exact = stored.count === 0 ? [] : exactEnds(stored, end);
+  endsOf(start, end, rows, end);
+  for (const { row, low, high } of exact) {
+    end[2 * row] = low;
+    end[2 * row + 1] = high;
+  }
+  const { rows: rowsLeft = stored.rows, ...rest } = withoutEnds(stored, exact);
+  return { rows: rowsLeft, ...rest };
 }
 
 function gatherEvents(

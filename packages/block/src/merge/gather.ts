@@ -6,7 +6,7 @@ import { type DecodedColumn, decodeChunk, type EntryNumbers } from '../parquet/c
 import type { ChunkLayout } from '../parquet/directory.ts';
 import { pickCodes } from '../parquet/pick-codes.ts';
 import { RLE_DICTIONARY } from '../parquet/types.ts';
-import { integerAt } from '../parquet/whole-chunk.ts';
+import { decodeHalves, integerAt } from '../parquet/whole-chunk.ts';
 import type { EncoderScratch } from '../table-encoder.ts';
 import { EntryJoin } from './entry-join.ts';
 import { damageOf, type InputBlock, type LoadedGroup, type MergedTable, NO_CACHE } from './input-block.ts';
@@ -102,6 +102,27 @@ export class TableGather {
   /** The same of a column that every row has, with what `value` makes of them by input. */
   mapped(id: string, values: Int32Array, value: (input: InputBlock) => (integer: number) => number): void {
     this.#each(id, true, (decoded, runs, { input }) => scatterIntegers(decoded, runs, values, value(input)));
+  }
+
+  /** 64-bit numbers of a column that every row has, as halves. */
+  halves(id: string, into: Uint32Array): void {
+    for (const { input, group, from, to, runs } of this.#pieces) {
+      const number = input.column(this.#table, id);
+      const layout = group.chunks[number] as ChunkLayout;
+      const { schema } = group.columns[number] as TableColumnLayout;
+      try {
+        const chunk = { schema, layout, group: group.bytes, cache: NO_CACHE };
+        decodeHalves(chunk, scratchHalves(to - from), 0, { from, to });
+      } catch (error) {
+        throw damageOf(error, input.id, this.#table);
+      }
+      const { source, target, length, count } = runs;
+      for (let run = 0; run < count; run++) {
+        let at = 2 * (source[run] as number);
+        let place = 2 * (target[run] as number);
+        for (const end = at + 2 * (length[run] as number); at < end; at++, place++) into[place] = halves[at] as number;
+      }
+    }
   }
 
   /** Values of `width` bytes, 0 where there are none. */
@@ -202,6 +223,13 @@ function scatterIntegers(
       into[row + shift] = values[code] as number;
     }
   }
+}
+
+let halves = new Uint32Array(1 << 18);
+
+function scratchHalves(rows: number): Uint32Array {
+  if (halves.length < 2 * rows) halves = new Uint32Array(4 * rows);
+  return halves;
 }
 
 let scratch = new Int32Array(1 << 17);

@@ -20,7 +20,7 @@ import { orderRows } from './order-rows.ts';
 import { type MergedColumns, planColumns, storedAttributes } from './plan-columns.ts';
 import { promoteColumns } from './promote.ts';
 import { readKeys } from './row-keys.ts';
-import { loadSegment, type Segment } from './segment.ts';
+import { loadRows, loadSegment, type Segment } from './segment.ts';
 import { TraceRun } from './trace-run.ts';
 import { TraceStream } from './trace-stream.ts';
 
@@ -95,7 +95,7 @@ class OutputMerge {
       this.#options.signal?.throwIfAborted();
       await this.#nextTraces(traces, next);
       if (next.traceCount === 0) break;
-      await this.#merge(await loadSegment(this.#inputs, next));
+      await this.#merge(await loadSegment(this.#inputs, next, this.#rowGroupRows));
     }
     await this.#finishBlock();
     for (const input of this.#inputs) input.release(Number.POSITIVE_INFINITY);
@@ -120,21 +120,27 @@ class OutputMerge {
   async #merge(segment: Segment): Promise<void> {
     const seed = this.#seed;
     const buffers = this.#buffers;
-    const keys = readKeys(segment, buffers, seed);
+    const rowGroupRows = this.#rowGroupRows;
+    const keys = await readKeys(segment, buffers);
     const attributes = storedAttributes(this.#spans, this.#events);
     const ordered = orderRows(segment, keys, buffers);
-    const { order, traceFirst } = dropResends(segment, keys, ordered, attributes, buffers, seed);
+    const { order, traceFirst } = await dropResends(segment, keys, ordered, {
+      attributes,
+      buffers,
+      rowGroupRows,
+      seed,
+    });
     this.#result.resends += segment.rows - order.length;
     const { traces } = segment;
     const { traceCount } = traces;
     const parents = linkParents({ set: keys, order, traceCount, traceFirst }, seed);
     const traceIds = traces.ids.subarray(0, 16 * traceCount);
-    const groups = Math.ceil(order.length / this.#rowGroupRows);
-    const writer = await this.#blockFor(order.length, groups);
-    for (let from = 0; from < order.length; from += this.#rowGroupRows) {
-      const to = Math.min(order.length, from + this.#rowGroupRows);
+    const writer = await this.#blockFor(order.length, Math.ceil(order.length / rowGroupRows));
+    for (let from = 0; from < order.length; from += rowGroupRows) {
+      const to = Math.min(order.length, from + rowGroupRows);
+      const windows = await loadRows(segment, order, from, to);
       const trace = tracesOf(traceFirst, from, to);
-      const gathered = gatherSet({ segment, keys, order, from, to, traceIds, trace }, attributes, buffers, seed);
+      const gathered = gatherSet({ windows, keys, order, from, to, traceIds, trace }, attributes, buffers, seed);
       const set = promoteColumns(gathered, { spans: this.#spans.promoted, events: this.#events.promoted }, seed);
       const shape = shapeBlock(set, ownRows(buffers, to - from), to - from);
       writer.encoder.add(shape, linksOf(parents, from, to), from > 0);

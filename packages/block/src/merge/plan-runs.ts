@@ -4,7 +4,7 @@ import { type ChunkRows, decodeIntegers } from '../parquet/whole-chunk.ts';
 import { planEvents } from '../plan-trace.ts';
 import type { Piece, Runs } from './gather.ts';
 import { damageOf, type InputBlock, type LoadedGroup, NO_CACHE } from './input-block.ts';
-import { damaged, type Segment, type Window } from './segment.ts';
+import { damaged, type Window, windowOf } from './segment.ts';
 
 // Rows that lie side by side in an input and in the output are moved as a run.
 
@@ -70,8 +70,8 @@ class RunList {
   }
 }
 
-/** Plans rows `from … to - 1` of an order of a segment's positions. */
-export function planRuns({ windows }: Segment, order: Int32Array, from: number, to: number): RunPlan {
+/** Plans rows `from … to - 1` of an order of a segment's positions, all of which lie in the windows. */
+export function planRuns(windows: readonly Window[], order: Int32Array, from: number, to: number): RunPlan {
   const spans = windows.map(() => new RunList());
   const events = windows.map((window) => new WindowEvents(window));
   const eventSpan: number[] = [];
@@ -110,20 +110,6 @@ function readSpanRows({ input }: Window, { columns, chunks, bytes }: LoadedGroup
     throw damageOf(error, input.id, 'events');
   }
   return rows;
-}
-
-/** The window that a position lies in; neighbouring positions are likely to lie in the same. */
-function windowOf(windows: readonly Window[], position: number, guess: number): number {
-  const { base, from, to } = windows[guess] as Window;
-  if (position >= base && position < base + to - from) return guess;
-  let low = 0;
-  let high = windows.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((windows[middle] as Window).base <= position) low = middle + 1;
-    else high = middle;
-  }
-  return low - 1;
 }
 
 /** The events of a window's spans. */

@@ -4,8 +4,8 @@ import { planEvents } from '../plan-trace.ts';
 import { damageOf, type InputBlock, type LoadedGroup } from './input-block.ts';
 import type { TraceRun } from './trace-run.ts';
 
-/** Rows of one row group of an input that a segment takes, loaded. */
-export interface Window {
+/** Rows of one row group of an input. */
+export interface WindowPlace {
   input: InputBlock;
   group: number;
   /** Rows `from … to - 1` of the row group. */
@@ -13,6 +13,10 @@ export interface Window {
   to: number;
   /** Position of row `from` among the rows of the segment. */
   base: number;
+}
+
+/** The same in memory. */
+export interface Window extends WindowPlace {
   spans: LoadedGroup;
   /** Undefined where the spans have no events. */
   events: LoadedGroup | undefined;
@@ -21,27 +25,41 @@ export interface Window {
 /** Whole traces that are merged at once: those of a row group, or one that is larger. */
 export interface Segment {
   traces: TraceRun;
+  /** Not loaded where the segment is large: `loadRows` does it row group by row group. */
   windows: readonly Window[];
   /** Rows of all windows, one after another: the positions that parts of traces and orders of rows name. */
   rows: number;
+  isLarge: boolean;
   /** By part of a trace: position of its first row. */
   partFirst: Int32Array;
 }
 
-/** Loads the rows of some traces: a window for every run of rows of a row group of an input. */
-export async function loadSegment(inputs: readonly InputBlock[], traces: TraceRun): Promise<Segment> {
-  const places = inputs.map((): Omit<Window, 'spans' | 'events'>[] => []);
+const NOT_LOADED: LoadedGroup = {
+  columns: [],
+  chunks: [],
+  bytes: { bytes: new Uint8Array(0), base: 0, verified: new Set() },
+};
+
+/** Places the rows of some traces: a window for every run of rows of a row group of an input. */
+export async function loadSegment(
+  inputs: readonly InputBlock[],
+  traces: TraceRun,
+  rowGroupRows: number,
+): Promise<Segment> {
+  const places = inputs.map((): WindowPlace[] => []);
   for (let part = 0; part < traces.partCount; part++) {
     const number = traces.input[part] as number;
-    placeRows(inputs[number] as InputBlock, traces, part, places[number] as Omit<Window, 'spans' | 'events'>[]);
+    placeRows(inputs[number] as InputBlock, traces, part, places[number] as WindowPlace[]);
   }
+  const isLarge = traces.rows > rowGroupRows;
   const windows: Window[] = [];
   const firstRow = new Int32Array(inputs.length);
   let base = 0;
   for (const [number, ofInput] of places.entries()) {
     firstRow[number] = base;
-    for (const place of ofInput) {
-      windows.push({ ...place, base, ...(await loadWindow(place)) });
+    for (const unplaced of ofInput) {
+      const place = { ...unplaced, base };
+      windows.push(isLarge ? { ...place, spans: NOT_LOADED, events: undefined } : await loadWindow(place));
       base += place.to - place.from;
     }
   }
@@ -51,7 +69,55 @@ export async function loadSegment(inputs: readonly InputBlock[], traces: TraceRu
     partFirst[part] = firstRow[number] as number;
     firstRow[number] = (firstRow[number] as number) + (traces.spans[part] as number);
   }
-  return { traces, windows, rows: base, partFirst };
+  return { traces, windows, rows: base, isLarge, partFirst };
+}
+
+/** The windows in which rows `from … to - 1` of an order lie, loaded, and of a large segment no larger than need be. */
+export async function loadRows(
+  { windows, isLarge }: Segment,
+  order: Int32Array,
+  from: number,
+  to: number,
+): Promise<readonly Window[]> {
+  if (!isLarge) return windows;
+  const first = new Int32Array(windows.length).fill(-1);
+  const end = new Int32Array(windows.length);
+  let number = 0;
+  for (let row = from; row < to; row++) {
+    const position = order[row] as number;
+    number = windowOf(windows, position, number);
+    const place = position - (windows[number] as Window).base;
+    // Rows of a window keep their order.
+    if (first[number] === -1) first[number] = place;
+    end[number] = place + 1;
+  }
+  const loaded: Window[] = [];
+  for (const [i, { input, group, from: start, base }] of windows.entries()) {
+    const skipped = first[i] as number;
+    if (skipped < 0) continue;
+    const place = { input, group, from: start + skipped, to: start + (end[i] as number), base: base + skipped };
+    loaded.push(await loadWindow(place));
+  }
+  const released = new Set<InputBlock>();
+  for (const { input, group } of loaded) {
+    if (!released.has(input)) input.release(group);
+    released.add(input);
+  }
+  return loaded;
+}
+
+/** The window that a position lies in; neighbouring positions are likely to lie in the same. */
+export function windowOf(windows: readonly WindowPlace[], position: number, guess: number): number {
+  const { base, from, to } = windows[guess] as WindowPlace;
+  if (position >= base && position < base + to - from) return guess;
+  let low = 0;
+  let high = windows.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((windows[middle] as WindowPlace).base <= position) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
 }
 
 /** The rows of a part of a trace, as windows or with the last one. */
@@ -59,7 +125,7 @@ function placeRows(
   input: InputBlock,
   { row, spans, group: groups }: TraceRun,
   part: number,
-  windows: Omit<Window, 'spans' | 'events'>[],
+  windows: WindowPlace[],
 ): void {
   const end = (row[part] as number) + (spans[part] as number);
   let group = groups[part] as number;
@@ -74,12 +140,13 @@ function placeRows(
   }
 }
 
-async function loadWindow({ input, group, from, to }: Pick<Window, 'input' | 'group' | 'from' | 'to'>) {
+async function loadWindow(place: WindowPlace): Promise<Window> {
+  const { input, group, from, to } = place;
   const spans = await input.load('spans', group, { from, to });
   const { rows } = input.index.events.groups[group] as TableGroup;
   const range = rows === 0 ? undefined : planEvents(input.index, { group, from, to });
   const events = range === undefined || range.to <= range.from ? undefined : await input.load('events', group, range);
-  return { spans, events };
+  return { ...place, spans, events };
 }
 
 /** A `data` error of a window. */

@@ -104,9 +104,12 @@ class TraceCursor {
     }
     this.#moveTo(this.#position);
     this.spans = this.#consume();
-    while (this.#position === this.#traces.count && this.#goesOn()) {
-      await this.#readGroup();
-      this.spans += this.#consume();
+    if (this.#position < this.#traces.count) return;
+    // A trace larger than a row group owns whole ones.
+    for (; this.#goesOn(); this.#at++) {
+      const { rows } = this.#input.index.spans.groups[this.#at + 1] as TableGroup;
+      this.spans += rows;
+      this.#nextRow += rows;
     }
   }
 
