@@ -167,7 +167,8 @@ async function ask(
   if (kind === 'by id' || kind === 'absent id') {
     const answer = await querier.findTrace(TENANT, traceId, { maxBytes: MAX_TRACE_BYTES, signal });
     found = answer.trace.length > 0 ? 1 : 0;
-    if (!answer.complete) throw new VivaceError('internal', 'bench', `a lookup is not complete: ${answer.problems}`);
+    if (!answer.complete)
+      throw new VivaceError('internal', 'bench', `a lookup is not complete: ${answer.problems.join(', ')}`);
   } else {
     const request: SearchRequest = {
       query: parse(`{ span.order.id = "${orderId}" }`),
@@ -179,7 +180,8 @@ async function ask(
     };
     found = 0;
     for await (const { result, problems } of querier.search(TENANT, request, { startUnixNano, endUnixNano }, signal)) {
-      if (problems.length > 0) throw new VivaceError('internal', 'bench', `a search is not complete: ${problems}`);
+      if (problems.length > 0)
+        throw new VivaceError('internal', 'bench', `a search is not complete: ${problems.join(', ')}`);
       found = result.traces.length;
     }
   }

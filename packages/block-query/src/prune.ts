@@ -21,8 +21,17 @@ export async function mayHold(
   return source.mayHold(comparison.field.name, equalValues(comparison.literal), signal);
 }
 
+/** By literal of a query: every block is asked for the same. */
+const known = new WeakMap<Static, TypedBytes[]>();
+
 /** Every value that is equal to a literal, as a column has it; none where they are not that few. */
 function equalValues(literal: Static): TypedBytes[] {
+  let values = known.get(literal);
+  if (values === undefined) known.set(literal, (values = columnValues(literal)));
+  return values;
+}
+
+function columnValues(literal: Static): TypedBytes[] {
   switch (literal.type) {
     case 'string':
       return literal.value.includes('\uFFFD') ? [] : [{ type: 'string', bytes: utf8Encode(literal.value) }];

@@ -32,9 +32,8 @@ export interface TypedBytes {
 /** Opened batches of blocks by reader and run stay with whoever gives them; see `Batch` for what they keep. */
 export function blockSource(reader: BlockReader): Source {
   let opened: Batch[] | undefined;
-  let known: ValueSummary | undefined;
-  const summary = async (signal: AbortSignal): Promise<ValueSummary> =>
-    (known ??= await reader.readSummary({ signal }));
+  let read: ValueSummary | undefined;
+  const summary = async (signal: AbortSignal): Promise<ValueSummary> => (read ??= await reader.readSummary({ signal }));
   const open = async (signal: AbortSignal): Promise<Batch[]> => {
     const index = await reader.index({ signal });
     return Promise.all(batchesOf(index).map((run) => blockBatch(reader, run, signal)));
@@ -50,14 +49,10 @@ export function blockSource(reader: BlockReader): Source {
     mayHold: async (key, values, signal) => {
       // Texts of bytes that are not UTF-8 are compared with U+FFFD in them; elements of arrays are not in the filter.
       if (key.includes('\uFFFD') || values.length === 0) return true;
-      const hash = new Hash64();
-      for (const { type, bytes } of values) {
-        hash.key(utf8Encode(key), type);
-        hash.value(hash.low, hash.high, type, bytes, 0, bytes.length);
-        if (await reader.mayHold(hash.low, hash.high, { signal })) return true;
-      }
+      const { ofKey, ofValues } = hashesOf(key, values);
+      for (const { low, high } of ofValues) if (await reader.mayHold(low, high, { signal })) return true;
       const { unfilteredKeys } = reader;
-      if (unfilteredKeys !== undefined) return unfilteredKeys.includes(hashKey(key));
+      if (unfilteredKeys !== undefined) return unfilteredKeys.includes(ofKey);
       return hasOtherValues(await summary(signal), key);
     },
     summary,
@@ -67,6 +62,29 @@ export function blockSource(reader: BlockReader): Source {
       return view && encodeSpans(view, rowsUpTo(view.spanCount));
     },
   };
+}
+
+interface ValueHashes {
+  key: string;
+  ofKey: number;
+  ofValues: { low: number; high: number }[];
+}
+
+/** Ten thousand blocks are asked for the same values. */
+const known = new WeakMap<readonly TypedBytes[], ValueHashes>();
+
+function hashesOf(key: string, values: readonly TypedBytes[]): ValueHashes {
+  const before = known.get(values);
+  if (before?.key === key) return before;
+  const ofValues = values.map(({ type, bytes }) => {
+    const hash = new Hash64();
+    hash.key(utf8Encode(key), type);
+    hash.value(hash.low, hash.high, type, bytes, 0, bytes.length);
+    return { low: hash.low, high: hash.high };
+  });
+  const hashes = { key, ofKey: hashKey(key), ofValues };
+  known.set(values, hashes);
+  return hashes;
 }
 
 /** Whether a key may have values that filters do not know. */

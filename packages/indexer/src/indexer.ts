@@ -12,14 +12,23 @@ export interface IndexerOptions {
   clock: Clock;
   random: Random;
   logger: Logger;
+  /**
+   * Other processes commit, and nobody notifies: tenants that were busy are looked at again after a minute, then two, and
+   * so on. Default false.
+   */
+  polls?: boolean;
 }
 
 /** Commits of one tenant that come one upon another are indexed together. */
 const DELAY_MS = 1000;
 /** A tenant waits so many times as long as its last turn took: indexing takes at most a tenth of a thread. */
 const REST = 10;
-/** All tenants are looked at so often: others may have committed. */
-const ROUND_MS = 5 * 60 * 1000;
+/** All tenants are looked at so often, because others may have committed: a read of each root. */
+const ROUND_MS = 60 * 60 * 1000;
+/** What failed is tried again so long after. */
+const RETRY_MS = 30_000;
+/** Where nobody notifies, a tenant that had something new is looked at again so long after. */
+const POLL_MS = 60_000;
 const MAX_WAITING = 10_000;
 
 /** Keeps the trace index of all tenants close behind their commits. One tenant at a time. */
@@ -28,6 +37,8 @@ export class Indexer implements Service {
   readonly #stop = new AbortController();
   /** Tenants with something to do, and when their turn may come, on the monotonic clock. */
   readonly #due = new Map<string, number>();
+  /** How long a tenant is left alone that had nothing new. */
+  readonly #idleMs = new Map<string, number>();
   /** When tenants have rested. */
   readonly #rested = new Map<string, number>();
   #wake: (() => void) | undefined;
@@ -87,15 +98,33 @@ export class Indexer implements Service {
     const { signal } = this.#stop;
     this.#due.delete(tenant);
     const startMs = clock.monotonicMs();
+    let hasFailed = false;
+    let isBusy = false;
     try {
       const { segments, blocks, bytes } = await indexTenant({ ...this.#options, manifest: manifest(tenant), signal });
-      if (segments > 0) logger.debug({ tenant, segments, blocks, bytes }, 'indexed traces');
+      isBusy = segments > 0;
+      if (isBusy) logger.debug({ tenant, segments, blocks, bytes }, 'indexed traces');
     } catch (error) {
-      if (!signal.aborted) logger.warn({ tenant, err: toVivaceError(error) }, 'a trace index is not up to date');
+      if (signal.aborted) return;
+      logger.warn({ tenant, err: toVivaceError(error) }, 'a trace index is not up to date');
+      hasFailed = true;
     }
     const nowMs = clock.monotonicMs();
     for (const [name, untilMs] of this.#rested) if (untilMs <= nowMs) this.#rested.delete(name);
-    this.#rested.set(tenant, nowMs + REST * (nowMs - startMs));
+    const restMs = REST * (nowMs - startMs);
+    this.#rested.set(tenant, nowMs + (hasFailed ? Math.max(RETRY_MS, restMs) : restMs));
+    // Whatever was committed meanwhile waits for the rest to be over, too.
+    if (this.#due.delete(tenant) || hasFailed) this.notify(tenant);
+    else if (this.#options.polls === true) this.#poll(tenant, isBusy);
+  }
+
+  #poll(tenant: string, isBusy: boolean): void {
+    const idleMs = isBusy ? POLL_MS : 2 * (this.#idleMs.get(tenant) ?? ROUND_MS);
+    if (idleMs >= ROUND_MS) this.#idleMs.delete(tenant);
+    else {
+      this.#idleMs.set(tenant, idleMs);
+      this.#due.set(tenant, this.#options.clock.monotonicMs() + idleMs);
+    }
   }
 
   async #nap(ms: number): Promise<void> {

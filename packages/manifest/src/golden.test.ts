@@ -93,7 +93,10 @@ const root: Root = {
 };
 
 /** What version 1 could say: it had no trace index. */
-const withoutIndex = ({ ordinals: _, unfilteredKeys: __, ...entry }: BlockEntry): BlockEntry => entry;
+const withoutIndex = (of: BlockEntry): BlockEntry => {
+  const { ordinals: _ordinals, unfilteredKeys: _keys, ...entry } = of;
+  return entry;
+};
 const rootWithoutIndex = (of: Root): Root => ({
   ...of,
   graves: of.graves.filter(({ kind }) => kind !== 'segment'),

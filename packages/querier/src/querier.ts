@@ -79,6 +79,8 @@ const TRACE_HORIZON_SECONDS = 3600;
 /** A search looks at so many blocks first, and then at so many times more: what it looks at twice is a third. */
 const FIRST_BLOCKS = 8;
 const MORE_BLOCKS = 4;
+/** And where it found nothing at so many times more: of one value the filters of all are asked before long. */
+const MANY_MORE_BLOCKS = 16;
 /** A snapshot whose objects are gone is planned anew so often. */
 const MAX_PLANS = 2;
 
@@ -192,7 +194,8 @@ export class Querier implements TraceFinder, Service {
     let snapshot = await this.#snapshot(tenant, heads, range, signal, 1);
     let plan = 1;
     let inspectedBytes = 0;
-    for (let read = FIRST_BLOCKS; ; read *= MORE_BLOCKS) {
+    let more = MORE_BLOCKS;
+    for (let read = FIRST_BLOCKS; ; read *= more) {
       const { entries } = snapshot;
       const question = { kind: 'search', request } as const;
       const job = {
@@ -207,12 +210,13 @@ export class Querier implements TraceFinder, Service {
       if (answer.missing.length > 0 && plan < MAX_PLANS) {
         // The same stage again: blocks that others have replaced hold what theirs held.
         plan++;
-        read /= MORE_BLOCKS;
+        read /= more;
         snapshot = await this.#snapshot(tenant, heads, range, signal, plan);
         continue;
       }
       yield { ...this.#answer(tenant, snapshot, answer), inspectedBytes };
       if (read >= entries.length || !answer.result.unsettled) return;
+      more = answer.result.traces.length > 0 ? MORE_BLOCKS : MANY_MORE_BLOCKS;
     }
   }
 

@@ -15,7 +15,7 @@ export interface SnapshotIndex {
   /** All live blocks, those with the newest spans first; those of which the time says nothing before all others. */
   newestFirst: readonly BlockEntry[];
   /** Indexed blocks that have an ordinal: several where a compaction has split one. */
-  blocksOf(ordinal: number): readonly BlockEntry[];
+  blocksOf: (ordinal: number) => readonly BlockEntry[];
 }
 
 const known = new WeakMap<ManifestSnapshot, SnapshotIndex>();
