@@ -1,5 +1,6 @@
 import type { BlockReader } from '@vivace/block';
 import { blockSource, matchTraces, type RunOptions, SourceFailure } from '@vivace/block-query';
+import { toVivaceError, VivaceError } from '@vivace/kernel';
 import { type BlockEntry, classOfKeep, DEFAULT_CLASS, keepOfClass, UNCLASSIFIED } from '@vivace/manifest';
 import type { Retention } from './retention.ts';
 import { TraceKeySet } from './trace-key-set.ts';
@@ -78,10 +79,16 @@ async function matchRules(options: ClassifyOptions, setOf: (name: string) => Tra
         if (!taken.some((longer) => longer !== set && longer.hasId(traceId))) set.addId(traceId);
       });
     } catch (error) {
-      throw error instanceof SourceFailure ? error.cause : error;
+      throw error instanceof SourceFailure ? namingBlock(error) : error;
     }
     taken.push(set);
   }
+}
+
+/** What went wrong with a block, as merges say it. */
+function namingBlock({ source, cause }: SourceFailure): VivaceError {
+  const { kind, code, message } = toVivaceError(cause);
+  return new VivaceError(kind, code, `block ${source}: ${message}`, { cause });
 }
 
 async function eachKey(

@@ -55,6 +55,7 @@ const MAX_CLASSIFIED_ROWS = 5_000_000;
 const FIRST_REST_MS = 60_000;
 const MAX_REST_MS = 6 * 3_600_000;
 const MAX_RESTING = 10_000;
+const MAX_DAMAGED = 10_000;
 const UPLOAD_MAX_AGE_MS = 48 * 3_600_000;
 
 /**
@@ -65,6 +66,8 @@ export class Compactor implements Service {
   readonly #options: CompactorOptions;
   readonly #tenants = new Map<string, TenantState>();
   readonly #resting = new Map<string, { untilMs: number; failures: number }>();
+  /** Ids of blocks that cannot be merged: the others of their windows go on without them. */
+  readonly #damaged = new Set<string>();
   #claimsAtMs: number;
   #abort = new AbortController();
   #running: Promise<void> | undefined;
@@ -168,7 +171,8 @@ export class Compactor implements Service {
     const { live } = await manifest(tenant).snapshot(signal);
     const nowMs = await manifest(tenant).storeTimeMs(signal);
     const { rules } = retention(tenant);
-    return planJobs(live, { ...plan, nowMs })
+    const sound = live.filter(({ id }) => !this.#damaged.has(id));
+    return planJobs(sound, { ...plan, nowMs })
       .filter((job) => (this.#resting.get(claimKey(tenant, job))?.untilMs ?? 0) <= clock.monotonicMs())
       .map((job) => (rules.length > 0 ? shortenToClassify(job) : job));
   }
@@ -181,6 +185,15 @@ export class Compactor implements Service {
     if (claim === undefined) {
       metrics.jobs.inc({ outcome: 'claimed' });
       return false;
+    }
+    // Others may have merged it since it was planned; once it is claimed they do not.
+    const { live } = await manifest(tenant)
+      .snapshot(signal, { maxAgeMs: 0 })
+      .catch(() => ({ live: job.inputs }));
+    const ids = new Set(live.map(({ id }) => id));
+    if (job.inputs.some(({ id }) => !ids.has(id))) {
+      await claim.release();
+      return true;
     }
     const startMs = clock.monotonicMs();
     const what = { tenant, toLevel: job.level, blocks: job.inputs.length, spans: job.rows };
@@ -210,10 +223,12 @@ export class Compactor implements Service {
       metrics.jobs.inc({ outcome: 'failed' });
       metrics.errors.inc({ task: 'merge' });
       const { kind, code, message } = toVivaceError(error);
-      this.#rest(key);
+      const damaged = kind === 'data' ? job.inputs.find(({ id }) => message.includes(id)) : undefined;
+      if (damaged === undefined || this.#damaged.size >= MAX_DAMAGED) this.#rest(key);
+      else this.#damaged.add(damaged.id);
       const level = kind === 'data' || kind === 'internal' ? 'error' : 'warn';
-      logger[level]({ ...what, code, ids: job.inputs.map(({ id }) => id) }, `a merge failed: ${message}`);
-      return false;
+      logger[level]({ ...what, code }, `a merge failed: ${message}`);
+      return damaged !== undefined;
     } finally {
       await claim.release();
     }
