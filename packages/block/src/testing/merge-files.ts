@@ -1,0 +1,111 @@
+import { closeSync, openSync, readFileSync, readSync, writeFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ColumnSetView } from '@vivace/columns';
+import { encodeBlock } from '../encode-block.ts';
+import { mergeBlocks } from '../merge/merge-blocks.ts';
+import type { MergeOptions } from '../merge/merge-options.ts';
+import type { BlockPlace } from '../open-block.ts';
+import { blockOrder, storeBlock } from '../testing.ts';
+
+// Blocks in files, merged in a process of its own, which tells what it took:
+// `node merge-files.ts directory rounds options` prints a line of JSON a round.
+
+/** What a merge took. */
+export interface MergeCosts {
+  cpuMs: number;
+  wallMs: number;
+  /** Resident size before the first merge, and the largest so far. */
+  idleBytes: number;
+  peakBytes: number;
+  inputRows: number;
+  inputBytes: number;
+  rows: number;
+  bytes: number;
+  resends: number;
+  blocks: number;
+}
+
+interface InputFile {
+  place: BlockPlace;
+  bytes: number;
+}
+
+/** Writes a block of each set. Returns the milliseconds of processor that encoding took. */
+export function writeInputs(
+  directory: string,
+  sets: Iterable<ColumnSetView>,
+  options: { rowGroupRows?: number } = {},
+): number {
+  const inputs: InputFile[] = [];
+  let cpu = 0;
+  for (const set of sets) {
+    const order = blockOrder(set);
+    const before = process.cpuUsage();
+    const encoded = encodeBlock(set, order, options);
+    cpu += cpuMsSince(before);
+    const { place, objects } = storeBlock(encoded, Number.POSITIVE_INFINITY);
+    const bytes = objects.get('block') as Uint8Array;
+    writeFileSync(join(directory, `${inputs.length}`), bytes);
+    inputs.push({ place: { ...place, id: `block-${inputs.length}` }, bytes: bytes.length });
+  }
+  writeFileSync(join(directory, 'inputs.json'), JSON.stringify(inputs));
+  return cpu;
+}
+
+function cpuMsSince(before: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1000;
+}
+
+async function mergeFiles(
+  directory: string,
+  idleBytes: number,
+  options: Omit<MergeOptions, 'inputs' | 'sink'>,
+): Promise<MergeCosts> {
+  const inputs = JSON.parse(readFileSync(join(directory, 'inputs.json')).toString()) as InputFile[];
+  const files = inputs.map((_, i) => openSync(join(directory, `${i}`), 'r'));
+  const outputs = new Map<string, number>();
+  const before = process.cpuUsage();
+  const began = performance.now();
+  let bytes = 0;
+  const result = await mergeBlocks({
+    ...options,
+    inputs: inputs.map(({ place }, i) => ({
+      place,
+      readRange: async (_, offset, length) => {
+        const read = new Uint8Array(length);
+        readSync(files[i] as number, read, 0, length, offset);
+        return read;
+      },
+    })),
+    sink: (block, section, part) => {
+      const name = `out-${block}-${section}`;
+      const file = outputs.get(name) ?? openSync(join(directory, name), 'w');
+      outputs.set(name, file);
+      writeSync(file, part);
+      bytes += part.length;
+    },
+  });
+  for (const file of [...outputs.values(), ...files]) closeSync(file);
+  return {
+    cpuMs: cpuMsSince(before),
+    wallMs: performance.now() - began,
+    idleBytes,
+    peakBytes: process.resourceUsage().maxRSS * 1024,
+    inputRows: result.inputRows,
+    inputBytes: inputs.reduce((sum, input) => sum + input.bytes, 0),
+    rows: result.blocks.reduce((sum, block) => sum + block.rows, 0),
+    bytes,
+    resends: result.resends,
+    blocks: result.blocks.length,
+  };
+}
+
+if (import.meta.main) {
+  const [directory = '.', rounds = '1', options = '{}'] = process.argv.slice(2);
+  const idle = process.memoryUsage.rss();
+  for (let round = 0; round < Number(rounds); round++) {
+    const costs = await mergeFiles(directory, idle, JSON.parse(options) as Record<string, number>);
+    process.stdout.write(`${JSON.stringify(costs)}\n`);
+  }
+}
