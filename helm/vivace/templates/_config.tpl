@@ -10,10 +10,15 @@
 {{- define "vivace.ownConfig" -}}
 {{- $tls := dict "cert_file" "/etc/vivace-tls/tls.crt" "key_file" "/etc/vivace-tls/tls.key" -}}
 multitenancy_enabled: {{ .Values.multitenancy }}
+shutdown_delay: {{ .Values.shutdownDelaySeconds }}s
 server:
   http_listen_address: 0.0.0.0
   http_listen_port: 3200
   log_format: json
+  {{- if eq .Values.mode "distributed" }}
+  grpc_listen_address: 0.0.0.0
+  grpc_listen_port: 9095
+  {{- end }}
   {{- if .Values.tls.existingSecret }}
   tls: {{ toJson $tls }}
   {{- end }}
@@ -31,6 +36,11 @@ distributor:
           {{- if .Values.tls.existingSecret }}
           tls: {{ toJson $tls }}
           {{- end }}
+{{- if eq .Values.mode "distributed" }}
+ingester_client:
+  addresses:
+    - {{ include "vivace.members" (dict "root" . "target" "ingester") }}
+{{- end }}
 storage:
   trace:
     backend: s3

@@ -49,19 +49,24 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 
 {{/*
-The services of the mode: name of the target, key of its values, kind of workload, and the Service that clients reach
-it by, if any. Everything that is made once a service goes over this list.
+The services of the mode: name of the target, key of its values, kind of workload, whether senders of spans come to it,
+and whether other processes call it. Everything that is made once a service goes over this list.
 */}}
 {{- define "vivace.components" -}}
 {{- if eq .Values.mode "single" -}}
-- { target: all, values: single, kind: StatefulSet, otlp: true }
+- { target: all, values: single, kind: StatefulSet, otlp: true, grpc: false }
 {{- else -}}
-- { target: distributor, values: distributor, kind: Deployment, otlp: true }
-- { target: ingester, values: ingester, kind: StatefulSet, otlp: false }
-- { target: querier, values: querier, kind: Deployment, otlp: false }
-- { target: query-frontend, values: queryFrontend, kind: Deployment, otlp: false }
-- { target: compactor, values: compactor, kind: Deployment, otlp: false }
+- { target: distributor, values: distributor, kind: Deployment, otlp: true, grpc: false }
+- { target: ingester, values: ingester, kind: StatefulSet, otlp: false, grpc: true }
+- { target: querier, values: querier, kind: Deployment, otlp: false, grpc: true }
+- { target: query-frontend, values: queryFrontend, kind: Deployment, otlp: false, grpc: false }
+- { target: compactor, values: compactor, kind: Deployment, otlp: false, grpc: false }
 {{- end -}}
+{{- end -}}
+
+{{/* By DNS, all pods of a service that other processes call: called with root and target. */}}
+{{- define "vivace.members" -}}
+dns+srv://_grpc._tcp.{{ include "vivace.headless" . }}.{{ .root.Release.Namespace }}.svc.{{ .root.Values.clusterDomain }}
 {{- end -}}
 
 {{- define "vivace.headless" -}}

@@ -1,4 +1,4 @@
-{{/* The pod of a component: called with root, target, values (those of the component) and otlp. */}}
+{{/* The pod of a component: called with root, target, values (those of the component), otlp and grpc. */}}
 {{- define "vivace.pod" -}}
 {{- $root := .root -}}
 {{- $values := .values -}}
@@ -71,6 +71,10 @@ spec:
       ports:
         - name: http
           containerPort: 3200
+        {{- if .grpc }}
+        - name: grpc
+          containerPort: 9095
+        {{- end }}
         {{- if .otlp }}
         - name: otlp-grpc
           containerPort: 4317
@@ -94,13 +98,6 @@ spec:
         periodSeconds: 10
         timeoutSeconds: 5
         failureThreshold: 6
-      {{- if $root.Values.preStopSeconds }}
-      lifecycle:
-        preStop:
-          exec:
-            # There is no shell in the image.
-            command: [/usr/local/bin/node, -e, {{ printf "setTimeout(() => {}, %d)" (mul 1000 (int $root.Values.preStopSeconds)) | quote }}]
-      {{- end }}
       resources:
         {{- toYaml $values.resources | nindent 8 }}
       volumeMounts:

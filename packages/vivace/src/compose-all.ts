@@ -18,10 +18,10 @@ export async function startAll(base: Base): Promise<Addresses> {
       indexer.notify(tenant);
     },
   });
-  const { querier, engine } = createQueries(base, parts, ingester);
+  const { querier, finder, engine } = createQueries(base, parts, ingester);
   const indexer = createIndexer(base, parts);
   const receivers = createReceivers(base, ingester);
-  const api = createHttpApi(base, { finder: querier, engine, flush: (signal) => ingester.flush(signal) });
+  const api = createHttpApi(base, { finder, engine, flush: (signal) => ingester.flush(signal) });
   await ingester.start();
   await indexer.start();
   const compactor = createCompactor(base.config, { ...parts, ...base, log, onExit: base.onWorkerExit });

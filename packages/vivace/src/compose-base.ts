@@ -9,6 +9,8 @@ import {
   type VivaceError,
 } from '@vivace/kernel';
 import { createMetrics, type Logger, type Metrics } from '@vivace/telemetry';
+import { type Budgets, createBudgets } from './budgets.ts';
+import { VERSION } from './version.ts';
 
 /** What every service of a process is made with. */
 export interface Base {
@@ -17,6 +19,7 @@ export interface Base {
   random: Random;
   logger: Logger;
   metrics: Metrics;
+  budgets: Budgets;
   /** Ends a start that is not finished. */
   signal: AbortSignal;
   /** Has a service stopped before all that were added earlier; it is started by who adds it. */
@@ -37,6 +40,14 @@ export function createBase(config: Config, { logger, signal }: { logger: Logger;
   const services: Service[] = [];
   let state: 'starting' | 'ready' | 'stopping' = 'starting';
   let stopped: Promise<void> | undefined;
+  const metrics = createMetrics({ processMetrics: true });
+  metrics
+    .gauge<'version' | 'target'>({
+      name: 'vivace_build_info',
+      help: 'Always 1: which version runs which services.',
+      labels: ['version', 'target'],
+    })
+    .set({ version: VERSION, target: config.target }, 1);
   const add = ({ stop }: Pick<Service, 'stop'>) => services.push({ start: async () => undefined, stop });
   const stop = async () => {
     const wasReady = state === 'ready';
@@ -49,7 +60,8 @@ export function createBase(config: Config, { logger, signal }: { logger: Logger;
     clock,
     random: systemRandom,
     logger,
-    metrics: createMetrics({ processMetrics: true }),
+    metrics,
+    budgets: createBudgets(metrics),
     signal,
     add: (service) => void add({ stop: () => service.stop() }),
     start: async (service) => {

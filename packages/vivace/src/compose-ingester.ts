@@ -1,5 +1,6 @@
 import { type Config, singleObjectMaxBytes } from '@vivace/config';
 import { createWorkerBlockCutter, createWorkerHeadBuilder, Ingester, type IngesterOptions } from '@vivace/ingester';
+import type { Clock } from '@vivace/kernel';
 import type { Metrics } from '@vivace/telemetry';
 import type { WriteAheadLog } from '@vivace/wal';
 import type { Base } from './compose-base.ts';
@@ -20,7 +21,7 @@ export async function createIngester(
   { store, manifest }: StoreParts,
   options: Pick<IngesterOptions, 'onCommitted'> & { acceptAfterMs: number },
 ): Promise<IngesterParts> {
-  const { config, clock, random, logger, metrics, signal, onWorkerExit } = base;
+  const { config, clock, random, logger, metrics, budgets, signal, onWorkerExit } = base;
   const log = await openLog(config, { store, clock, random, logger, signal, acceptAfterMs: options.acceptAfterMs });
   base.add(log);
   const builder = createWorkerHeadBuilder(headOptions(config, random.u32()), onWorkerExit);
@@ -36,6 +37,10 @@ export async function createIngester(
     onWorkerExit,
   );
   base.add(cutter);
+  const blocks = metrics.counter({
+    name: 'vivace_ingester_blocks_total',
+    help: 'Blocks of heads that were cut and are in the manifest.',
+  });
   const ingester = new Ingester({
     log,
     builder,
@@ -45,7 +50,10 @@ export async function createIngester(
     clock,
     random,
     logger,
-    ...(options.onCommitted !== undefined && { onCommitted: options.onCommitted }),
+    onCommitted: (tenant, entry, objects) => {
+      blocks.inc();
+      options.onCommitted?.(tenant, entry, objects);
+    },
     limits: {
       headsMaxBytes: config.ingester.heads_max_bytes,
       generationMaxBytes: config.ingester.generation_max_bytes,
@@ -57,7 +65,11 @@ export async function createIngester(
     },
   });
   base.add(ingester);
-  registerIngesterMetrics(metrics, ingester, log);
+  const { heads_max_bytes, wal } = config.ingester;
+  budgets.add({ name: 'heads', usedBytes: () => ingester.headBytes, maxBytes: heads_max_bytes });
+  budgets.add({ name: 'log', usedBytes: () => log.bytes, maxBytes: wal.max_bytes });
+  budgets.add({ name: 'log_undurable', usedBytes: () => log.undurableBytes, maxBytes: wal.max_undurable_bytes });
+  registerIngesterMetrics(metrics, clock, ingester, log);
   return { ingester, log };
 }
 
@@ -74,6 +86,7 @@ function headOptions(config: Config, seed: number) {
 
 function registerIngesterMetrics(
   metrics: Metrics,
+  clock: Pick<Clock, 'nowMs'>,
   ingester: Ingester,
   log: { bytes: number; undurableBytes: number },
 ): void {
@@ -91,5 +104,13 @@ function registerIngesterMetrics(
     name: 'vivace_log_undurable_bytes',
     help: 'Bytes of spans whose answers wait until they are in the write-ahead log.',
     collect: () => log.undurableBytes,
+  });
+  metrics.gauge({
+    name: 'vivace_ingester_oldest_uncut_seconds',
+    help: 'Age of the oldest acknowledged span that is in no block; 0 where all are.',
+    collect: () => {
+      const { oldestUncutMs } = ingester;
+      return oldestUncutMs === undefined ? 0 : Math.max(0, clock.nowMs() - oldestUncutMs) / 1000;
+    },
   });
 }

@@ -4,7 +4,7 @@ import type { CutBlock } from '@vivace/ingester';
 import { concatBytes } from '@vivace/kernel';
 import type { BlockEntry } from '@vivace/manifest';
 import { Querier, type QuerierOptions } from '@vivace/querier';
-import { createQueryMetrics, MeteredEngine, QueryFrontend } from '@vivace/query-frontend';
+import { createQueryMetrics, MeteredEngine, MeteredFinder, QueryFrontend } from '@vivace/query-frontend';
 import type { Base } from './compose-base.ts';
 import type { StoreParts } from './compose-storage.ts';
 
@@ -12,12 +12,14 @@ const QUERIES_A_WORKER = 4;
 
 export interface QueryParts {
   querier: Querier;
+  /** Lookups by id. */
+  finder: MeteredFinder;
   engine: MeteredEngine;
 }
 
 /** What answers queries from blocks and from `heads`. */
 export function createQueries(base: Base, { store, manifest }: StoreParts, heads: QuerierOptions['heads']): QueryParts {
-  const { config, clock, random, logger, metrics, onWorkerExit } = base;
+  const { config, clock, random, logger, metrics, budgets, onWorkerExit } = base;
   const querier = new Querier({
     heads,
     manifest,
@@ -33,6 +35,19 @@ export function createQueries(base: Base, { store, manifest }: StoreParts, heads
     onExit: onWorkerExit,
   });
   base.add(querier);
+  const { cache_bytes, filter_cache_bytes } = config.querier;
+  budgets.add({ name: 'cache', usedBytes: () => querier.cacheUsage.blockBytes, maxBytes: cache_bytes });
+  budgets.add({ name: 'filter_cache', usedBytes: () => querier.cacheUsage.filterBytes, maxBytes: filter_cache_bytes });
+  metrics.counter<'outcome'>({
+    name: 'vivace_querier_cache_requests_total',
+    help: 'What query threads asked their caches of blocks and filters for, and whether it was there.',
+    labels: ['outcome'],
+    collect: (set) => {
+      const { hits, misses } = querier.cacheUsage;
+      set({ outcome: 'hit' }, hits);
+      set({ outcome: 'miss' }, misses);
+    },
+  });
   const queryFrontend = new QueryFrontend({
     querier,
     clock,
@@ -41,16 +56,17 @@ export function createQueries(base: Base, { store, manifest }: StoreParts, heads
     maxWaiting: config.query_frontend.max_outstanding_per_tenant,
     timeoutMs: config.query_frontend.api_timeout,
   });
-  const engine = new MeteredEngine(queryFrontend, { metrics: createQueryMetrics(metrics, queryFrontend), clock });
-  return { querier, engine };
+  const metered = { metrics: createQueryMetrics(metrics, queryFrontend), clock };
+  const engine = new MeteredEngine(queryFrontend, metered);
+  return { querier, finder: new MeteredFinder(querier, metered), engine };
 }
 
 /** What keeps the trace index behind the commits. */
-export function createIndexer(base: Base, { store, manifest }: StoreParts): Indexer {
+export function createIndexer(base: Base, { store, manifest }: StoreParts, options = { polls: false }): Indexer {
   const { clock, random, logger, onWorkerExit } = base;
   const builder = createSegmentBuilder({ store, seed: random.u32(), onExit: onWorkerExit });
   base.add(builder);
-  const indexer = new Indexer({ store, manifest, builder, clock, random, logger });
+  const indexer = new Indexer({ ...options, store, manifest, builder, clock, random, logger });
   base.add(indexer);
   return indexer;
 }

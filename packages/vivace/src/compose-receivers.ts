@@ -1,4 +1,4 @@
-import { type Config, parseEndpoint } from '@vivace/config';
+import { parseEndpoint } from '@vivace/config';
 import { createDistributor, createDistributorMetrics } from '@vivace/distributor';
 import { createByteBudget, type RequestMemory } from '@vivace/http';
 import { assert, createBufferPool } from '@vivace/kernel';
@@ -38,7 +38,7 @@ export function createReceivers(base: Base, next: TraceSink): ReceiverParts {
   const { grpc, http } = config.distributor.receivers.otlp.protocols;
   const shared = {
     sink: distributor,
-    memory: requestMemory(config),
+    memory: requestMemory(base),
     clock,
     metrics: createReceiverMetrics(metrics),
     maxRequestBytes: config.limits.max_request_bytes,
@@ -57,11 +57,10 @@ export function createReceivers(base: Base, next: TraceSink): ReceiverParts {
 }
 
 /** For the requests of one kind that are under way at a time. */
-export function requestMemory(config: Config): RequestMemory {
-  return {
-    pool: createBufferPool({ maxIdleBytes: IDLE_BUFFER_BYTES }),
-    budget: createByteBudget(Math.max(REQUEST_MEMORY_BYTES, 2 * config.limits.max_request_bytes)),
-  };
+export function requestMemory({ config, budgets }: Pick<Base, 'config' | 'budgets'>): RequestMemory {
+  const budget = createByteBudget(Math.max(REQUEST_MEMORY_BYTES, 2 * config.limits.max_request_bytes));
+  budgets.add({ name: 'requests', usedBytes: () => budget.usedBytes, maxBytes: budget.maxBytes });
+  return { pool: createBufferPool({ maxIdleBytes: IDLE_BUFFER_BYTES }), budget };
 }
 
 function listenOn(text: string): { host: string; port: number } {

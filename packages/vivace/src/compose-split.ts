@@ -88,7 +88,7 @@ export async function startIngester(base: Base): Promise<Addresses> {
     port: config.server.grpc_listen_port,
     ...(tls !== undefined && { tls }),
     methods: pushMethods(ingester),
-    memory: requestMemory(config),
+    memory: requestMemory(base),
     maxRequestBytes: config.limits.max_request_bytes + CALL_OVERHEAD_BYTES,
     clock,
     onError: (error, call) => logger.error({ err: error, call }, 'a call failed'),
@@ -120,7 +120,8 @@ export async function startCompactor(base: Base): Promise<Addresses> {
   const parts = await openStore(base);
   const api = createHttpApi(base, { flush: async () => undefined });
   await base.start(api);
-  const indexer = createIndexer(base, parts);
+  // The ingesters commit in processes of their own.
+  const indexer = createIndexer(base, parts, { polls: true });
   await indexer.start();
   const log = { streams: () => [] };
   const services = createCompactor(base.config, { ...parts, ...base, log, onExit: base.onWorkerExit });

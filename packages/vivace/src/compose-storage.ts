@@ -12,17 +12,24 @@ export interface StoreParts {
 
 /** The object store and what it has of every tenant, with the locks of directories that are for one process. */
 export async function openStore(base: Base): Promise<StoreParts> {
-  const { config, clock, random, logger } = base;
+  const { config, clock, random, logger, metrics } = base;
   await lockDirectories(config, (stop) => base.add({ stop }));
   const storage = await openStorage(config, base);
   base.add({ stop: () => storage.close() });
   const { store } = storage;
+  const alarms = metrics.counter({
+    name: 'vivace_manifest_alarms_total',
+    help: 'Tenants whose list of blocks went back in time: nothing is committed for them any more.',
+  });
   const manifest = createManifests({
     store,
     clock,
     random,
     maxOpen: 2 * config.limits.max_tenants,
-    onAlarm: (tenant, alarm) => logger.fatal({ err: alarm, tenant }, 'the manifest went back in time: no more commits'),
+    onAlarm: (tenant, alarm) => {
+      alarms.inc();
+      logger.fatal({ err: alarm, tenant }, 'the manifest went back in time: no more commits');
+    },
   });
   return { store, manifest };
 }
