@@ -1,6 +1,6 @@
 import type { Clock, Random } from '@vivace/kernel';
 import { createMemoryStore } from '@vivace/object-store';
-import { type Latency, latency } from '../statistics.ts';
+import { type Latency, latency, median } from '../statistics.ts';
 import { alignColumns, format } from '../table.ts';
 import { createLookupRig, KINDS, type Kind, type Lookup } from './lookups.ts';
 
@@ -41,6 +41,7 @@ export interface KindFigures {
   inVain: number;
   rootAndPages: number;
   p50Ms: number;
+  cpuMs: number;
 }
 
 /** Counts what lookups read of many small blocks in a store in memory: times are without a store's. */
@@ -81,13 +82,27 @@ function figuresOf(lookups: readonly Lookup[], kind: Kind, isCold: boolean): Kin
     longestBytes: most(({ longestBytes }) => longestBytes),
     inVain: most(({ inVain }) => inVain),
     rootAndPages: most(({ root, pages }) => root + pages),
-    p50Ms: latency(own.map(({ ms }) => ms)).p50Ms,
+    p50Ms: median(own.map(({ ms }) => ms)),
+    cpuMs: median(own.map(({ cpuMs }) => cpuMs)),
   };
 }
 
 export function renderLookups({ sizes }: LookupsRun): string {
   const rows = [
-    ['blocks', 'days', 'asked', '', 'of the holder', 'to find it', 'a block', 'bytes', 'in vain', 'root, pages', 'ms'],
+    [
+      'blocks',
+      'days',
+      'asked',
+      '',
+      'of the holder',
+      'to find it',
+      'a block',
+      'bytes',
+      'in vain',
+      'root, pages',
+      'ms',
+      'CPU ms',
+    ],
   ];
   for (const { blocks, days, rows: figures } of sizes) {
     for (const one of figures) {
@@ -103,6 +118,7 @@ export function renderLookups({ sizes }: LookupsRun): string {
         String(one.inVain),
         String(one.rootAndPages),
         format(one.p50Ms, 1),
+        format(one.cpuMs, 1),
       ]);
     }
   }

@@ -26,6 +26,8 @@ export interface StoredRootOptions {
 }
 
 const MAX_REREADS = 3;
+/** Pages of a month are read in the time of a few. */
+const CONCURRENCY = 8;
 
 /**
  * The newest root that this process knows, and its pages. Watches that the history only grows: the version never
@@ -87,16 +89,21 @@ export class StoredRoot {
   /** The pages of a root, loaded where they are not yet. `not-found` when the root is not the newest any more. */
   async pages(refs: readonly PageRef[], signal: AbortSignal): Promise<Page[]> {
     const pages: Page[] = [];
-    for (const ref of refs) {
-      let page = this.#pages.get(ref.id);
-      if (page === undefined) {
-        page = await this.#loadPage(ref, signal);
-        // Only what the newest root names is kept: the next root forgets the rest.
-        if (this.#state.root.pages.some(({ id }) => id === ref.id)) this.#pages.set(ref.id, page);
-      }
-      pages.push(page);
-    }
+    let next = 0;
+    const lane = async (): Promise<void> => {
+      for (let at = next++; at < refs.length; at = next++) pages[at] = await this.#page(refs[at] as PageRef, signal);
+    };
+    await Promise.all(Array.from({ length: Math.min(CONCURRENCY, refs.length) }, lane));
     return pages;
+  }
+
+  async #page(ref: PageRef, signal: AbortSignal): Promise<Page> {
+    const known = this.#pages.get(ref.id);
+    if (known !== undefined) return known;
+    const page = await this.#loadPage(ref, signal);
+    // Only what the newest root names is kept: the next root forgets the rest.
+    if (this.#state.root.pages.some(({ id }) => id === ref.id)) this.#pages.set(ref.id, page);
+    return page;
   }
 
   async gravePage(ref: GravePageRef, signal: AbortSignal): Promise<Grave[]> {
