@@ -19,7 +19,7 @@ export interface LookupsRun {
   complaints: string[];
 }
 
-export interface SizeFigures {
+interface SizeFigures {
   blocks: number;
   days: number;
   segments: number;
@@ -30,7 +30,7 @@ export interface SizeFigures {
 }
 
 /** The most that one question of a kind took; times are medians. */
-export interface KindFigures {
+interface KindFigures {
   kind: Kind;
   isCold: boolean;
   holder: number;

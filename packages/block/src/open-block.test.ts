@@ -51,6 +51,34 @@ describe('a lookup by id', () => {
     expect(store.reads).toEqual([]);
   });
 
+  test('reads a filter of a few kilobytes whole, and nothing for ids that it excludes after that', async () => {
+    const few = buildSet(spans.slice(0, 500));
+    const small = storeBlock(encodeBlock(few, blockOrder(few)));
+    const cache = createBlockCache({ maxBytes: 1 << 20 });
+    const reader = openBlock({ place: small.place, readRange: small.readRange, cache });
+    const { length } = small.place.sections.filter;
+    let excluded = 0;
+    for (let trace = 0; trace < 200; trace++) {
+      const mayHold = await reader.mayHoldTrace(hexToBytes(id(trace)));
+      if (trace < 100) expect(mayHold).toBe(true);
+      else if (!mayHold) excluded++;
+    }
+    expect(excluded).toBeGreaterThan(80);
+    expect(small.reads.map((read) => read.length)).toEqual([length]);
+    expect(length).toBeGreaterThan(1000);
+  });
+
+  test('finds filters in their own memory, whatever scans have put beside them', async () => {
+    const store = storeBlock(encoded);
+    const cache = createBlockCache({ maxBytes: 1 << 16, filterBytes: 1 << 16 });
+    const reader = openBlock({ place: store.place, readRange: store.readRange, cache });
+    await reader.mayHoldTrace(hexToBytes(id(3)));
+    for (let i = 0; i < 100; i++) cache.put(`other ${i}`, {}, 10_000);
+    store.reads.length = 0;
+    await reader.mayHoldTrace(hexToBytes(id(3)));
+    expect(store.reads).toEqual([]);
+  });
+
   test('reads nothing of a block whose bytes were kept when it was written', async () => {
     const { reader, store } = open();
     const bytes = (name: keyof typeof encoded.sections) => concatBytes(encoded.sections[name]);

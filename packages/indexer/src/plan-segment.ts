@@ -15,7 +15,7 @@ export interface SegmentPlan {
   dead: readonly string[];
 }
 
-export interface PlannedBlock {
+interface PlannedBlock {
   entry: BlockEntry;
   /** The one of its ordinals that its traces are written under. */
   ordinal: number;
@@ -29,7 +29,7 @@ export interface SegmentLimits {
   maxTraces: number;
 }
 
-export const DEFAULT_LIMITS: SegmentLimits = { maxEntries: 16_000_000, maxBlocks: 4000, maxTraces: 4_000_000 };
+const DEFAULT_LIMITS: SegmentLimits = { maxEntries: 16_000_000, maxBlocks: 4000, maxTraces: 4_000_000 };
 
 /** A segment with fewer is always merged with what comes next, whatever the day. */
 const SMALL_ENTRIES = 64 * 1024;

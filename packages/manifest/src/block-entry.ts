@@ -47,7 +47,7 @@ export interface BlockEntry {
 }
 
 /** Above it an entry says nothing of them. */
-export const MAX_UNFILTERED_KEYS = 64;
+const MAX_UNFILTERED_KEYS = 64;
 
 const DAY_MS = 86_400_000;
 const DAY_NS = 86_400_000_000_000n;
