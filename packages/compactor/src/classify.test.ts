@@ -1,6 +1,6 @@
 import { createBlockCache, openBlock } from '@vivace/block';
 import type { TestSpan } from '@vivace/block/testing';
-import { hexToBytes, seededRandom } from '@vivace/kernel';
+import { hexToBytes, seededRandom, VivaceError } from '@vivace/kernel';
 import { type BlockEntry, blockKey } from '@vivace/manifest';
 import { createMemoryStore } from '@vivace/object-store';
 import { parse } from '@vivace/traceql';
@@ -21,15 +21,20 @@ const span = (trace: string, change: Partial<TestSpan> = {}): TestSpan => ({
 const failed = { status: 2 };
 
 /** The class of each trace when blocks of these classes and spans are merged. */
-async function classesOf(retention: Retention, ...blocks: [retentionClass: string, spans: TestSpan[]][]) {
+async function classesOf(
+  retention: Retention,
+  ...blocks: [retentionClass: string, spans: TestSpan[], damage?: (bytes: Uint8Array) => Uint8Array][]
+) {
   const clock = createShiftedClock();
   const store = createMemoryStore({ clock });
   const tenant = createStoredTenant({ store, tenant: 'one', clock, random, rowGroupRows: 64 });
   const inputs: { entry: BlockEntry; reader: ReturnType<typeof openBlock> }[] = [];
-  for (const [retentionClass, spans] of blocks) {
+  for (const [retentionClass, spans, damage] of blocks) {
     const entry = await tenant.addBlock(spans, { retentionClass });
-    const readRange = async (object: string, offset: number, length: number) =>
-      (await store.get(blockKey('one', entry.id, object), { range: { offset, length } })).bytes;
+    const readRange = async (object: string, offset: number, length: number) => {
+      const { bytes } = await store.get(blockKey('one', entry.id, object), { range: { offset, length } });
+      return damage !== undefined && object.startsWith('spans') ? damage(bytes) : bytes;
+    };
     inputs.push({
       entry,
       reader: openBlock({ place: entry, cache: createBlockCache({ maxBytes: 1 << 22 }), readRange }),
@@ -97,4 +102,25 @@ test('a part that earned the default lifts one that earned less', async () => {
 test('rules that are gone change nothing of what they decided', async () => {
   const classOf = await classesOf({ keepMs: 7 * DAY, rules: [] }, ['', [span(A)]], [LONG, [span(B)]]);
   expect([classOf(A), classOf(B)]).toEqual(['default', LONG]);
+});
+
+test('damage says which block it is of; what the store fails with stays as it is', async () => {
+  const damaged = classesOf(
+    errors,
+    ['', [span(A)]],
+    ['', [span(B, failed)], (bytes) => bytes.map((byte) => byte ^ 255)],
+  );
+  await expect(damaged).rejects.toMatchObject({
+    kind: 'data',
+    code: 'merge-input',
+    message: expect.stringMatching(/^block [0-9a-f-]{36}: /) as string,
+  });
+  const failing = classesOf(errors, [
+    '',
+    [span(A, failed)],
+    () => {
+      throw new VivaceError('unavailable', 'store-failed', 'down');
+    },
+  ]);
+  await expect(failing).rejects.toMatchObject({ kind: 'unavailable', code: 'store-failed' });
 });

@@ -1,6 +1,6 @@
 import type { BlockReader } from '@vivace/block';
 import { blockSource, matchTraces, type RunOptions, SourceFailure } from '@vivace/block-query';
-import { toVivaceError, VivaceError } from '@vivace/kernel';
+import { dataError, isKind } from '@vivace/kernel';
 import { type BlockEntry, classOfKeep, DEFAULT_CLASS, keepOfClass, UNCLASSIFIED } from '@vivace/manifest';
 import type { Retention } from './retention.ts';
 import { TraceKeySet } from './trace-key-set.ts';
@@ -85,10 +85,9 @@ async function matchRules(options: ClassifyOptions, setOf: (name: string) => Tra
   }
 }
 
-/** What went wrong with a block, as merges say it. */
-function namingBlock({ source, cause }: SourceFailure): VivaceError {
-  const { kind, code, message } = toVivaceError(cause);
-  return new VivaceError(kind, code, `block ${source}: ${message}`, { cause });
+/** Damage says which block it is of, as that which merges find does; other failures are as they were. */
+function namingBlock({ source, cause }: SourceFailure): unknown {
+  return isKind(cause, 'data') ? dataError('merge-input', `block ${source}: ${cause.message}`, cause) : cause;
 }
 
 async function eachKey(

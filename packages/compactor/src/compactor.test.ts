@@ -224,7 +224,10 @@ describe('what fails', () => {
     await expectTruth(tenant, truth);
   });
 
-  test('a damaged block is left out of the merge of its window, and told of', async () => {
+  test.each([
+    ['found by the merge', []],
+    ['found by a rule', [{ query: parse('{ status = error }'), keepMs: 30 * DAY }]],
+  ])('a damaged block is left out of the merge of its window: %s', async (_name, rules) => {
     const world = setUp();
     const { clock, tenant, compactor, store } = world;
     await fillHour(world);
@@ -236,7 +239,7 @@ describe('what fails', () => {
     await store.put(key, [bytes.map((byte, i) => (i % 50 === 0 ? byte ^ 255 : byte))]);
     await fillHour(world);
     clock.advance(10 * MINUTE);
-    const { service } = compactor();
+    const { service } = compactor({ retention: () => ({ keepMs: 14 * DAY, rules }) });
     await service.round(signal);
     const live = await tenant.live();
     expect(live.map(({ level, id }) => [level, id === victim?.id]).sort(([a], [b]) => Number(a) - Number(b))).toEqual([

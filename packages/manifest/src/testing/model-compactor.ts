@@ -96,8 +96,7 @@ export async function expireModelBlocks(options: ModelCompactorOptions): Promise
 }
 
 function misread(entry: BlockEntry, rules: CompactorRules): BlockEntry {
-  const { misdated, ...rest } = entry;
-  const seen = rules.expireMisdatedByData ? rest : entry;
+  const seen = rules.expireMisdatedByData ? { ...entry, misdated: false } : entry;
   return rules.expireUnclassified && seen.retentionClass === UNCLASSIFIED
     ? { ...seen, retentionClass: DEFAULT_CLASS }
     : seen;
