@@ -9,7 +9,7 @@ import { RLE_DICTIONARY } from '../parquet/types.ts';
 import { decodeHalves, integerAt } from '../parquet/whole-chunk.ts';
 import type { EncoderScratch } from '../table-encoder.ts';
 import { EntryJoin } from './entry-join.ts';
-import { damageOf, type InputBlock, type LoadedGroup, type MergedTable, NO_CACHE } from './input-block.ts';
+import { damageOf, type InputBlock, type LoadedGroup, type MergedTable } from './input-block.ts';
 
 // Hot path: columns of several blocks become columns of one. Benchmark: `merge.bench.ts`.
 
@@ -111,7 +111,7 @@ export class TableGather {
       const layout = group.chunks[number] as ChunkLayout;
       const { schema } = group.columns[number] as TableColumnLayout;
       try {
-        const chunk = { schema, layout, group: group.bytes, cache: NO_CACHE };
+        const chunk = { schema, layout, group: group.bytes, cache: group.cache };
         decodeHalves(chunk, scratchHalves(to - from), 0, { from, to });
       } catch (error) {
         throw damageOf(error, input.id, this.#table);
@@ -182,12 +182,12 @@ export class TableGather {
         const { schema } = group.columns[number] as TableColumnLayout;
         if (piece.picked !== undefined && chunk.encoding === RLE_DICTIONARY) {
           const { rows, runs: ofPicked } = piece.picked;
-          const loaded = { schema, layout: chunk, group: group.bytes, cache: NO_CACHE };
+          const loaded = { schema, layout: chunk, group: group.bytes, cache: group.cache };
           use(pickCodes(loaded, rows, scratchCodes(rows.length), numbers), ofPicked, piece);
           continue;
         }
         const codes = scratchCodes(to - from);
-        use(decodeChunk(schema, chunk, group.bytes, NO_CACHE, from, to, codes, numbers), runs, piece);
+        use(decodeChunk(schema, chunk, group.bytes, group.cache, from, to, codes, numbers), runs, piece);
       } catch (error) {
         throw damageOf(error, input.id, this.#table);
       }

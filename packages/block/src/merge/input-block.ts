@@ -7,11 +7,12 @@ import {
   type TableGroup,
   type TraceGroup,
 } from '../block-index.ts';
+import type { ByteCache } from '../byte-cache.ts';
 import { ByteReader } from '../byte-reader.ts';
 import { createBlockCache } from '../cache.ts';
 import type { SectionName } from '../layout.ts';
 import { openBlock } from '../open-block.ts';
-import { type ChunkCache, type GroupBytes, readDictionary } from '../parquet/chunk-reader.ts';
+import { type ChunkCache, type DecodedDictionary, type GroupBytes, readDictionary } from '../parquet/chunk-reader.ts';
 import type { ChunkLayout } from '../parquet/directory.ts';
 import type { Owners } from '../read-rows.ts';
 import { decodeTraceList } from '../trace-list.ts';
@@ -36,9 +37,11 @@ export interface LoadedGroup {
   /** None where the group has no rows. */
   chunks: readonly ChunkLayout[];
   bytes: GroupBytes;
+  /** Keeps dictionaries, which one row group of the output needs after the other. */
+  cache: ChunkCache;
 }
 
-/** Pages are read once or twice, one soon after the other. */
+/** For what is read once. */
 export const NO_CACHE: ChunkCache = {
   dictionary: () => undefined,
   putDictionary: () => {},
@@ -53,6 +56,31 @@ export type AttributeTotal = Pick<AttributeSummary, 'scope' | 'key' | 'type' | '
 /** Only while a block is opened. */
 const OPENING_CACHE_BYTES = 1 << 28;
 
+export interface OpenOptions {
+  /** Of all inputs. */
+  dictionaries: ByteCache;
+  /** Of this input. */
+  number: number;
+  seed: number;
+  signal: AbortSignal | undefined;
+}
+
+/** What an entry of the cache takes besides its bytes. */
+const ENTRY_BYTES = 300;
+
+function keepDictionaries(dictionaries: ByteCache, prefix: string): ChunkCache {
+  return {
+    ...NO_CACHE,
+    dictionary: (offset) => dictionaries.get(prefix + offset) as DecodedDictionary | undefined,
+    putDictionary: (offset, { bytes, offsets, ...rest }) => {
+      // A view would keep the whole row group.
+      const own = bytes.buffer.byteLength > 2 * bytes.length ? bytes.slice() : bytes;
+      const size = own.length + (offsets?.byteLength ?? 0) + ENTRY_BYTES;
+      dictionaries.put(prefix + offset, { bytes: own, offsets, ...rest }, size);
+    },
+  };
+}
+
 /** A block being merged, of which the rows that the merge is at are in memory. */
 export class InputBlock {
   readonly id: string;
@@ -62,6 +90,9 @@ export class InputBlock {
   /** Row groups are read as wholes, and kept until the merge has passed them; else only pages that are needed. */
   wholeGroups = true;
   readonly #input: MergeInput;
+  readonly #dictionaries: ByteCache;
+  /** Among the inputs. */
+  readonly #number: number;
   readonly #signal: AbortSignal | undefined;
   readonly #columns: Record<MergedTable, Map<string, number>>;
   readonly #loaded: Record<MergedTable, Map<number, LoadedGroup>> = { spans: new Map(), events: new Map() };
@@ -69,8 +100,10 @@ export class InputBlock {
   private constructor(
     input: MergeInput,
     read: { index: BlockIndex; totals: readonly AttributeTotal[]; owners: Owners },
-    signal: AbortSignal | undefined,
+    { dictionaries, number, signal }: OpenOptions,
   ) {
+    this.#dictionaries = dictionaries;
+    this.#number = number;
     this.id = input.place.id;
     this.#input = input;
     this.#signal = signal;
@@ -80,7 +113,8 @@ export class InputBlock {
     this.#columns = { spans: columnNumbers(read.index.spans), events: columnNumbers(read.index.events) };
   }
 
-  static async open(input: MergeInput, seed: number, signal: AbortSignal | undefined): Promise<InputBlock> {
+  static async open(input: MergeInput, open: OpenOptions): Promise<InputBlock> {
+    const { seed, signal } = open;
     const cache = createBlockCache({ maxBytes: OPENING_CACHE_BYTES });
     const reader = openBlock({ ...input, cache, seed });
     const options = signal === undefined ? {} : { signal };
@@ -90,7 +124,7 @@ export class InputBlock {
     const owners = await blaming(id, 'resources', () => reader.readOwners(options));
     const totals = attributes.map(({ scope, key, type, total }) => ({ scope, key, type, total }));
     // Of many blocks, the trace lists together would be large: they are read again piece by piece.
-    return new InputBlock(input, { index: { ...index, bytes: new Uint8Array(0) }, totals, owners }, signal);
+    return new InputBlock(input, { index: { ...index, bytes: new Uint8Array(0) }, totals, owners }, open);
   }
 
   get filterBytes(): number {
@@ -150,9 +184,10 @@ export class InputBlock {
     const chunks = await blaming(this.id, 'index', async () => (length === 0 ? [] : groupChunks(layout, group)));
     const columns = layout.columns;
     const verified = new Set<number>();
+    const cache = keepDictionaries(this.#dictionaries, `${this.#number}/${table}/${group}/`);
     if (this.wholeGroups) {
       const bytes = length === 0 ? new Uint8Array(0) : await this.#read(table, offset, length);
-      const made = { columns, chunks, bytes: { bytes, base: 0, verified } };
+      const made = { columns, chunks, bytes: { bytes, base: 0, verified }, cache };
       loaded.set(group, made);
       return made;
     }
@@ -160,7 +195,7 @@ export class InputBlock {
     for (const { from, to } of planPages(chunks, range)) {
       more.push({ bytes: await this.#read(table, offset + from, to - from), base: from });
     }
-    return { columns, chunks, bytes: { bytes: new Uint8Array(0), base: 0, verified, more } };
+    return { columns, chunks, bytes: { bytes: new Uint8Array(0), base: 0, verified, more }, cache };
   }
 
   /** Lets go of row groups before this one. */

@@ -1,6 +1,7 @@
 import { assert, VivaceError } from '@vivace/kernel';
 import { BlockEncoder } from '../block-encoder.ts';
 import { shapeBlock } from '../block-shape.ts';
+import { createByteCache } from '../byte-cache.ts';
 import { createPresizedFilter, presizedFilterBytes } from '../filter.ts';
 import {
   DEFAULT_PAGE_ROWS,
@@ -27,6 +28,9 @@ import { TraceStream } from './trace-stream.ts';
 /** Row groups of all inputs that are kept as wholes; where they are larger, pages are read when they are needed. */
 const DEFAULT_MAX_GROUP_BYTES = 40 * 1024 * 1024;
 
+/** Decoded dictionaries of the row groups that the merge is at. */
+const DICTIONARY_BYTES = 12 * 1024 * 1024;
+
 /** Arrays that are larger are not kept for the next row group. */
 const MAX_KEPT_BYTES = 4 * 1024 * 1024;
 
@@ -42,7 +46,10 @@ export async function mergeBlocks(options: MergeOptions): Promise<MergeResult> {
   const { inputs, outputs = 1, maxGroupBytes = DEFAULT_MAX_GROUP_BYTES, seed = 0, signal } = options;
   assert(inputs.length > 0 && outputs > 0, 'a merge has inputs and outputs');
   const opened: InputBlock[] = [];
-  for (const input of inputs) opened.push(await InputBlock.open(input, seed, signal));
+  const dictionaries = createByteCache({ maxBytes: DICTIONARY_BYTES });
+  for (const [number, input] of inputs.entries()) {
+    opened.push(await InputBlock.open(input, { dictionaries, number, seed, signal }));
+  }
   const groupBytes = opened.reduce((sum, input) => sum + input.largestGroupBytes, 0);
   for (const input of opened) input.wholeGroups = groupBytes <= maxGroupBytes;
   const result: MergeResult = {

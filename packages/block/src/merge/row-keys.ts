@@ -5,7 +5,7 @@ import type { ChunkLayout } from '../parquet/directory.ts';
 import { decodeFixed, decodeHalves, decodeIntegers, type LoadedChunk } from '../parquet/whole-chunk.ts';
 import { completeParents } from '../row-times.ts';
 import type { Buffers } from './buffers.ts';
-import { damageOf, type InputBlock, type LoadedGroup, NO_CACHE } from './input-block.ts';
+import { damageOf, type InputBlock, type LoadedGroup } from './input-block.ts';
 import type { Segment, Window } from './segment.ts';
 
 /** What the rows of a segment are ordered, told apart and linked by; positions as in `Segment`. Arrays may be longer. */
@@ -71,11 +71,11 @@ function chunkOf(input: InputBlock, group: LoadedGroup, name: string): LoadedChu
 }
 
 /** Undefined where no row has a value. */
-function optionalChunk(input: InputBlock, { columns, chunks, bytes }: LoadedGroup, name: string) {
+function optionalChunk(input: InputBlock, { columns, chunks, bytes, cache }: LoadedGroup, name: string) {
   const number = input.column('spans', name);
   const layout = chunks[number] as ChunkLayout;
   if (layout.pages.length === 0) return undefined;
-  return { schema: (columns[number] as TableColumnLayout).schema, layout, group: bytes, cache: NO_CACHE };
+  return { schema: (columns[number] as TableColumnLayout).schema, layout, group: bytes, cache };
 }
 
 /** Windows by input, with the positions of their rows, which lie side by side: traces are whole in them. */

@@ -1,7 +1,7 @@
 import { dataError } from '@vivace/kernel';
 import type { TableGroup } from '../block-index.ts';
 import { planEvents } from '../plan-trace.ts';
-import { damageOf, type InputBlock, type LoadedGroup } from './input-block.ts';
+import { damageOf, type InputBlock, type LoadedGroup, NO_CACHE } from './input-block.ts';
 import type { TraceRun } from './trace-run.ts';
 
 /** Rows of one row group of an input. */
@@ -38,6 +38,7 @@ const NOT_LOADED: LoadedGroup = {
   columns: [],
   chunks: [],
   bytes: { bytes: new Uint8Array(0), base: 0, verified: new Set() },
+  cache: NO_CACHE,
 };
 
 /** Places the rows of some traces: a window for every run of rows of a row group of an input. */

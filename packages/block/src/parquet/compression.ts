@@ -1,9 +1,6 @@
-import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { zstdDecompressSync } from 'node:zlib';
 import { dataError } from '@vivace/kernel';
 import { inflateInto } from './inflater.ts';
-
-/** Level 1: a third less time than level 3 for 1.5 % more bytes on column pages. */
-const LEVEL = { [constants.ZSTD_c_compressionLevel]: 1 };
 
 /** A page that zstd makes less than this much smaller stays as it is: a call to inflate costs 15 to 30 µs. */
 export const WORTHWHILE = 0.88;
@@ -18,13 +15,7 @@ export const MAX_RAW_PAGE_BYTES = 1 << 30;
 const BELIEVED_BYTES = 1 << 20;
 const BELIEVED_RATIO = 64;
 
-export function compress(bytes: Uint8Array): Uint8Array {
-  return zstdCompressSync(bytes, {
-    params: LEVEL,
-    // One output buffer, of the size that the worst case needs, but not a page of memory for a few bytes.
-    chunkSize: Math.max(64, bytes.length + (bytes.length >>> 7) + 64),
-  });
-}
+export { deflate as compress } from './deflater.ts';
 
 /** The frame's `rawBytes` bytes, in memory of their own; anything else in it is a `data` error (code `block-zstd`). */
 export function decompress(bytes: Uint8Array, rawBytes: number): Uint8Array {
