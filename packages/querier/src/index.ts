@@ -1,1 +1,2 @@
-export { type HeadSource, Querier, type QuerierAnswer, type QuerierOptions, type QueryRange } from './querier.ts';
+export type { HeadParts, HeadSource, HeadViews, RootBound } from './head-source.ts';
+export { Querier, type QuerierAnswer, type QuerierOptions, type QueryRange } from './querier.ts';

@@ -1,6 +1,5 @@
 import type { FindTraceOptions, TraceAnswer, TraceFinder } from '@vivace/api';
 import type { Question, ResultOf, SearchRequest, SearchResult } from '@vivace/block-query';
-import type { ColumnSetView, EncodedSpans } from '@vivace/columns';
 import { type Clock, orAborted, type Random, type Service, VivaceError } from '@vivace/kernel';
 import {
   type BlockEntry,
@@ -12,6 +11,7 @@ import {
 import type { ByteRange, ObjectStore } from '@vivace/object-store';
 import type { Logger } from '@vivace/telemetry';
 import type { CacheUsage } from './cache-usage.ts';
+import type { HeadSource, HeadViews, RootBound } from './head-source.ts';
 import { ProblemLog } from './problem-log.ts';
 import type { JobAnswer } from './query-job.ts';
 import { createSearchWorkers, type LocateBlocks, type SearchWorkers } from './search-workers.ts';
@@ -19,17 +19,6 @@ import { indexSnapshot } from './snapshot-index.ts';
 import { withPatience } from './store-patience.ts';
 import { TraceLocator } from './trace-locator.ts';
 import type { NewBlock, TraceFound, TraceSearch } from './trace-search.ts';
-
-/** What the ingester answers of a trace. */
-export interface HeadSource {
-  findTrace(tenant: string, id: Uint8Array): Promise<{ parts: EncodedSpans[]; problems: string[] }>;
-  headViews(tenant: string): Promise<HeadViews>;
-}
-
-export interface HeadViews {
-  views: { id: string; view: ColumnSetView }[];
-  problems: string[];
-}
 
 interface Snapshot {
   entries: BlockEntry[];
@@ -109,6 +98,8 @@ export class Querier implements TraceFinder, Service {
       warmUp: options.warmUp,
       onExit: options.onExit,
       read: async (tenant: string, block: string, object: string, range: ByteRange) => {
+        const chunk = options.heads.readChunk?.(block, range);
+        if (chunk !== undefined) return chunk;
         const key = blockKey(tenant, block, object);
         const { bytes } = await withPatience(options.clock, (signal) => options.store.get(key, { range, signal }));
         return bytes;
@@ -141,11 +132,11 @@ export class Querier implements TraceFinder, Service {
    */
   async findTrace(tenant: string, id: Uint8Array, options: FindTraceOptions): Promise<TraceAnswer> {
     const { signal } = options;
-    const head = await orAborted(this.#options.heads.findTrace(tenant, id), signal);
+    const head = await orAborted(this.#options.heads.findTrace(tenant, id, signal), signal);
     for (let plan = 1; ; plan++) {
       signal.throwIfAborted();
       const problems: string[] = [];
-      const snapshot = await this.#manifestSnapshot(tenant, problems, signal, plan > 1 ? { maxAgeMs: 0 } : {});
+      const snapshot = await this.#manifestSnapshot(tenant, problems, signal, plan > 1 ? { maxAgeMs: 0 } : head);
       const isAsked = (entry: BlockEntry): boolean => overlaps(entry, options);
       const entries = snapshot === undefined ? [] : await this.#locator.locate(snapshot, id, isAsked, signal);
       const search: TraceSearch = { tenant, id, entries, heads: head.parts, maxBytes: options.maxBytes };
@@ -172,11 +163,16 @@ export class Querier implements TraceFinder, Service {
     signal: AbortSignal,
   ): Promise<QuerierAnswer<ResultOf[Asked['kind']]>> {
     const heads = await this.#heads(tenant, signal);
-    for (let plan = 1; ; plan++) {
-      const snapshot = await this.#snapshot(tenant, heads, range, signal, plan);
-      const job = { tenant, entries: snapshot.entries, unread: undefined, heads: heads.views, question };
-      const answer = await this.#workers.query(job, snapshot.located, signal);
-      if (answer.missing.length === 0 || plan === MAX_PLANS) return this.#answer(tenant, snapshot, answer);
+    try {
+      for (let plan = 1; ; plan++) {
+        const snapshot = await this.#snapshot(tenant, heads, range, signal, plan);
+        const entries = withChunks(heads, snapshot.entries);
+        const job = { tenant, entries, unread: undefined, heads: heads.views, question };
+        const answer = await this.#workers.query(job, snapshot.located, signal);
+        if (answer.missing.length === 0 || plan === MAX_PLANS) return this.#answer(tenant, snapshot, answer);
+      }
+    } finally {
+      heads.release?.();
     }
   }
 
@@ -191,6 +187,20 @@ export class Querier implements TraceFinder, Service {
     signal: AbortSignal,
   ): AsyncGenerator<QuerierAnswer<SearchResult>> {
     const heads = await this.#heads(tenant, signal);
+    try {
+      yield* this.#search(tenant, request, range, heads, signal);
+    } finally {
+      heads.release?.();
+    }
+  }
+
+  async *#search(
+    tenant: string,
+    request: SearchRequest,
+    range: QueryRange,
+    heads: HeadViews,
+    signal: AbortSignal,
+  ): AsyncGenerator<QuerierAnswer<SearchResult>> {
     let snapshot = await this.#snapshot(tenant, heads, range, signal, 1);
     let plan = 1;
     let inspectedBytes = 0;
@@ -200,7 +210,7 @@ export class Querier implements TraceFinder, Service {
       const question = { kind: 'search', request } as const;
       const job = {
         tenant,
-        entries: entries.slice(0, read),
+        entries: withChunks(heads, entries.slice(0, read)),
         unread: read < entries.length ? { maxEndUnixNano: latestEnd(entries, read) } : undefined,
         heads: heads.views,
         question,
@@ -221,7 +231,7 @@ export class Querier implements TraceFinder, Service {
   }
 
   async #heads(tenant: string, signal: AbortSignal): Promise<HeadViews> {
-    return orAborted(this.#options.heads.headViews(tenant), signal);
+    return orAborted(this.#options.heads.headViews(tenant, signal), signal);
   }
 
   /** The blocks of a range, newest first; those of which the time says nothing before all others. */
@@ -234,7 +244,7 @@ export class Querier implements TraceFinder, Service {
   ): Promise<Snapshot> {
     signal.throwIfAborted();
     const problems: string[] = [];
-    const whole = await this.#manifestSnapshot(tenant, problems, signal, plan > 1 ? { maxAgeMs: 0 } : {});
+    const whole = await this.#manifestSnapshot(tenant, problems, signal, plan > 1 ? { maxAgeMs: 0 } : heads);
     for (const problem of problems) this.#problems.tell(tenant, problem);
     const seconds = {
       startSeconds: Number(range.startUnixNano / 1_000_000_000n),
@@ -246,8 +256,10 @@ export class Querier implements TraceFinder, Service {
     return {
       entries,
       bytes: entries.reduce((sum, entry) => sum + bytesOf(entry), 0),
-      located: async (traceId) =>
-        whole === undefined ? [] : this.#locator.locate(whole, traceId, (entry) => asked.has(entry), signal),
+      located: async (traceId) => {
+        if (whole === undefined) return heads.chunks ?? [];
+        return withChunks(heads, await this.#locator.locate(whole, traceId, (entry) => asked.has(entry), signal));
+      },
       problems: [...problems, ...heads.problems],
     };
   }
@@ -273,17 +285,25 @@ export class Querier implements TraceFinder, Service {
     tenant: string,
     problems: string[],
     signal: AbortSignal,
-    options: SnapshotOptions,
+    { minVersion = 0, maxAgeMs }: RootBound,
   ): Promise<ManifestSnapshot | undefined> {
     const { clock, manifest } = this.#options;
+    const read = (options: SnapshotOptions) =>
+      withPatience(clock, (either) => manifest(tenant).snapshot(either, options), signal);
     try {
-      return await withPatience(clock, (either) => manifest(tenant).snapshot(either, options), signal);
+      const snapshot = await read(maxAgeMs === undefined ? {} : { maxAgeMs });
+      return snapshot.version < minVersion ? await read({ maxAgeMs: 0 }) : snapshot;
     } catch (error) {
       if (signal.aborted || !(error instanceof VivaceError)) throw error;
       problems.push(`the list of blocks cannot be read: ${error.message}`);
       return undefined;
     }
   }
+}
+
+/** What is in memory first: it is the newest, and every stage of a search has it. */
+function withChunks({ chunks = [] }: HeadViews, entries: readonly BlockEntry[]): readonly BlockEntry[] {
+  return chunks.length === 0 ? entries : [...chunks, ...entries];
 }
 
 /** Whether a block may hold a part of a trace in the time asked for. Of misdated blocks the time says nothing. */

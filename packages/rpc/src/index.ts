@@ -1,4 +1,16 @@
-export { ChannelPool, type ChannelPoolOptions } from './channel-pool.ts';
+export { type Callee, ChannelPool, type ChannelPoolOptions } from './channel-pool.ts';
+export { type CallOptions, createHeadsClient, type HeadsClient } from './heads-client.ts';
+export {
+  type HeadChunk,
+  type HeadsAnswer,
+  type HeadsRequest,
+  type HeadsState,
+  type HeadTraceAnswer,
+  type HeadTraceRequest,
+  MAX_KNOWN_CHUNKS,
+} from './heads-messages.ts';
+export { type HeadsServing, headsMethods } from './heads-service.ts';
+export { decodeParcel, encodeParcel, frameParcel } from './parcel.ts';
 export { createPushClient, type PushClient, type PushOutcome, type RemoteSlice } from './push-client.ts';
 export { pushMethods } from './push-service.ts';
 export { createRpcServer, type RpcServer, type RpcServerOptions } from './rpc-server.ts';

@@ -1,0 +1,34 @@
+import type { ColumnSetView, EncodedSpans } from '@vivace/columns';
+import type { BlockEntry } from '@vivace/manifest';
+import type { ByteRange } from '@vivace/object-store';
+
+/** What ingesters hold that is in no block: the one of this process, or all others. */
+export interface HeadSource {
+  findTrace(tenant: string, id: Uint8Array, signal: AbortSignal): Promise<HeadParts>;
+  headViews(tenant: string, signal: AbortSignal): Promise<HeadViews>;
+  /** Bytes of a chunk of `headViews` that is not released; undefined: it is none. */
+  readChunk?(id: string, range: ByteRange): Uint8Array | undefined;
+}
+
+/**
+ * The roots that an answer of heads goes with: what they no longer hold is in all of them. Both absent: any root that is
+ * read after the heads.
+ */
+export interface RootBound {
+  minVersion?: number;
+  maxAgeMs?: number;
+}
+
+export interface HeadParts extends RootBound {
+  parts: EncodedSpans[];
+  problems: string[];
+}
+
+export interface HeadViews extends RootBound {
+  views: { id: string; view: ColumnSetView }[];
+  /** Rows of heads as blocks in memory; always asked, whatever the time. */
+  chunks?: readonly BlockEntry[];
+  problems: string[];
+  /** The query has ended. */
+  release?: () => void;
+}

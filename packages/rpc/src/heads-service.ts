@@ -1,0 +1,53 @@
+import type { GrpcCall, GrpcMethod } from '@vivace/http';
+import { checkTenant, VivaceError } from '@vivace/kernel';
+import {
+  HEAD_ROWS,
+  HEAD_TRACE,
+  type HeadChunk,
+  type HeadsAnswer,
+  type HeadsRequest,
+  type HeadTraceAnswer,
+  type HeadTraceRequest,
+  MAX_KNOWN_CHUNKS,
+} from './heads-messages.ts';
+import { decodeParcel, encodeParcel } from './parcel.ts';
+
+/** What an ingester has for queriers. */
+export interface HeadsServing {
+  rows(
+    tenant: string,
+    have: ReadonlySet<string>,
+    signal: AbortSignal,
+  ): Promise<{ answer: HeadsAnswer; chunks: HeadChunk[] }>;
+  trace(tenant: string, id: Uint8Array, signal: AbortSignal): Promise<HeadTraceAnswer>;
+}
+
+/** The service Heads of proto/parcel.proto. */
+export function headsMethods(heads: HeadsServing): Map<string, GrpcMethod> {
+  return new Map([
+    [
+      HEAD_ROWS,
+      async ({ message, signal, send }: GrpcCall) => {
+        const { tenant, have } = decodeParcel(message) as HeadsRequest;
+        checkTenant(tenant);
+        if (!Array.isArray(have) || have.length > MAX_KNOWN_CHUNKS) throw badRequest();
+        const { answer, chunks } = await heads.rows(tenant, new Set(have), signal);
+        await send(encodeParcel(answer));
+        for (const chunk of chunks) await send(encodeParcel(chunk));
+      },
+    ],
+    [
+      HEAD_TRACE,
+      async ({ message, signal, send }: GrpcCall) => {
+        const { tenant, id } = decodeParcel(message) as HeadTraceRequest;
+        checkTenant(tenant);
+        if (!(id instanceof Uint8Array) || id.length !== 16) throw badRequest();
+        await send(encodeParcel(await heads.trace(tenant, id, signal)));
+      },
+    ],
+  ]);
+}
+
+function badRequest(): VivaceError {
+  return new VivaceError('invalid', 'heads-request', 'the request for rows of heads is not one of ours');
+}
