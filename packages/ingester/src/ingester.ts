@@ -15,7 +15,7 @@ import type { BlockEntry, Manifest, ManifestSnapshot } from '@vivace/manifest';
 import type { ObjectStore } from '@vivace/object-store';
 import type { PushResult } from '@vivace/receivers';
 import type { Logger } from '@vivace/telemetry';
-import type { ForeignStream, WriteAheadLog } from '@vivace/wal';
+import type { WriteAheadLog } from '@vivace/wal';
 import type { BlockCutter, CutBlock } from './block-cutter.ts';
 import { BlockWriter } from './block-writer.ts';
 import { Coverage } from './coverage.ts';
@@ -27,6 +27,7 @@ import { PushQueue } from './push-queue.ts';
 import { type ReplayTarget, replayStreams } from './replay.ts';
 import { retried } from './retried.ts';
 import { Room } from './room.ts';
+import { TakeOvers } from './take-overs.ts';
 
 export interface IngesterOptions {
   log: WriteAheadLog;
@@ -64,11 +65,6 @@ export interface HeadTrace {
 const SMALL_HEAD_BYTES = 4 * 1024 * 1024;
 const ROOM_WAIT_MS = 5000;
 const TICK_MS = 1000;
-/** Between two looks for streams that nobody works on any more, about: a third of the age of their leases. */
-const LOOK_MS = 20_000;
-/** Streams that an answer names. */
-const MAX_NAMED = 10;
-
 /**
  * Takes requests into heads and into the log, and acknowledges them when the log is durable; seals heads into
  * generations, has them written as blocks, and drops from the log what blocks cover. After a start it takes
@@ -84,50 +80,47 @@ export class Ingester implements Service {
   readonly #heads = new Map<string, HeadState>();
   /** Heads with sealed generations that the builder still holds, and how many. */
   readonly #sealed = new Map<string, number>();
-  /** Streams of dead processes that are not wholly in heads yet. */
-  readonly #replaying = new Set<string>();
   /** Generations on their way into blocks; each resolves with whether it got there. */
   readonly #writing = new Set<Promise<boolean>>();
   /** Sealed, and not known to be in blocks. */
   readonly #uncut = new Set<Generation>();
-  /** The same of the generations of a dead process's stream, since its replay began. */
-  readonly #replayed = new Map<string, Promise<boolean>[]>();
-  /** Streams of which others have covered a part while it was being replayed. */
-  readonly #again = new Set<string>();
-  /** The end of all take-overs so far; it tells the failure of the last of them. */
-  #takeOvers: Promise<void> = Promise.resolve();
-  /** Streams of processes that live, or are not known to be dead; undefined until the first look. */
-  #foreign: readonly ForeignStream[] | undefined;
-  #nextLook = Promise.withResolvers<void>();
+  readonly #takeOvers: TakeOvers;
   #started = false;
   #sealing: Promise<void> = Promise.resolve();
   #dropping: Promise<void> = Promise.resolve();
   #cancelTick: () => void = () => undefined;
-  #cancelLook: () => void = () => undefined;
 
   constructor(options: IngesterOptions) {
     this.#options = options;
     this.#room = new Room({ maxBytes: options.limits.headsMaxBytes, waitMs: ROOM_WAIT_MS, clock: options.clock });
     this.#queue = new PushQueue(options.builder, (reply) => this.#onReply(reply));
-    this.#writer = new BlockWriter({ ...options, signal: this.#abort.signal });
+    const { signal } = this.#abort;
+    this.#writer = new BlockWriter({ ...options, signal });
+    this.#takeOvers = new TakeOvers({
+      ...options,
+      signal,
+      replay: (streams) => replayStreams(streams, this.#replayTarget()),
+      // What could not be dropped when its block was committed.
+      onLook: () => {
+        this.#dropping = this.#dropping.then(() => this.#dropCovered());
+      },
+    });
   }
 
   /** Ready at once: streams of dead processes are replayed behind it, and answers say so until that is done. */
   async start(): Promise<void> {
     if (this.#started) return;
     this.#started = true;
-    const dead = this.#options.log.streams().filter((state) => !state.open);
-    this.#adopt(dead.map(({ stream }) => stream));
-    await this.#look();
+    await this.#takeOvers.start();
     this.#tick();
   }
 
   /** Seals and writes nothing: what is not in blocks is in the log. */
   async stop(): Promise<void> {
     this.#cancelTick();
-    this.#cancelLook();
+    this.#takeOvers.stop();
     this.#abort.abort(new VivaceError('unavailable', 'stopping', 'the ingester is stopping'));
-    await Promise.allSettled([this.#takeOvers, this.#sealing]);
+    await Promise.allSettled([this.#takeOvers.ended, this.#sealing]);
     await Promise.all(this.#writing);
     await this.#dropping;
   }
@@ -147,7 +140,7 @@ export class Ingester implements Service {
 
   /** True while streams of dead processes are being replayed. */
   get replaying(): boolean {
-    return this.#replaying.size > 0;
+    return this.#takeOvers.replaying;
   }
 
   /**
@@ -189,14 +182,14 @@ export class Ingester implements Service {
 
   /** What the heads hold of a trace. */
   async findTrace(tenant: string, id: Uint8Array): Promise<HeadTrace> {
-    const problems = this.#headProblems();
+    const problems = this.#takeOvers.problems();
     const heads = this.#headsOf(tenant);
     return { parts: heads.length === 0 ? [] : await this.#options.builder.trace(heads, id), problems };
   }
 
   /** What the heads of a tenant hold, for queries. */
   async headViews(tenant: string): Promise<{ views: HeadView[]; problems: string[] }> {
-    const problems = this.#headProblems();
+    const problems = this.#takeOvers.problems();
     const heads = this.#headsOf(tenant);
     return { views: heads.length === 0 ? [] : await this.#options.builder.views(heads), problems };
   }
@@ -207,25 +200,14 @@ export class Ingester implements Service {
     return heads.filter((key) => this.#heads.has(key) || this.#sealed.has(key));
   }
 
-  #headProblems(): string[] {
-    const problems: string[] = [];
-    if (this.replaying) problems.push('the log of a previous process is being replayed: try again in a moment');
-    if (this.#foreign === undefined) problems.push('the logs of other processes could not be listed: try again');
-    for (const { instance, stream } of this.#foreign?.slice(0, MAX_NAMED) ?? []) {
-      const owner = instance === '' ? 'another process' : `the process ${instance}`;
-      problems.push(`what ${owner} has not cut into blocks yet is not asked for: stream ${stream}`);
-    }
-    return problems;
-  }
-
   /**
    * Cuts everything that is in heads now, and resolves when it is in the manifest and dropped from the log.
    * `unavailable` when it does not get there.
    */
   async flush(signal: AbortSignal): Promise<void> {
     for (;;) {
-      const takeOvers = this.#takeOvers;
-      await orAborted(takeOvers, signal);
+      const { ended } = this.#takeOvers;
+      await orAborted(ended, signal);
       // Heads of a replay are sealed by it, and only where a segment ends.
       const live = [...this.#heads.values()].filter(({ replays }) => replays === undefined);
       await orAborted(Promise.all(live.map((head) => this.#seal(head))), signal);
@@ -235,7 +217,7 @@ export class Ingester implements Service {
       await orAborted(this.#dropping, signal);
       if (!this.replaying) return;
       // One that failed has left its stream in the log.
-      if (takeOvers === this.#takeOvers) throw notWritten();
+      if (ended === this.#takeOvers.ended) throw notWritten();
     }
   }
 
@@ -371,7 +353,7 @@ export class Ingester implements Service {
       this.#writing.delete(written);
       if (isWritten) this.#uncut.delete(generation);
     });
-    if (head.replays !== undefined) this.#replayed.get(head.replays)?.push(written);
+    if (head.replays !== undefined) this.#takeOvers.written(head.replays, written);
   }
 
   /** Resolves with false when the rows are not in blocks: then they are still in heads and in the log. */
@@ -383,8 +365,7 @@ export class Ingester implements Service {
     else if (replays === undefined) await this.#othersCover(generation);
     else {
       // Before the rows leave the heads: what the others have not covered is missing until it was read again.
-      this.#replaying.add(replays);
-      this.#again.add(replays);
+      this.#takeOvers.replayAgain(replays);
     }
     this.#room.setUsed(await builder.drop(generation.number));
     const others = (this.#sealed.get(head) as number) - 1;
@@ -405,7 +386,7 @@ export class Ingester implements Service {
     logger.warn({ tenant, covers }, "another process has taken this process's log over: its blocks are waited for");
     for (const { stream, to } of covers) {
       // Where it is this process that takes it over, the rows come from the log again, and need the room of these.
-      while (!this.#replaying.has(stream)) {
+      while (!this.#takeOvers.isReplaying(stream)) {
         // Closed is what is covered to its end. What is not listed of it was never acknowledged.
         const last =
           log
@@ -414,7 +395,7 @@ export class Ingester implements Service {
             ?.segments.at(-1)?.segment ?? 0;
         const { covered } = await this.#readBlocksOfOthers(tenant);
         if ((covered.get(stream) ?? 0) >= Math.min(to, last)) break;
-        await orAborted(this.#nextLook.promise, signal);
+        await orAborted(this.#takeOvers.looked(), signal);
       }
     }
   }
@@ -424,49 +405,6 @@ export class Ingester implements Service {
     const { signal } = this.#abort;
     const look = () => this.#options.manifest(tenant).snapshot(signal, { maxAgeMs: 0 });
     return retried('reading the coverage', look, { ...this.#options, signal });
-  }
-
-  /** Takes streams over, after those that it was told of before. */
-  #adopt(streams: readonly string[]): void {
-    if (streams.length === 0) return;
-    for (const stream of streams) this.#replaying.add(stream);
-    this.#takeOvers = this.#takeOvers.catch(() => undefined).then(() => this.#takeOver(streams));
-    this.#takeOvers.catch((error: unknown) => {
-      if (this.#abort.signal.aborted) return;
-      this.#options.logger.error({ err: error }, 'replaying the log failed: its segments are kept');
-    });
-  }
-
-  /** Looks for streams that processes have left which do not come back, now and from time to time. */
-  async #look(): Promise<void> {
-    const { clock, log, logger, random } = this.#options;
-    const { signal } = this.#abort;
-    try {
-      const { found, foreign } = await log.look(signal);
-      this.#foreign = foreign;
-      this.#adopt(found);
-      // What could not be dropped when its block was committed.
-      this.#dropping = this.#dropping.then(() => this.#dropCovered());
-    } catch (error) {
-      if (!signal.aborted) logger.warn({ err: error }, 'looking for the logs of other processes failed: tried again');
-    }
-    if (signal.aborted) return;
-    this.#nextLook.resolve();
-    this.#nextLook = Promise.withResolvers();
-    this.#cancelLook = clock.after(LOOK_MS * (0.75 + random.u32() / 2 ** 33), () => void this.#look());
-  }
-
-  /**
-   * Replays the streams of dead processes, and once more those of which it turns out that somebody else, the dead
-   * process perhaps, has committed a part: their blocks hold some of the records that were about to be covered.
-   */
-  async #takeOver(streams: readonly string[]): Promise<void> {
-    for (let rest = streams; rest.length > 0; rest = rest.filter((stream) => this.#again.delete(stream))) {
-      for (const stream of rest) this.#replayed.set(stream, []);
-      await replayStreams(rest, this.#replayTarget());
-      for (const stream of rest) await Promise.all(this.#replayed.get(stream) ?? []);
-    }
-    for (const stream of streams) this.#replayed.delete(stream);
   }
 
   /** Drops from the log, in ascending order, the segments that blocks cover for every tenant in them. */
@@ -490,7 +428,7 @@ export class Ingester implements Service {
     const { log } = this.#options;
     const found = [];
     for (const { stream, open, segments } of log.streams()) {
-      if (this.#replaying.has(stream)) continue;
+      if (this.#takeOvers.isReplaying(stream)) continue;
       let last = 0;
       for (const { segment, tenants } of segments) {
         if (open && segment >= log.position.segment) break;
@@ -560,7 +498,7 @@ export class Ingester implements Service {
         }
       },
       done: (stream) => {
-        this.#replaying.delete(stream);
+        this.#takeOvers.replayed(stream);
         this.#dropping = this.#dropping.then(() => this.#dropCovered());
       },
     };

@@ -25,6 +25,8 @@ interface ModelParts {
 
 export type BreakParts = (parts: ModelParts) => ModelParts;
 
+/** From then on only what the model lets happen ends them. */
+const MAX_ROOM_WAITS = 200;
 const never = new AbortController().signal;
 
 interface CoordinatorsOptions {
@@ -48,6 +50,7 @@ export function createCoordinators({ breakParts, openLog = openModelLog, shared 
     const { process, random, store } = options;
     const acknowledged = shared ? new Map<number, string>() : acknowledgedByAll;
     const timers = new Set<() => void>();
+    let roomWaits = 0;
     // The tick comes when the model says so, or a quiet day would be 86,400 events.
     const clock: Clock = {
       ...process.clock,
@@ -55,8 +58,11 @@ export function createCoordinators({ breakParts, openLog = openModelLog, shared 
         timers.add(callback);
         return () => timers.delete(callback);
       },
-      // Who waits for room looks every 50 ms whether there is some, for days when nobody says that one comes.
-      sleep: (ms, signal) => process.clock.sleep(shared && ms === 50 ? 600_000 : ms, signal),
+      // Who waits for room looks every 50 ms whether there is some, for days if nothing else happens any more.
+      sleep: (ms, signal) =>
+        shared && ms === 50 && roomWaits++ > MAX_ROOM_WAITS
+          ? new Promise((resolve) => timers.add(resolve))
+          : process.clock.sleep(ms, signal),
     };
     const log = await openLog(options, clock);
     const builder = createRecordHeads({ clock, random });
