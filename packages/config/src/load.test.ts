@@ -134,7 +134,7 @@ test.each([
   ['sever: {}', "vivace.yaml:1: unknown key 'sever': did you mean 'server'?"],
   [
     'memberlist: {}',
-    "vivace.yaml:1: unknown key 'memberlist': here there are target, shutdown_delay, multitenancy_enabled, server, distributor, ingester_client, storage, ingester, querier, query_frontend, compactor, overrides, limits",
+    "vivace.yaml:1: unknown key 'memberlist': here there are target, shutdown_delay, multitenancy_enabled, server, distributor, ingester_client, storage, ingester, querier, query_frontend, compactor, overrides, tracing, limits",
   ],
   ['__proto__: {a: 1}', "vivace.yaml:1: unknown key '__proto__': here there are"],
   ['server: { constructor: 1 }', "unknown key 'server.constructor': in 'server' there are http_listen_address"],

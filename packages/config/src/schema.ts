@@ -411,6 +411,22 @@ const overrides = section({
   }),
 });
 
+const tracing = section({
+  otlp_endpoint: text('', {
+    about:
+      'URL of OTLP over HTTP to which spans of our own work go, such as `http://collector:4318`; `/v1/traces` is added where it names no path.',
+    why: 'Not set: nothing is traced. It may be this very process: requests with our own spans are never traced.',
+    type: 'an http:// or https:// URL',
+    accept: /^https?:\/\/[^\s/]+/i,
+  }),
+  sample_one_in: integer(100, {
+    about: 'One push and one query of so many is traced, by chance.',
+    why: 'Enough to see what is slow, and nothing that is felt.',
+    min: 1,
+    max: 1_000_000,
+  }),
+});
+
 const limits = section({
   ingestion_rate_bytes: size('256MiB', {
     about: 'Bytes a second that one tenant may send, after decompression; above it 429 with a time to retry.',
@@ -484,6 +500,7 @@ export const configSchema = section({
   query_frontend: queryFrontend,
   compactor,
   overrides,
+  tracing,
   limits,
 });
 

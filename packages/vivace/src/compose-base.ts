@@ -8,8 +8,10 @@ import {
   systemRandom,
   type VivaceError,
 } from '@vivace/kernel';
+import type { Tracer } from '@vivace/self-tracing';
 import { createMetrics, type Logger, type Metrics } from '@vivace/telemetry';
 import { type Budgets, createBudgets } from './budgets.ts';
+import { createTracer } from './own-tracing.ts';
 import { VERSION } from './version.ts';
 
 /** What every service of a process is made with. */
@@ -20,6 +22,8 @@ export interface Base {
   logger: Logger;
   metrics: Metrics;
   budgets: Budgets;
+  /** Where a sample of our own work is traced, if it is. */
+  tracer: Tracer | undefined;
   /** Ends a start that is not finished. */
   signal: AbortSignal;
   /** Has a service stopped before all that were added earlier; it is started by who adds it. */
@@ -48,13 +52,20 @@ export function createBase(config: Config, { logger, signal }: { logger: Logger;
       labels: ['version', 'target'],
     })
     .set({ version: VERSION, target: config.target }, 1);
-  const add = ({ stop }: Pick<Service, 'stop'>) => services.push({ start: async () => undefined, stop });
+  const tracer = createTracer(config, { clock, random: systemRandom, logger, metrics });
+  const add = (service: Pick<Service, 'stop'>) =>
+    services.push({ start: async () => undefined, stop: () => service.stop() });
   const stop = async () => {
     const wasReady = state === 'ready';
     state = 'stopping';
     if (wasReady && config.shutdown_delay > 0) await clock.sleep(config.shutdown_delay);
     await stopAll(services);
   };
+  if (tracer !== undefined) {
+    // Stopped last: what the others do to the end is in it.
+    add(tracer);
+    void tracer.start();
+  }
   return {
     config,
     clock,
@@ -62,6 +73,7 @@ export function createBase(config: Config, { logger, signal }: { logger: Logger;
     logger,
     metrics,
     budgets: createBudgets(metrics),
+    tracer,
     signal,
     add: (service) => void add({ stop: () => service.stop() }),
     start: async (service) => {

@@ -1,3 +1,4 @@
+import type { QueryEngine, TraceFinder } from '@vivace/api';
 import type { BlockSections } from '@vivace/block';
 import { createSegmentBuilder, Indexer } from '@vivace/indexer';
 import type { CutBlock } from '@vivace/ingester';
@@ -5,6 +6,7 @@ import { concatBytes } from '@vivace/kernel';
 import type { BlockEntry } from '@vivace/manifest';
 import { Querier, type QuerierOptions } from '@vivace/querier';
 import { createQueryMetrics, MeteredEngine, MeteredFinder, QueryFrontend } from '@vivace/query-frontend';
+import { tracedEngine, tracedFinder } from '@vivace/self-tracing';
 import type { Base } from './compose-base.ts';
 import type { StoreParts } from './compose-storage.ts';
 
@@ -13,13 +15,13 @@ const QUERIES_A_WORKER = 4;
 export interface QueryParts {
   querier: Querier;
   /** Lookups by id. */
-  finder: MeteredFinder;
-  engine: MeteredEngine;
+  finder: TraceFinder;
+  engine: QueryEngine;
 }
 
 /** What answers queries from blocks and from `heads`. */
 export function createQueries(base: Base, { store, manifest }: StoreParts, heads: QuerierOptions['heads']): QueryParts {
-  const { config, clock, random, logger, metrics, budgets, onWorkerExit } = base;
+  const { config, clock, random, logger, metrics, budgets, tracer, onWorkerExit } = base;
   const querier = new Querier({
     heads,
     manifest,
@@ -58,7 +60,9 @@ export function createQueries(base: Base, { store, manifest }: StoreParts, heads
   });
   const metered = { metrics: createQueryMetrics(metrics, queryFrontend), clock };
   const engine = new MeteredEngine(queryFrontend, metered);
-  return { querier, finder: new MeteredFinder(querier, metered), engine };
+  const finder = new MeteredFinder(querier, metered);
+  if (tracer === undefined) return { querier, finder, engine };
+  return { querier, finder: tracedFinder(finder, tracer), engine: tracedEngine(engine, tracer) };
 }
 
 /** What keeps the trace index behind the commits. */

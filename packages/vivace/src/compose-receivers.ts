@@ -10,6 +10,7 @@ import {
   type GrpcReceiver,
   type HttpReceiver,
 } from '@vivace/receivers';
+import { tracedSink } from '@vivace/self-tracing';
 import type { Base } from './compose-base.ts';
 import { readTlsFiles, type TlsPaths } from './tls.ts';
 
@@ -37,7 +38,7 @@ export function createReceivers(base: Base, next: TraceSink): ReceiverParts {
   });
   const { grpc, http } = config.distributor.receivers.otlp.protocols;
   const shared = {
-    sink: distributor,
+    sink: base.tracer === undefined ? distributor : tracedSink(distributor, base.tracer),
     memory: requestMemory(base),
     clock,
     metrics: createReceiverMetrics(metrics),
