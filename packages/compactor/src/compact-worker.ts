@@ -2,13 +2,13 @@ import { setImmediate } from 'node:timers/promises';
 import { createBlockCache, mergeBlocks, openBlock, type SectionName } from '@vivace/block';
 import { serveWorker, VivaceError, workerArgument } from '@vivace/kernel';
 import type { BlockEntry } from '@vivace/manifest';
-import { classify } from './classify.ts';
+import { type Classes, classify } from './classify.ts';
 import type { Merged, MergeRead, MergeTask, MergeWrite } from './merge-task.ts';
 
 // The compactor's thread: one merge at a time. Bytes come from the thread that started it, and go there.
 
 /** Columns and trace lists that rules look at; each is looked at once or twice. */
-const CLASSIFY_CACHE_BYTES = 64 * 1024 * 1024;
+const CLASSIFY_CACHE_BYTES = 32 * 1024 * 1024;
 
 const { seed } = workerArgument() as { seed: number };
 let abort = new AbortController();
@@ -24,17 +24,7 @@ async function merge(task: MergeTask): Promise<Merged> {
   abort = new AbortController();
   const { signal } = abort;
   const readers = task.inputs.map((entry) => ({ place: entry, readRange: readerOf(task.tenant, entry) }));
-  const cache = createBlockCache({ maxBytes: CLASSIFY_CACHE_BYTES });
-  const classes = await classify({
-    inputs: readers.map(({ place, readRange }) => ({
-      entry: place,
-      reader: openBlock({ place, readRange, cache, seed }),
-    })),
-    retention: task.retention,
-    seed,
-    signal,
-    breathe: () => setImmediate(),
-  });
+  const classes = await classesOf(task, signal);
   const { blocks, resends } = await mergeBlocks({
     inputs: readers,
     route: classes.route,
@@ -56,6 +46,19 @@ async function merge(task: MergeTask): Promise<Merged> {
       content: { rows, traces, minStart, maxEnd, filterBytes, ...(unfilteredKeys && { unfilteredKeys }) },
     })),
   };
+}
+
+/** What it read is let go of before the merge begins. */
+function classesOf({ tenant, inputs, retention }: MergeTask, signal: AbortSignal): Promise<Classes> {
+  const cache = createBlockCache({ maxBytes: CLASSIFY_CACHE_BYTES });
+  const open = (entry: BlockEntry) => openBlock({ place: entry, readRange: readerOf(tenant, entry), cache, seed });
+  return classify({
+    inputs: inputs.map((entry) => ({ entry, reader: open(entry) })),
+    retention,
+    seed,
+    signal,
+    breathe: () => setImmediate(),
+  });
 }
 
 function readerOf(tenant: string, { id }: BlockEntry) {
