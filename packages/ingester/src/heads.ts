@@ -23,6 +23,8 @@ export interface SealedHead {
 export interface HeadView {
   /** No other view has it, nor will one. */
   id: string;
+  /** The column set, the same in every view of it; rows keep their numbers in it. */
+  set: number;
   view: ColumnSetView;
 }
 
@@ -49,6 +51,8 @@ export class Heads {
   readonly #sealed = new Map<number, Sealed>();
   #nextGeneration = 1;
   #nextView = 1;
+  readonly #setNumbers = new WeakMap<ColumnSet, number>();
+  #nextSet = 1;
   #sealedSize = 0;
   #openSize = 0;
 
@@ -118,8 +122,17 @@ export class Heads {
     return this.#setsOf(heads).map((set) => {
       const view = set.view();
       // A resend may still kill a row of the view while it is read; its successor is not in the view.
-      return { id: `head-${this.#nextView++}`, view: { ...view, dead: view.dead.slice(0, view.spanCount) } };
+      return { id: `head-${this.#nextView++}`, set: this.#numberOf(set), view: { ...view, dead: view.dead.slice(0, view.spanCount) } };
     });
+  }
+
+  #numberOf(set: ColumnSet): number {
+    let number = this.#setNumbers.get(set);
+    if (number === undefined) {
+      number = this.#nextSet++;
+      this.#setNumbers.set(set, number);
+    }
+    return number;
   }
 
   #setsOf(heads: readonly string[]): ColumnSet[] {

@@ -65,6 +65,9 @@ export interface HeadTrace {
 const SMALL_HEAD_BYTES = 4 * 1024 * 1024;
 const ROOM_WAIT_MS = 5000;
 const TICK_MS = 1000;
+/** No entry overlaps it: only the version of a snapshot is asked for. */
+const NO_TIME = { start: 1n << 64n, end: -1n };
+
 /**
  * Takes requests into heads and into the log, and acknowledges them when the log is durable; seals heads into
  * generations, has them written as blocks, and drops from the log what blocks cover. After a start it takes
@@ -192,6 +195,24 @@ export class Ingester implements Service {
     const problems = this.#takeOvers.problems();
     const heads = this.#headsOf(tenant);
     return { views: heads.length === 0 ? [] : await this.#options.builder.views(heads), problems };
+  }
+
+  /**
+   * What the heads of a tenant hold, for queriers that ask several ingesters: `streams` are those of which all that is
+   * in no block is in `found`, and what is no longer in the heads is in roots from `version` on.
+   */
+  async answerHeads<Found>(
+    tenant: string,
+    ask: (builder: HeadBuilder, heads: readonly string[]) => Promise<Found>,
+    signal: AbortSignal,
+  ): Promise<{ found: Found | undefined; streams: string[]; version: number }> {
+    const { builder, log, manifest } = this.#options;
+    const streams = log.streams().flatMap(({ stream }) => (this.#takeOvers.isReplaying(stream) ? [] : [stream]));
+    const heads = this.#headsOf(tenant);
+    const found = heads.length === 0 ? undefined : await ask(builder, heads);
+    // After the heads: a generation that has left them was committed before, by this process or before its eyes.
+    const { version } = await manifest(tenant).snapshot(signal, { maxAgeMs: Number.POSITIVE_INFINITY, range: NO_TIME });
+    return { found, streams, version };
   }
 
   /** Those of a tenant that hold rows: most lookups of a tenant without any need not ask the builder's thread. */
