@@ -11,6 +11,7 @@ export type {
 } from './answer.ts';
 export { matchTraces } from './match-traces.ts';
 export { type MetricsRequest, type MetricsResult, metrics } from './metrics.ts';
+export { packMatches, unpackMatches } from './packed-matches.ts';
 export type { Question, ResultOf } from './question.ts';
 export {
   comesAfter,

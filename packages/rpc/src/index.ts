@@ -13,4 +13,7 @@ export { type HeadsServing, headsMethods } from './heads-service.ts';
 export { decodeParcel, encodeParcel, frameParcel } from './parcel.ts';
 export { createPushClient, type PushClient, type PushOutcome, type RemoteSlice } from './push-client.ts';
 export { pushMethods } from './push-service.ts';
+export { createQueryClient, type QueryClient } from './query-client.ts';
+export { packQuestion, unpackQuestion } from './query-messages.ts';
+export { type QueryServing, queryMethods } from './query-service.ts';
 export { createRpcServer, type RpcServer, type RpcServerOptions } from './rpc-server.ts';
