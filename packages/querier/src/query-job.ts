@@ -1,6 +1,7 @@
 import type { Question } from '@vivace/block-query';
 import type { ColumnSetView } from '@vivace/columns';
 import type { BlockEntry } from '@vivace/manifest';
+import type { UsageCounters } from './cache-usage.ts';
 import type { SentEntries } from './entry-book.ts';
 
 /** A question for a query thread, over what a snapshot and the heads hold. */
@@ -34,4 +35,15 @@ export interface JobAnswer<Result> {
   /** Blocks that could not be read, and why. */
   problems: string[];
   inspectedBytes: number;
+}
+
+/** What a query thread is started with. */
+export interface SearchWorkerArgument {
+  cacheBytes: number;
+  filterCacheBytes: number;
+  keepsPartials: boolean;
+  seed: number;
+  warmUp: boolean;
+  /** Where the thread writes what its caches hold. */
+  usage: UsageCounters;
 }

@@ -8,8 +8,7 @@ import { countedCache } from './cache-usage.ts';
 import { EntryShelf } from './entry-book.ts';
 import { findTrace } from './find-trace.ts';
 import { packAnswer } from './packed-answer.ts';
-import type { JobAnswer, LocateRequest, SentJob } from './query-job.ts';
-import type { SearchWorkerArgument } from './search-workers.ts';
+import type { JobAnswer, LocateRequest, SearchWorkerArgument, SentJob } from './query-job.ts';
 import type { NewBlock, TraceSearch } from './trace-search.ts';
 import { warmUp } from './warm-up.ts';
 

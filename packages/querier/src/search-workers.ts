@@ -2,10 +2,10 @@ import type { Question, ResultOf } from '@vivace/block-query';
 import { orAborted, startWorker, Transferred, VivaceError, type WorkerClient } from '@vivace/kernel';
 import type { BlockEntry } from '@vivace/manifest';
 import type { ByteRange } from '@vivace/object-store';
-import { type CacheUsage, createUsageCounters, sumUsage, type UsageCounters } from './cache-usage.ts';
+import { type CacheUsage, createUsageCounters, sumUsage } from './cache-usage.ts';
 import { EntryBook } from './entry-book.ts';
 import { unpackAnswer } from './packed-answer.ts';
-import type { JobAnswer, LocateRequest, QueryJob, SentJob } from './query-job.ts';
+import type { JobAnswer, LocateRequest, QueryJob, SearchWorkerArgument, SentJob } from './query-job.ts';
 import type { NewBlock, ReadRequest, TraceFound, TraceSearch } from './trace-search.ts';
 
 /** Threads that open blocks and decode pages. They ask back for the bytes that they need. */
@@ -41,16 +41,6 @@ export interface SearchWorkerOptions {
   /** Bytes of an object of a block. */
   read: (tenant: string, block: string, object: string, range: ByteRange) => Promise<Uint8Array>;
   onExit: (error: VivaceError) => void;
-}
-
-export interface SearchWorkerArgument {
-  cacheBytes: number;
-  filterCacheBytes: number;
-  keepsPartials: boolean;
-  seed: number;
-  warmUp: boolean;
-  /** Where the thread writes what its caches hold. */
-  usage: UsageCounters;
 }
 
 export function createSearchWorkers(options: SearchWorkerOptions): SearchWorkers {
