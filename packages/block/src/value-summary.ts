@@ -114,8 +114,15 @@ export class SummaryBuilder {
       return undefined;
     }
     entry = {
-      ...{ scope, key, type, total: 0, truncated: false, values: [] },
-      ...{ overfull: false, valueBytes: 0, places: undefined },
+      scope,
+      key,
+      type,
+      total: 0,
+      truncated: false,
+      values: [],
+      overfull: false,
+      valueBytes: 0,
+      places: undefined,
     };
     this.#entries.set(id, entry);
     return entry;

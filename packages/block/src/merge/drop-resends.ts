@@ -9,8 +9,6 @@ import { loadRows, type Segment } from './segment.ts';
 export interface ResendOptions {
   attributes: InputAttributes;
   buffers: Buffers;
-  /** Spans that are compared at once are among so many rows. */
-  rowGroupRows: number;
   seed: number;
 }
 
@@ -30,7 +28,7 @@ export async function dropResends(
   for (let first = 0; first < groups.length; ) {
     const { first: row } = groups[first] as ResendGroup;
     let end = first + 1;
-    while (end < groups.length && (groups[end] as ResendGroup).end - row <= options.rowGroupRows) end++;
+    while (end < groups.length && (groups[end] as ResendGroup).end - row <= segment.groupRows) end++;
     await settle(segment, keys, order, groups.slice(first, end), options, lost);
     first = end;
   }

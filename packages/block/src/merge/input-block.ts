@@ -27,6 +27,8 @@ export interface GroupTraces {
   ids: Uint8Array;
   /** Spans of each in the group. */
   spans: Int32Array;
+  /** What a span takes on average before compression, without its events. */
+  spanBytes: number;
 }
 
 export type MergedTable = 'spans' | 'events';
@@ -170,7 +172,8 @@ export class InputBlock {
       }
       if (rows !== (this.index.spans.groups[group] as TableGroup).rows) throw wrongTraces();
       const ids = dictionary.bytes.subarray(0, 16 * dictionary.count);
-      return { count: list.count, ids: this.wholeGroups ? ids.slice() : ids, spans };
+      const spanBytes = rawBytes(chunks) / rows;
+      return { count: list.count, ids: this.wholeGroups ? ids.slice() : ids, spans, spanBytes };
     });
   }
 
@@ -217,6 +220,15 @@ export class InputBlock {
       return bytes;
     });
   }
+}
+
+function rawBytes(chunks: readonly ChunkLayout[]): number {
+  let bytes = 0;
+  for (const { dictionary, pages } of chunks) {
+    bytes += dictionary?.rawBytes ?? 0;
+    for (const page of pages) bytes += page.rawBytes;
+  }
+  return bytes;
 }
 
 /** What tells columns apart; names in Parquet may be those of several attributes. */

@@ -188,6 +188,21 @@ describe('merging blocks', () => {
     expect(await spansOf(pages, traceIdsOf(spans))).toEqual(expected);
   });
 
+  test('makes row groups of fewer spans where spans are large', { timeout: 60_000 }, async () => {
+    const spans = Array.from({ length: 40 }, (_, i) =>
+      spanOf(i < 30 ? 0 : i, i, { attributes: [['body', `${i} `.repeat(500_000)]] }),
+    );
+    const stores = storesOf(
+      spans,
+      spans.map((_, i) => i % 2),
+    );
+    const store = await mergedOne(stores);
+    const set = buildSet(spans);
+    expect(await spansOf(store, traceIdsOf(spans))).toEqual(plainSpans(set, blockOrder(set)));
+    const { groups } = (await readerOf(store).index()).spans;
+    for (const { rows } of groups) expect(rows).toBeLessThanOrEqual(25);
+  });
+
   test('gives a key a column that had one in one input and lay in the overflow of another', async () => {
     const some = (first: number, count: number): TestAttribute[] =>
       Array.from({ length: count }, (_, k) => [`key-${first + k}`, `v${k}`]);

@@ -28,6 +28,9 @@ import { TraceStream } from './trace-stream.ts';
 /** Row groups of all inputs that are kept as wholes; where they are larger, pages are read when they are needed. */
 const DEFAULT_MAX_GROUP_BYTES = 40 * 1024 * 1024;
 
+/** A row group of spans of more bytes before compression has fewer of them: it is in memory as a whole. */
+const MAX_RAW_GROUP_BYTES = 32 * 1024 * 1024;
+
 /** Decoded dictionaries of the row groups that the merge is at. */
 const DICTIONARY_BYTES = 12 * 1024 * 1024;
 
@@ -100,51 +103,55 @@ class OutputMerge {
     const next = new TraceRun();
     for (;;) {
       this.#options.signal?.throwIfAborted();
-      await this.#nextTraces(traces, next);
+      const bytes = await this.#nextTraces(traces, next);
       if (next.traceCount === 0) break;
-      await this.#merge(await loadSegment(this.#inputs, next, this.#rowGroupRows));
+      await this.#merge(await loadSegment(this.#inputs, next, this.#groupRows(next.rows, bytes)));
     }
     await this.#finishBlock();
     for (const input of this.#inputs) input.release(Number.POSITIVE_INFINITY);
   }
 
-  /** Traces of a row group, or one that is larger. */
-  async #nextTraces(stream: TraceStream, into: TraceRun): Promise<void> {
+  /** Traces of a row group, or one that is larger; returns about what their spans take before compression. */
+  async #nextTraces(stream: TraceStream, into: TraceRun): Promise<number> {
     const { route } = this.#options;
     into.clear();
+    let bytes = 0;
     for (let { id } = stream; id !== undefined; id = stream.id) {
       const output = route === undefined ? 0 : route(id, 0);
       if (output === this.#output) {
-        if (into.rows > 0 && into.rows + stream.spans > this.#rowGroupRows) return;
+        const fits = into.rows + stream.spans <= this.#rowGroupRows && bytes + stream.bytes <= MAX_RAW_GROUP_BYTES;
+        if (into.rows > 0 && !fits) return bytes;
+        bytes += stream.bytes;
         await stream.take(into);
       } else {
         if (output < 0 && this.#output === 0) this.#result.droppedRows += stream.spans;
         await stream.take();
       }
     }
+    return bytes;
+  }
+
+  /** Rows of a row group, of spans that are so large. */
+  #groupRows(rows: number, bytes: number): number {
+    return Math.max(1, Math.min(this.#rowGroupRows, Math.floor((rows * MAX_RAW_GROUP_BYTES) / bytes)));
   }
 
   async #merge(segment: Segment): Promise<void> {
     const seed = this.#seed;
     const buffers = this.#buffers;
-    const rowGroupRows = this.#rowGroupRows;
+    const { groupRows } = segment;
     const keys = await readKeys(segment, buffers);
     const attributes = storedAttributes(this.#spans, this.#events);
     const ordered = orderRows(segment, keys, buffers);
-    const { order, traceFirst } = await dropResends(segment, keys, ordered, {
-      attributes,
-      buffers,
-      rowGroupRows,
-      seed,
-    });
+    const { order, traceFirst } = await dropResends(segment, keys, ordered, { attributes, buffers, seed });
     this.#result.resends += segment.rows - order.length;
     const { traces } = segment;
     const { traceCount } = traces;
     const parents = linkParents({ set: keys, order, traceCount, traceFirst }, seed);
     const traceIds = traces.ids.subarray(0, 16 * traceCount);
-    const writer = await this.#blockFor(order.length, Math.ceil(order.length / rowGroupRows));
-    for (let from = 0; from < order.length; from += rowGroupRows) {
-      const to = Math.min(order.length, from + rowGroupRows);
+    const writer = await this.#blockFor(order.length, Math.ceil(order.length / groupRows));
+    for (let from = 0; from < order.length; from += groupRows) {
+      const to = Math.min(order.length, from + groupRows);
       const windows = await loadRows(segment, order, from, to);
       const trace = tracesOf(traceFirst, from, to);
       const gathered = gatherSet({ windows, keys, order, from, to, traceIds, trace }, attributes, buffers, seed);

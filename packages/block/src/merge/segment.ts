@@ -29,6 +29,9 @@ export interface Segment {
   windows: readonly Window[];
   /** Rows of all windows, one after another: the positions that parts of traces and orders of rows name. */
   rows: number;
+  /** Rows of the row groups that it becomes, except the last. */
+  groupRows: number;
+  /** It becomes more than one. */
   isLarge: boolean;
   /** By part of a trace: position of its first row. */
   partFirst: Int32Array;
@@ -45,14 +48,14 @@ const NOT_LOADED: LoadedGroup = {
 export async function loadSegment(
   inputs: readonly InputBlock[],
   traces: TraceRun,
-  rowGroupRows: number,
+  groupRows: number,
 ): Promise<Segment> {
   const places = inputs.map((): WindowPlace[] => []);
   for (let part = 0; part < traces.partCount; part++) {
     const number = traces.input[part] as number;
     placeRows(inputs[number] as InputBlock, traces, part, places[number] as WindowPlace[]);
   }
-  const isLarge = traces.rows > rowGroupRows;
+  const isLarge = traces.rows > groupRows;
   const windows: Window[] = [];
   const firstRow = new Int32Array(inputs.length);
   let base = 0;
@@ -70,7 +73,7 @@ export async function loadSegment(
     partFirst[part] = firstRow[number] as number;
     firstRow[number] = (firstRow[number] as number) + (traces.spans[part] as number);
   }
-  return { traces, windows, rows: base, isLarge, partFirst };
+  return { traces, windows, rows: base, groupRows, isLarge, partFirst };
 }
 
 /** The windows in which rows `from … to - 1` of an order lie, loaded, and of a large segment no larger than need be. */

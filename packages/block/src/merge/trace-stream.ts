@@ -32,6 +32,13 @@ export class TraceStream {
     return spans;
   }
 
+  /** About what the spans of the next trace take before compression. */
+  get bytes(): number {
+    let bytes = 0;
+    for (const cursor of this.#next) bytes += cursor.spans * cursor.spanBytes;
+    return bytes;
+  }
+
   /** Moves to the trace after the next, which `into` takes where it is given. */
   async take(into?: TraceRun): Promise<void> {
     const [first] = this.#next;
@@ -70,13 +77,17 @@ class TraceCursor {
   readonly #input: InputBlock;
   /** Row group that is being read, its traces, and the position of the next. */
   #at = -1;
-  #traces: GroupTraces = { count: 0, ids: new Uint8Array(0), spans: new Int32Array(0) };
+  #traces: GroupTraces = { count: 0, ids: new Uint8Array(0), spans: new Int32Array(0), spanBytes: 0 };
   #position = 0;
   #nextRow = 0;
 
   constructor(input: InputBlock, number: number) {
     this.#input = input;
     this.number = number;
+  }
+
+  get spanBytes(): number {
+    return this.#traces.spanBytes;
   }
 
   async open(): Promise<void> {

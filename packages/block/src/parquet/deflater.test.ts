@@ -10,7 +10,7 @@ test('frames are those of the documented function, one after another, of any siz
     for (const values of [1, 4, 256]) {
       const bytes = Uint8Array.from({ length }, () => random.u32() % values);
       const frame = deflate(bytes);
-      expect(new Uint8Array(zstdDecompressSync(frame))).toEqual(bytes);
+      expect(Buffer.compare(zstdDecompressSync(frame), bytes)).toBe(0);
       const whole = zstdCompressSync(bytes, { params: level, chunkSize: length + (length >>> 7) + 64 });
       expect(Buffer.compare(frame, whole)).toBe(0);
       // Memory of its own: the next frame does not change it.
