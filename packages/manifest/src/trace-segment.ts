@@ -1,6 +1,5 @@
 import type { ByteReader } from './byte-reader.ts';
 import type { ByteWriter } from './byte-writer.ts';
-import type { Root } from './root.ts';
 
 /** A segment of the trace index, as the root names it. What is in it: packages/trace-index/FORMAT.md. */
 export interface TraceSegment {
@@ -58,7 +57,10 @@ export function readSegment(reader: ByteReader): TraceSegment {
 }
 
 /** What keeps an index edit from fitting a root, for ever; undefined: it fits. */
-export function indexMisfit({ add, remove }: IndexEdit, { segments, nextOrdinal }: Root): string | undefined {
+export function indexMisfit(
+  { add, remove }: IndexEdit,
+  { segments, nextOrdinal }: { segments: readonly TraceSegment[]; nextOrdinal: number },
+): string | undefined {
   const known = new Set(segments.map(({ id }) => id));
   for (const id of remove) if (!known.has(id)) return `a segment of the trace index is not live any more: ${id}`;
   const kept = segments.filter(({ id }) => !remove.includes(id));
