@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path"
 	"path/filepath"
@@ -118,7 +119,7 @@ func functions(all *template.Template) template.FuncMap {
 		var text bytes.Buffer
 		encoder := yaml.NewEncoder(&text)
 		encoder.SetIndent(2)
-		err := encoder.Encode(value)
+		err := encoder.Encode(whole(value))
 		return strings.TrimSuffix(text.String(), "\n"), err
 	}
 	known["fromYaml"] = func(text string) (object, error) {
@@ -138,6 +139,29 @@ func functions(all *template.Template) template.FuncMap {
 		return value, nil
 	}
 	return known
+}
+
+// whole writes numbers without a fraction as integers, as Helm does, which writes YAML by way of JSON.
+func whole(value interface{}) interface{} {
+	switch typed := value.(type) {
+	case float64:
+		if typed == math.Trunc(typed) && math.Abs(typed) < 1e15 {
+			return int64(typed)
+		}
+	case object:
+		out := object{}
+		for key, inner := range typed {
+			out[key] = whole(inner)
+		}
+		return out
+	case []interface{}:
+		out := make([]interface{}, len(typed))
+		for i, inner := range typed {
+			out[i] = whole(inner)
+		}
+		return out
+	}
+	return value
 }
 
 // parseYaml has numbers as Helm has them, which reads YAML as JSON: all are floating.

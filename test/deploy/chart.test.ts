@@ -1,3 +1,4 @@
+import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { loadConfig } from '@vivace/config';
@@ -34,6 +35,7 @@ const KINDS = new Set([
   'v1/ServiceAccount',
 ]);
 const STOP_SECONDS = 30;
+const CLI = path.resolve(import.meta.dirname, '../../packages/vivace/src/cli/main.ts');
 
 const directory = temporaryDirectory();
 const refusedFile = (name: string, text: string) => {
@@ -106,14 +108,9 @@ describe.skipIf(rendered === undefined)('the chart', () => {
 
   test('gives every process settings that it accepts', () => {
     let checked = 0;
-    const unknown = new Set<string>();
     for (const [name, manifests] of manifestsOf) {
       for (const workload of workloadsOf(manifests)) {
         const target = componentOf(workload) ?? '';
-        if (!isTarget(target)) {
-          unknown.add(target);
-          continue;
-        }
         const container = containerOf(workload);
         const args = container.args ?? [];
         const flags = new Map<string, string>();
@@ -130,14 +127,35 @@ describe.skipIf(rendered === undefined)('the chart', () => {
         expect(config.storage.trace.backend, name).toBe('s3');
         // Of a stop, which is cut off after that, enough is left for what is under way.
         expect(config.shutdown_delay, name).toBeLessThanOrEqual((STOP_SECONDS * 1000) / 2);
-        for (const address of config.ingester_client.addresses) checkService(manifests, address);
+        for (const address of [...config.ingester_client.addresses, ...config.querier_client.addresses]) {
+          checkService(manifests, address);
+        }
         const overrides = config.overrides.per_tenant_override_config;
         if (overrides !== '') expect(parse(mountedText(manifests, workload, overrides))).toHaveProperty('overrides');
         checked++;
       }
     }
-    if (unknown.size > 0) console.log(`chart: settings of ${[...unknown].join(', ')} are not checked: no such target`);
-    expect(checked).toBeGreaterThan(5);
+    expect(checked).toBeGreaterThan(40);
+  });
+
+  test('gives settings that `vivace config check` finds right, and an argument that it does not know is found', async () => {
+    const place = temporaryDirectory();
+    try {
+      for (const name of ['single', 'distributed']) {
+        const manifests = manifestsOf.get(name) ?? [];
+        const checks = workloadsOf(manifests).map(async (workload) => {
+          const [, config, ...flags] = containerOf(workload).args ?? [];
+          const file = path.join(place.path, `${componentOf(workload)}.yaml`);
+          writeFileSync(file, mountedText(manifests, workload, config as string));
+          const good = await checkConfig(['--config', file, ...flags]);
+          expect(good, good.output).toMatchObject({ code: 0 });
+        });
+        await Promise.all(checks);
+      }
+      expect((await checkConfig(['--target', 'ingestor'])).output).toContain('--target');
+    } finally {
+      place.remove();
+    }
   });
 
   test.for(good)('keeps $name within the restricted standard, with an image of one version', ({ name }) => {
@@ -191,6 +209,13 @@ describe.skipIf(rendered === undefined)('the chart', () => {
         expect(text, name).not.toMatch(/AKIA[0-9A-Z]{16}|https?:\/\/[^\s/]*:[^\s/]*@/);
       }
     }
+  });
+
+  test('gives the credentials of the bucket only to those that use it', () => {
+    const holders = workloadsOf(manifestsOf.get('minio-distributed') ?? [])
+      .filter((workload) => containerOf(workload).env?.some(({ valueFrom }) => valueFrom?.secretKeyRef !== undefined))
+      .map(componentOf);
+    expect(new Set(holders)).toEqual(new Set(['compactor', 'ingester', 'querier']));
   });
 
   test('names only what exists: ConfigMaps, accounts, ports, Services, workloads', () => {
@@ -318,16 +343,6 @@ function checkService(manifests: readonly Manifest[], address: string): void {
   expect(service?.spec?.ports?.map((own) => own.name)).toContain(port);
 }
 
-/** Whether a process can be asked to run this alone. */
-function isTarget(target: string): boolean {
-  try {
-    loadConfig({ flags: new Map([['target', target]]) });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 interface Monitor {
   spec: { selector: { matchLabels: Record<string, string> }; endpoints: { port: string }[] };
 }
@@ -340,6 +355,15 @@ function containerOf(workload: Workload) {
   const containers = podOf(workload).spec?.containers ?? [];
   if (containers[0] === undefined || containers.length > 1) throw new Error('one container is expected');
   return containers[0];
+}
+
+/** Runs the command line as a process of its own. */
+function checkConfig(flags: readonly string[]): Promise<{ code: number | null; output: string }> {
+  return new Promise((resolve) => {
+    const child = execFile(process.execPath, [CLI, 'config', 'check', ...flags], (_, stdout, stderr) =>
+      resolve({ code: child.exitCode, output: `${stdout}${stderr}` }),
+    );
+  });
 }
 
 /** What a process finds at a path that a ConfigMap is mounted to. */

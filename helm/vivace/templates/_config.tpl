@@ -40,6 +40,9 @@ distributor:
 ingester_client:
   addresses:
     - {{ include "vivace.members" (dict "root" . "target" "ingester") }}
+querier_client:
+  addresses:
+    - {{ include "vivace.members" (dict "root" . "target" "querier") }}
 {{- end }}
 storage:
   trace:

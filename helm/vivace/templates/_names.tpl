@@ -50,17 +50,17 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 
 {{/*
 The services of the mode: name of the target, key of its values, kind of workload, whether senders of spans come to it,
-and whether other processes call it. Everything that is made once a service goes over this list.
+whether other processes call it, and whether it reads and writes the bucket. Everything that is made once a service goes over this list.
 */}}
 {{- define "vivace.components" -}}
 {{- if eq .Values.mode "single" -}}
-- { target: all, values: single, kind: StatefulSet, otlp: true, grpc: false }
+- { target: all, values: single, kind: StatefulSet, otlp: true, grpc: false, store: true }
 {{- else -}}
-- { target: distributor, values: distributor, kind: Deployment, otlp: true, grpc: false }
-- { target: ingester, values: ingester, kind: StatefulSet, otlp: false, grpc: true }
-- { target: querier, values: querier, kind: Deployment, otlp: false, grpc: true }
-- { target: query-frontend, values: queryFrontend, kind: Deployment, otlp: false, grpc: false }
-- { target: compactor, values: compactor, kind: Deployment, otlp: false, grpc: false }
+- { target: distributor, values: distributor, kind: Deployment, otlp: true, grpc: false, store: false }
+- { target: ingester, values: ingester, kind: StatefulSet, otlp: false, grpc: true, store: true }
+- { target: querier, values: querier, kind: Deployment, otlp: false, grpc: true, store: true }
+- { target: query-frontend, values: queryFrontend, kind: Deployment, otlp: false, grpc: false, store: false }
+- { target: compactor, values: compactor, kind: Deployment, otlp: false, grpc: false, store: true }
 {{- end -}}
 {{- end -}}
 

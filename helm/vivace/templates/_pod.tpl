@@ -1,4 +1,4 @@
-{{/* The pod of a component: called with root, target, values (those of the component), otlp and grpc. */}}
+{{/* The pod of a component: called with root, target, values (those of the component), otlp, grpc and store. */}}
 {{- define "vivace.pod" -}}
 {{- $root := .root -}}
 {{- $values := .values -}}
@@ -52,7 +52,7 @@ spec:
             fieldRef:
               fieldPath: metadata.name
         {{- with $root.Values.storage.s3 }}
-        {{- if .existingSecret }}
+        {{- if and .existingSecret $.store }}
         - name: AWS_ACCESS_KEY_ID
           valueFrom:
             secretKeyRef:
