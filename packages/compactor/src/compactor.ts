@@ -47,6 +47,8 @@ interface TenantState {
   idle: number;
 }
 
+/** Rounds from one list of tenants to the next. */
+const LIST_CYCLES = 10;
 /** A tenant without work is looked at less and less often, down to this. */
 const MAX_IDLE_MS = 10 * 60_000;
 /** Judging traces by rules keeps columns of all their spans in memory: merges that do it are smaller. */
@@ -69,6 +71,7 @@ export class Compactor implements Service {
   /** Ids of blocks that cannot be merged: the others of their windows go on without them. */
   readonly #damaged = new Set<string>();
   #claimsAtMs: number;
+  #listAtMs = Number.NEGATIVE_INFINITY;
   #abort = new AbortController();
   #running: Promise<void> | undefined;
 
@@ -99,13 +102,9 @@ export class Compactor implements Service {
   /** Does all the work that there is now, of all tenants that are due. Rejects where tenants cannot be listed. */
   async round(signal: AbortSignal): Promise<void> {
     const { clock, store, metrics } = this.#options;
-    const due: string[] = [];
-    const seen = new Set<string>();
-    for await (const tenant of listTenants(store, signal)) {
-      seen.add(tenant);
-      if (this.#stateOf(tenant).planAtMs <= clock.monotonicMs()) due.push(tenant);
-    }
-    for (const tenant of this.#tenants.keys()) if (!seen.has(tenant)) this.#tenants.delete(tenant);
+    await this.#listTenants(signal);
+    const seen = [...this.#tenants.keys()];
+    const due = seen.filter((tenant) => this.#stateOf(tenant).planAtMs <= clock.monotonicMs());
     // One merge a tenant and turn, so that a large tenant does not hold up the others.
     let turn = due;
     while (turn.length > 0 && !signal.aborted) {
@@ -131,6 +130,19 @@ export class Compactor implements Service {
     await this.#attempt('sweep', 'sweeping claims', async () => {
       metrics.swept.inc({ what: 'claims' }, await sweepClaims(store, signal));
     });
+  }
+
+  /** A list costs a request a tenant: new ones are looked for now and then only. */
+  async #listTenants(signal: AbortSignal): Promise<void> {
+    const { clock, cycleMs, store } = this.#options;
+    if (clock.monotonicMs() < this.#listAtMs) return;
+    const seen = new Set<string>();
+    for await (const tenant of listTenants(store, signal)) {
+      seen.add(tenant);
+      this.#stateOf(tenant);
+    }
+    for (const tenant of this.#tenants.keys()) if (!seen.has(tenant)) this.#tenants.delete(tenant);
+    this.#listAtMs = clock.monotonicMs() + this.#jittered(LIST_CYCLES * cycleMs);
   }
 
   /** Expires what is too old and runs one merge. How many merges are left; 0 as well where nothing could be done. */
