@@ -32,11 +32,12 @@ export function checkTogether(config: Config): void {
       problems.push(`${path}.client_ca_file needs ${path}.cert_file and ${path}.key_file`);
     }
   }
-  const { tls_cert_path, tls_key_path } = config.ingester_client.grpc_client_config;
-  if ((tls_cert_path === '') !== (tls_key_path === '')) {
-    problems.push(
-      'ingester_client.grpc_client_config.tls_cert_path and ingester_client.grpc_client_config.tls_key_path are needed together',
-    );
+  for (const client of ['ingester_client', 'querier_client'] as const) {
+    const { tls_cert_path, tls_key_path } = config[client].grpc_client_config;
+    if ((tls_cert_path === '') !== (tls_key_path === '')) {
+      const path = `${client}.grpc_client_config`;
+      problems.push(`${path}.tls_cert_path and ${path}.tls_key_path are needed together`);
+    }
   }
   problems.push(...problemsOfTarget(config));
   const notAbove = (low: string, lowValue: number, high: string, highValue: number) => {
@@ -88,13 +89,22 @@ export function checkTogether(config: Config): void {
   if (problems.length > 0) throw new VivaceError('invalid', 'config', problems.join('; '));
 }
 
+/** Whom a target calls. */
+const CALLS: Partial<Record<Config['target'], 'ingester_client' | 'querier_client'>> = {
+  distributor: 'ingester_client',
+  querier: 'ingester_client',
+  'query-frontend': 'querier_client',
+};
+
 /** One of several processes has nothing on a disk that others would have to see. */
 function problemsOfTarget(config: Config): string[] {
-  const { target, storage, ingester_client } = config;
+  const { target, storage } = config;
   if (target === 'all') return [];
-  if (target === 'distributor') {
-    return ingester_client.addresses.length > 0 ? [] : ['ingester_client.addresses is needed with target: distributor'];
+  const client = CALLS[target];
+  if (client !== undefined && config[client].addresses.length === 0) {
+    return [`${client}.addresses is needed with target: ${target}`];
   }
+  if (target === 'distributor' || target === 'query-frontend') return [];
   if (storage.trace.backend !== 's3') {
     return [`storage.trace.backend: s3 is needed with target: ${target}, a directory is for one process`];
   }

@@ -134,7 +134,7 @@ test.each([
   ['sever: {}', "vivace.yaml:1: unknown key 'sever': did you mean 'server'?"],
   [
     'memberlist: {}',
-    "vivace.yaml:1: unknown key 'memberlist': here there are target, shutdown_delay, multitenancy_enabled, server, distributor, ingester_client, storage, ingester, querier, query_frontend, compactor, overrides, tracing, limits",
+    "vivace.yaml:1: unknown key 'memberlist': here there are target, shutdown_delay, multitenancy_enabled, server, distributor, ingester_client, querier_client, storage, ingester, querier, query_frontend, compactor, overrides, tracing, limits",
   ],
   ['__proto__: {a: 1}', "vivace.yaml:1: unknown key '__proto__': here there are"],
   ['server: { constructor: 1 }', "unknown key 'server.constructor': in 'server' there are http_listen_address"],
@@ -174,6 +174,9 @@ test.each([
   ],
   ['target: ${not a name}', "'${not a name}' names no variable"],
   ['storage: {trace: {backend: s3}}', 'storage.trace.s3.bucket is needed'],
+  ['target: querier', 'ingester_client.addresses is needed with target: querier'],
+  ['target: query-frontend', 'querier_client.addresses is needed with target: query-frontend'],
+  ['querier_client: {grpc_client_config: {tls_cert_path: k}}', 'querier_client.grpc_client_config.tls_key_path'],
   ['target: distributor', 'ingester_client.addresses is needed with target: distributor'],
   ['target: ingester', 'storage.trace.backend: s3 is needed with target: ingester'],
   [

@@ -129,7 +129,7 @@ const ingesterClient = section({
   addresses: textList({
     about:
       'The ingesters: `host:port`, `dns+a://name:port` for all addresses of a name, `dns+srv://name` for all hosts and ports of a service.',
-    why: 'Empty: needed with the target `distributor`; in one process the call is direct.',
+    why: 'Empty: needed with the targets `distributor` and `querier`; in one process the call is direct.',
     type: 'a list of addresses',
     accept: ADDRESS,
   }),
@@ -144,6 +144,22 @@ const ingesterClient = section({
     why: 'Exporters wait ten seconds by default: the second ingester has time to answer.',
     minMs: 100,
     maxMs: 600_000,
+  }),
+  grpc_client_config: clientTls(),
+});
+
+const querierClient = section({
+  addresses: textList({
+    about: 'The queriers, as in `ingester_client.addresses`.',
+    why: 'Empty: needed with the target `query-frontend`; in one process the call is direct.',
+    type: 'a list of addresses',
+    accept: ADDRESS,
+  }),
+  resolve_interval: duration('10s', {
+    about: 'How often names in `addresses` are looked up again.',
+    why: 'A new querier gets its share soon after it is ready; one that is gone is noticed by the calls that fail.',
+    minMs: 100,
+    maxMs: 3_600_000,
   }),
   grpc_client_config: clientTls(),
 });
@@ -246,6 +262,11 @@ const ingester = section({
     min: 1024 ** 2,
     max: 64 * 1024 ** 3,
   }),
+  chunks_cache_bytes: size('64MiB', {
+    about: 'Memory for rows of the heads as they are sent to queriers, with the target `ingester`.',
+    why: 'The same rows are encoded once for all queriers; a million spans take some 30 MB.',
+    max: 1024 ** 4,
+  }),
   instance_name: text('', {
     about:
       'The name by which a process knows the log that it left in a bucket: what a process of the same name left is taken over at the start, what others left only after a minute. No two that run at once may share it.',
@@ -310,6 +331,11 @@ const querier = section({
   filter_cache_bytes: size('64MiB', {
     about: 'Memory for filters of blocks and for the trace index, which say which blocks may have a trace or a value.',
     why: 'The index of some ten million traces, and filters of as many spans; scans do not push them out.',
+    max: 1024 ** 4,
+  }),
+  heads_cache_bytes: size('64MiB', {
+    about: 'Memory for rows of ingesters that are in no block yet, with the target `querier`.',
+    why: 'They are sent once; a million spans take some 30 MB. Queries under way keep theirs whatever that takes.',
     max: 1024 ** 4,
   }),
   workers: integer(1, {
@@ -494,6 +520,7 @@ export const configSchema = section({
   server,
   distributor,
   ingester_client: ingesterClient,
+  querier_client: querierClient,
   storage,
   ingester,
   querier,

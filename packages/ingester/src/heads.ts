@@ -122,7 +122,11 @@ export class Heads {
     return this.#setsOf(heads).map((set) => {
       const view = set.view();
       // A resend may still kill a row of the view while it is read; its successor is not in the view.
-      return { id: `head-${this.#nextView++}`, set: this.#numberOf(set), view: { ...view, dead: view.dead.slice(0, view.spanCount) } };
+      return {
+        id: `head-${this.#nextView++}`,
+        set: this.#numberOf(set),
+        view: { ...view, dead: view.dead.slice(0, view.spanCount) },
+      };
     });
   }
 

@@ -1,4 +1,7 @@
 export type { BlockCutter, CutBlock, CutOptions } from './block-cutter.ts';
+export { type ChunkEncoder, createWorkerChunkEncoder } from './chunks/chunk-encoder.ts';
+export { type Chunk, HeadChunks } from './chunks/head-chunks.ts';
+export { serveHeads } from './chunks/serve-heads.ts';
 export type { BlockShape } from './cut.ts';
 export type { HeadBuilder, HeadRequest, PushReply } from './head-builder.ts';
 export { Heads, type HeadView, type PushOutcome, type SealedHead } from './heads.ts';

@@ -1,2 +1,4 @@
 export type { HeadParts, HeadSource, HeadViews, RootBound } from './head-source.ts';
 export { Querier, type QuerierAnswer, type QuerierOptions, type QueryRange } from './querier.ts';
+export { RemoteHeads, type RemoteHeadsOptions } from './remote/remote-heads.ts';
+export { StreamList } from './remote/stream-list.ts';

@@ -5,7 +5,13 @@ import type { CutBlock } from '@vivace/ingester';
 import { concatBytes } from '@vivace/kernel';
 import type { BlockEntry } from '@vivace/manifest';
 import { Querier, type QuerierOptions } from '@vivace/querier';
-import { createQueryMetrics, MeteredEngine, MeteredFinder, QueryFrontend } from '@vivace/query-frontend';
+import {
+  createQueryMetrics,
+  MeteredEngine,
+  MeteredFinder,
+  QueryFrontend,
+  type QueryFrontendOptions,
+} from '@vivace/query-frontend';
 import { tracedEngine, tracedFinder } from '@vivace/self-tracing';
 import type { Base } from './compose-base.ts';
 import type { StoreParts } from './compose-storage.ts';
@@ -19,9 +25,16 @@ export interface QueryParts {
   engine: QueryEngine;
 }
 
-/** What answers queries from blocks and from `heads`. */
-export function createQueries(base: Base, { store, manifest }: StoreParts, heads: QuerierOptions['heads']): QueryParts {
-  const { config, clock, random, logger, metrics, budgets, tracer, onWorkerExit } = base;
+/** What answers queries from blocks and from `heads`, in one process. */
+export function createQueries(base: Base, parts: StoreParts, heads: QuerierOptions['heads']): QueryParts {
+  const querier = createQuerier(base, parts, heads);
+  // Queries of one thread take turns: while one waits for bytes another computes.
+  return { querier, ...createFrontend(base, querier, QUERIES_A_WORKER * base.config.querier.workers) };
+}
+
+/** What reads blocks and `heads`. */
+export function createQuerier(base: Base, { store, manifest }: StoreParts, heads: QuerierOptions['heads']): Querier {
+  const { config, clock, random, logger, metrics, budgets, onWorkerExit } = base;
   const querier = new Querier({
     heads,
     manifest,
@@ -50,19 +63,28 @@ export function createQueries(base: Base, { store, manifest }: StoreParts, heads
       set({ outcome: 'miss' }, misses);
     },
   });
+  return querier;
+}
+
+/** What takes queries in and has `querier` answer them, so many at a time. */
+export function createFrontend(
+  base: Base,
+  querier: TraceFinder & QueryFrontendOptions['querier'],
+  maxRunning: number,
+): Omit<QueryParts, 'querier'> {
+  const { config, clock, metrics, tracer } = base;
   const queryFrontend = new QueryFrontend({
     querier,
     clock,
-    // Queries of one thread take turns: while one waits for bytes another computes.
-    maxRunning: QUERIES_A_WORKER * config.querier.workers,
+    maxRunning,
     maxWaiting: config.query_frontend.max_outstanding_per_tenant,
     timeoutMs: config.query_frontend.api_timeout,
   });
   const metered = { metrics: createQueryMetrics(metrics, queryFrontend), clock };
   const engine = new MeteredEngine(queryFrontend, metered);
   const finder = new MeteredFinder(querier, metered);
-  if (tracer === undefined) return { querier, finder, engine };
-  return { querier, finder: tracedFinder(finder, tracer), engine: tracedEngine(engine, tracer) };
+  if (tracer === undefined) return { finder, engine };
+  return { finder: tracedFinder(finder, tracer), engine: tracedEngine(engine, tracer) };
 }
 
 /** What keeps the trace index behind the commits. */

@@ -1,45 +1,28 @@
-import { Discovery, Health, parseSource, systemResolver } from '@vivace/cluster';
 import { formatEndpoint } from '@vivace/config';
 import { createSpreadMetrics, createSpreadSink } from '@vivace/distributor';
-import { assert, orAborted, toVivaceError } from '@vivace/kernel';
-import { ChannelPool, createPushClient, createRpcServer, pushMethods } from '@vivace/rpc';
+import { createWorkerChunkEncoder, HeadChunks, serveHeads } from '@vivace/ingester';
+import { orAborted } from '@vivace/kernel';
+import { createPushClient, headsMethods, pushMethods } from '@vivace/rpc';
 import { createHttpApi } from './compose-api.ts';
 import type { Base } from './compose-base.ts';
+import { createCallServer, startCalling } from './compose-calls.ts';
 import { createCompactor } from './compose-compactor.ts';
 import { createIngester } from './compose-ingester.ts';
 import { createIndexer } from './compose-queries.ts';
-import { createReceivers, requestMemory } from './compose-receivers.ts';
+import { createReceivers } from './compose-receivers.ts';
 import { openStore } from './compose-storage.ts';
 import type { Addresses } from './running.ts';
-import { clientTls, listenerTls } from './tls.ts';
 
 /** Every list of streams that a query uses is younger than this when the first record comes (docs/storage-protocol.md). */
 const ACCEPT_AFTER_MS = 10_000;
-/** What a slice has in a call besides the request that it is of. */
-const CALL_OVERHEAD_BYTES = 64 * 1024;
 /** Of the 30 s that a process has to stop: cutting, after calls have ended and before the log is flushed and left. */
 const FLUSH_TIMEOUT_MS = 17_000;
 
 /** `--target distributor`: takes requests in and spreads them over ingesters. Needs no store. */
 export async function startDistributor(base: Base): Promise<Addresses> {
-  const { config, clock, random, logger, metrics } = base;
+  const { config, clock, metrics } = base;
   const client = config.ingester_client;
-  const discovery = new Discovery({
-    sources: client.addresses.map((address) => {
-      const source = parseSource(address);
-      assert(source !== undefined, 'the configuration checks addresses');
-      return source;
-    }),
-    resolver: systemResolver,
-    clock,
-    refreshMs: client.resolve_interval,
-    onProblem: (name, error) =>
-      logger.warn({ name, code: toVivaceError(error).code, err: error }, 'ingesters cannot be looked up: tried again'),
-  });
-  await base.start(discovery);
-  const channels = new ChannelPool({ clock, tls: clientTls(client.grpc_client_config) });
-  base.add({ stop: async () => channels.close() });
-  const health = new Health({ clock, random });
+  const { discovery, channels, health } = await startCalling(base, client, 'ingesters');
   metrics.gauge({
     name: 'vivace_distributor_ingesters',
     help: 'Ingesters that are known.',
@@ -73,7 +56,7 @@ export async function startDistributor(base: Base): Promise<Addresses> {
 
 /** `--target ingester`: takes slices of requests from distributors, and cuts them into blocks. */
 export async function startIngester(base: Base): Promise<Addresses> {
-  const { config, clock, logger, signal } = base;
+  const { config, clock, random, budgets, signal } = base;
   const parts = await openStore(base);
   let flush = (_signal: AbortSignal): Promise<void> => Promise.resolve();
   const api = createHttpApi(base, { flush: (flushSignal) => flush(flushSignal) });
@@ -82,17 +65,15 @@ export async function startIngester(base: Base): Promise<Addresses> {
   await ingester.start();
   flush = (flushSignal) => ingester.flush(flushSignal);
   base.add({ stop: () => cutWhatThereIs(base, flush) });
-  const tls = listenerTls(config.server.grpc_tls);
-  const rpc = createRpcServer({
-    host: config.server.grpc_listen_address,
-    port: config.server.grpc_listen_port,
-    ...(tls !== undefined && { tls }),
-    methods: pushMethods(ingester),
-    memory: requestMemory(base),
-    maxRequestBytes: config.limits.max_request_bytes + CALL_OVERHEAD_BYTES,
-    clock,
-    onError: (error, call) => logger.error({ err: error, call }, 'a call failed'),
-  });
+  const encoder = createWorkerChunkEncoder(random.u32(), base.onWorkerExit);
+  base.add(encoder);
+  const maxBytes = config.ingester.chunks_cache_bytes;
+  const chunks = new HeadChunks({ encoder, clock, random, maxBytes });
+  budgets.add({ name: 'chunks', usedBytes: () => chunks.bytes, maxBytes });
+  const rpc = createCallServer(
+    base,
+    new Map([...pushMethods(ingester), ...headsMethods(serveHeads(ingester, chunks))]),
+  );
   signal.throwIfAborted();
   await base.start(rpc);
   base.ready();

@@ -1,8 +1,8 @@
 import type { Config } from '@vivace/config';
-import { VivaceError } from '@vivace/kernel';
 import type { Logger } from '@vivace/telemetry';
 import { startAll } from './compose-all.ts';
 import { type Base, createBase } from './compose-base.ts';
+import { startQuerier, startQueryFrontend } from './compose-reads.ts';
 import { startCompactor, startDistributor, startIngester } from './compose-split.ts';
 import type { Addresses, Running } from './running.ts';
 
@@ -11,8 +11,8 @@ const TARGETS: Record<Config['target'], (base: Base) => Promise<Addresses>> = {
   all: startAll,
   distributor: startDistributor,
   ingester: startIngester,
-  querier: notYet,
-  'query-frontend': notYet,
+  querier: startQuerier,
+  'query-frontend': startQueryFrontend,
   compactor: startCompactor,
 };
 
@@ -30,12 +30,4 @@ export async function compose(
     await base.stop().catch((cause: unknown) => logger.warn({ err: cause }, 'a failed start was not undone'));
     throw error;
   }
-}
-
-async function notYet({ config }: Base): Promise<Addresses> {
-  throw new VivaceError(
-    'invalid',
-    'target',
-    `this version does not run the target ${config.target} by itself: processes of the target all on the same bucket answer queries`,
-  );
 }

@@ -27,9 +27,10 @@ function renderPartReport({ config, running }: StartReportInput): string {
     otlpGrpc !== undefined && `OTLP gRPC  ${otlpGrpc}${protocols.grpc.tls.cert_file === '' ? '' : ' (TLS)'}`,
     otlpHttp !== undefined && `OTLP HTTP  ${url(otlpHttp, protocols.http.tls.cert_file !== '')}/v1/traces`,
     grpc !== undefined && `Calls      ${grpc}${config.server.grpc_tls.cert_file === '' ? '' : ' (TLS)'}`,
-    config.target === 'distributor'
-      ? `Ingesters  ${config.ingester_client.addresses.join(', ')}`
-      : `Store      ${blocksPlace(config)}`,
+    (config.target === 'distributor' || config.target === 'querier') &&
+      `Ingesters  ${config.ingester_client.addresses.join(', ')}`,
+    config.target === 'query-frontend' && `Queriers   ${config.querier_client.addresses.join(', ')}`,
+    config.target !== 'distributor' && config.target !== 'query-frontend' && `Store      ${blocksPlace(config)}`,
   ];
   const shown = lines.filter((line) => line !== false).map((line) => `  ${line}\n`);
   return `\nVivace ${VERSION}, ${config.target}, is ready\n\n${shown.join('')}`;

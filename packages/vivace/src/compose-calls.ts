@@ -1,0 +1,70 @@
+import { Discovery, Health, type Member, parseSource, systemResolver } from '@vivace/cluster';
+import type { Config } from '@vivace/config';
+import type { GrpcMethod } from '@vivace/http';
+import { assert, toVivaceError } from '@vivace/kernel';
+import { ChannelPool, createRpcServer, type RpcServer } from '@vivace/rpc';
+import type { Base } from './compose-base.ts';
+import { requestMemory } from './compose-receivers.ts';
+import { clientTls, listenerTls } from './tls.ts';
+
+/** What a slice has in a call besides the request that it is of. */
+const CALL_OVERHEAD_BYTES = 64 * 1024;
+
+export interface Calling {
+  discovery: Discovery;
+  channels: ChannelPool;
+  health: Health;
+  /** The members as they are now; channels of those that are gone are closed. */
+  members: () => readonly Member[];
+}
+
+/** What calls other processes: who they are, which of them answer, and the connections. */
+export async function startCalling(
+  base: Base,
+  client: Config['ingester_client' | 'querier_client'],
+  who: 'ingesters' | 'queriers',
+): Promise<Calling> {
+  const { clock, random, logger } = base;
+  const discovery = new Discovery({
+    sources: client.addresses.map((address) => {
+      const source = parseSource(address);
+      assert(source !== undefined, 'the configuration checks addresses');
+      return source;
+    }),
+    resolver: systemResolver,
+    clock,
+    refreshMs: client.resolve_interval,
+    onProblem: (name, error) =>
+      logger.warn({ name, code: toVivaceError(error).code, err: error }, `${who} cannot be looked up: tried again`),
+  });
+  await base.start(discovery);
+  const channels = new ChannelPool({ clock, tls: clientTls(client.grpc_client_config) });
+  base.add({ stop: async () => channels.close() });
+  const health = new Health({ clock, random });
+  let known: readonly Member[] = [];
+  const members = (): readonly Member[] => {
+    if (known === discovery.members) return known;
+    known = discovery.members;
+    const addresses = known.map(({ address }) => address);
+    health.keepOnly(addresses);
+    channels.keepOnly(addresses);
+    return known;
+  };
+  return { discovery, channels, health, members };
+}
+
+/** The port at which other processes call this one, not started yet. */
+export function createCallServer(base: Base, methods: ReadonlyMap<string, GrpcMethod>): RpcServer {
+  const { config, clock, logger } = base;
+  const tls = listenerTls(config.server.grpc_tls);
+  return createRpcServer({
+    host: config.server.grpc_listen_address,
+    port: config.server.grpc_listen_port,
+    ...(tls !== undefined && { tls }),
+    methods,
+    memory: requestMemory(base),
+    maxRequestBytes: config.limits.max_request_bytes + CALL_OVERHEAD_BYTES,
+    clock,
+    onError: (error, call) => logger.error({ err: error, call }, 'a call failed'),
+  });
+}

@@ -1,0 +1,76 @@
+import { formatEndpoint } from '@vivace/config';
+import { RemoteHeads, StreamList } from '@vivace/querier';
+import { Dispatcher, RemoteQuerier } from '@vivace/query-frontend';
+import { createHeadsClient, createQueryClient, queryMethods } from '@vivace/rpc';
+import { createHttpApi } from './compose-api.ts';
+import type { Base } from './compose-base.ts';
+import { createCallServer, startCalling } from './compose-calls.ts';
+import { createFrontend, createQuerier } from './compose-queries.ts';
+import { openStore } from './compose-storage.ts';
+import type { Addresses } from './running.ts';
+
+/** Queries that a frontend has given to queriers; more wait for their turn. */
+const MAX_RUNNING = 64;
+
+/** `--target querier`: answers queries of frontends from blocks and from the ingesters' heads. */
+export async function startQuerier(base: Base): Promise<Addresses> {
+  const { config, clock, metrics, budgets, signal } = base;
+  const parts = await openStore(base);
+  const api = createHttpApi(base, { flush: async () => undefined });
+  await base.start(api);
+  const { channels, health, members } = await startCalling(base, config.ingester_client, 'ingesters');
+  const chunkCacheBytes = config.querier.heads_cache_bytes;
+  const heads = new RemoteHeads({
+    members,
+    client: (member) => createHeadsClient(channels.get(member)),
+    health,
+    streams: new StreamList({ store: parts.store, clock }),
+    clock,
+    chunkCacheBytes,
+    timeoutMs: config.ingester_client.remote_timeout,
+  });
+  budgets.add({ name: 'heads_cache', usedBytes: () => heads.chunkBytes, maxBytes: chunkCacheBytes });
+  metrics.gauge({
+    name: 'vivace_querier_ingesters',
+    help: 'Ingesters that are known.',
+    collect: () => members().length,
+  });
+  metrics.gauge({
+    name: 'vivace_querier_ingesters_failing',
+    help: 'Ingesters that are left alone for a moment because calls to them failed.',
+    collect: () => health.failing,
+  });
+  const rpc = createCallServer(base, queryMethods(createQuerier(base, parts, heads)));
+  signal.throwIfAborted();
+  await base.start(rpc);
+  base.ready();
+  return { http: formatEndpoint(api.address), grpc: formatEndpoint(rpc.address) };
+}
+
+/** `--target query-frontend`: the API for Grafana; queriers answer. Needs no store. */
+export async function startQueryFrontend(base: Base): Promise<Addresses> {
+  const { config, random, metrics } = base;
+  const { channels, health, members } = await startCalling(base, config.querier_client, 'queriers');
+  const dispatcher = new Dispatcher({ members, health, random });
+  metrics.gauge({
+    name: 'vivace_query_frontend_queriers',
+    help: 'Queriers that are known.',
+    collect: () => members().length,
+  });
+  metrics.counter({
+    name: 'vivace_query_frontend_retries_total',
+    help: 'Queries that were asked again of another querier because one was lost.',
+    collect: (set) => set({}, dispatcher.retries),
+  });
+  const querier = new RemoteQuerier({
+    dispatcher,
+    client: (member) => createQueryClient(channels.get(member)),
+    timeoutMs: config.query_frontend.api_timeout,
+  });
+  const { finder, engine } = createFrontend(base, querier, MAX_RUNNING);
+  // What there is to cut is in the ingesters.
+  const api = createHttpApi(base, { finder, engine, flush: async () => undefined });
+  await base.start(api);
+  base.ready();
+  return { http: formatEndpoint(api.address) };
+}
