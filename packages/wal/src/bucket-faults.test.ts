@@ -1,4 +1,4 @@
-import { isKind, seededRandom, utf8Decode, utf8Encode, uuidV7TimeMs } from '@vivace/kernel';
+import { isKind, seededRandom, toVivaceError, utf8Decode, utf8Encode, uuidV7TimeMs } from '@vivace/kernel';
 import { createScheduler } from '@vivace/kernel/testing';
 import { createMemoryStore, type ObjectStore } from '@vivace/object-store';
 import { createFaultyStore, type Fault, type FaultCall } from '@vivace/object-store/testing';
@@ -202,6 +202,28 @@ describe('puts', () => {
     expect(await numbersOf(one.log.position.stream)).toEqual([1]);
     expect(one.log.undurableBytes).toBe(0);
   });
+});
+
+test('a defect in writing a segment ends the stream there, and the log goes on in another', async () => {
+  let defects = 1;
+  const store: ObjectStore = {
+    ...memory,
+    put: async (key, body, options) => {
+      if (key.endsWith('000000000002') && defects-- > 0) throw toVivaceError(new TypeError('a defect'));
+      return memory.put(key, body, options);
+    },
+  };
+  const one = await open({ store });
+  const { stream } = one.log.position;
+  await finished(one.append('first').durable);
+  one.log.rotate();
+  expect(await finished(failureOf(one.append('second').durable))).toMatchObject({ code: 'log-write' });
+  await passed(1000);
+  expect(one.log.position.stream).not.toBe(stream);
+  await finished(one.append('third').durable);
+  await passed(100_000);
+  expect((await finished(one.log.look(never))).found).toEqual([stream]);
+  expect(await takenOver(one, stream)).toEqual(['first']);
 });
 
 describe('back-pressure', () => {

@@ -27,7 +27,7 @@ export interface FoundStream {
   damage: SegmentDamage[];
 }
 
-export interface FoundSegment {
+interface FoundSegment {
   number: number;
   bytes: number;
   tenants: readonly string[];

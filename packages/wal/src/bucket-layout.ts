@@ -34,7 +34,7 @@ export const SECTIONS_MAX = 10_000;
 /** A writer ends a segment here at the latest, unless a single record is longer. */
 export const SEGMENT_RAW_MAX_BYTES: number = 64 * 1024 * 1024;
 /** No section inflates to more. */
-export const SECTION_RAW_MAX_BYTES: number = RECORD_MAX_BYTES + RECORD_HEAD_BYTES;
+const SECTION_RAW_MAX_BYTES: number = RECORD_MAX_BYTES + RECORD_HEAD_BYTES;
 const FOOTER_MAX_BYTES: number = SECTIONS_MAX * (ENTRY_BYTES + TENANT_MAX_BYTES) + 4;
 /** No reader asks for a longer object. */
 export const OBJECT_MAX_BYTES: number = SECTION_RAW_MAX_BYTES + FOOTER_MAX_BYTES + TRAILER_BYTES;

@@ -85,8 +85,9 @@ export class OwnStream {
   #durableUpTo = 0;
   #fencedAt = Number.POSITIVE_INFINITY;
   #pumping = false;
-  #cancelTimer: (() => void) | undefined;
-  #cancelAckTimer: (() => void) | undefined;
+  /** Whether a timer runs for the group that waits for others, and for the oldest acknowledgement. */
+  #batchTimed = false;
+  #ackTimed = false;
 
   constructor(options: OwnStreamOptions) {
     this.id = options.id;
@@ -256,10 +257,7 @@ export class OwnStream {
         if (group === undefined) return;
         const waitMs = group.openedMs + this.#limits.batchMaxDelayMs - this.#clock.monotonicMs();
         if (this.#inFlight > 0 && waitMs >= 1) {
-          this.#cancelTimer ??= this.#clock.after(waitMs, () => {
-            this.#cancelTimer = undefined;
-            this.#pump();
-          });
+          this.#pumpLater(waitMs);
           return;
         }
         this.#endGroup();
@@ -273,6 +271,15 @@ export class OwnStream {
     }
   }
 
+  #pumpLater(ms: number): void {
+    if (this.#batchTimed) return;
+    this.#batchTimed = true;
+    this.#clock.after(ms, () => {
+      this.#batchTimed = false;
+      this.#pump();
+    });
+  }
+
   /** Never rejects. */
   async #send(group: Group): Promise<void> {
     const at = { stream: this.id, segment: group.number };
@@ -281,10 +288,13 @@ export class OwnStream {
       if (await this.#put(at, parts)) this.#land(group, parts);
       else this.#fence(group.number);
     } catch (error) {
-      if (!this.#signal.aborted) this.#patience.onFailure?.('writing a segment of the log', error);
       // A defect, or the log is stopping: what is above can never be acknowledged either.
-      this.end();
+      this.#endGroup();
       this.#failFrom(group.number, unavailable('log-write', 'the log could not be written', error));
+      if (this.#signal.aborted) return;
+      this.#patience.onFailure?.('writing a segment of the log', error);
+      // Its hole is where whoever takes it over finds its end, this process too.
+      this.lose();
     }
   }
 
@@ -299,8 +309,10 @@ export class OwnStream {
   }
 
   #armAckTimer(ms: number): void {
-    this.#cancelAckTimer ??= this.#clock.after(ms, () => {
-      this.#cancelAckTimer = undefined;
+    if (this.#ackTimed) return;
+    this.#ackTimed = true;
+    this.#clock.after(ms, () => {
+      this.#ackTimed = false;
       this.#rejectLate();
     });
   }

@@ -63,7 +63,7 @@ export async function* inspectBucketLog(
     }
   }
   if (current !== undefined) yield current;
-  for (const stream of [...leases.keys()]) yield take(stream);
+  for (const [stream, lease] of leases) yield { stream, lease, seals: [], segments: [] };
 }
 
 async function inspectLease(
