@@ -66,11 +66,19 @@ beforeAll(async () => {
     servers.push(server);
     return server;
   };
-  const all = await start('all', { VIVACE_OVERRIDES_PER_TENANT_OVERRIDE_CONFIG: overrides });
+  const all = await start('all', {
+    VIVACE_OVERRIDES_PER_TENANT_OVERRIDE_CONFIG: overrides,
+    VIVACE_STORAGE_TRACE_S3_PREFIX: 'alone',
+  });
   await use(all);
   await start('ingester')
     .then((ingester) => start('distributor', { VIVACE_INGESTER_CLIENT_ADDRESSES: ingester.grpc }))
     .then((distributor) => sendBytes(distributor, spans()));
+  const ingester = servers.find(({ otlpHttp, grpc }) => otlpHttp === '' && grpc !== '') as TestServer;
+  const querier = await start('querier', { VIVACE_INGESTER_CLIENT_ADDRESSES: ingester.grpc });
+  const frontend = await start('query-frontend', { VIVACE_QUERIER_CLIENT_ADDRESSES: querier.grpc });
+  const answer = await fetch(`${frontend.http}/api/search?q=${encodeURIComponent('{}')}`);
+  expect(answer.status, await answer.text()).toBe(200);
   await start('compactor');
   for (const server of servers) readExposition(await (await fetch(`${server.http}/metrics`)).text(), seen);
   for (const target of seen.labels.get('vivace_build_info')?.get('target') ?? []) targets.add(target);
@@ -106,7 +114,7 @@ async function use(server: TestServer): Promise<void> {
 }
 
 test('processes of every target that runs by itself were asked', () => {
-  expect([...targets].sort()).toEqual(['all', 'compactor', 'distributor', 'ingester']);
+  expect([...targets].sort()).toEqual(['all', 'compactor', 'distributor', 'ingester', 'querier', 'query-frontend']);
 });
 
 test('every query is PromQL', () => {
