@@ -36,7 +36,7 @@ export function columnSetOf(set: RowSet): ColumnSetView {
   return { ...set, attributes: attributes.map(made), events: { ...events, attributes: events.attributes.map(made) } };
 }
 
-export function sourceOf(column: AttributeColumn): AttributeSource {
+function sourceOf(column: AttributeColumn): AttributeSource {
   const { key, type, dictionary } = column;
   return {
     key,

@@ -4,7 +4,7 @@ import type { Buffers } from './buffers.ts';
 import { gatherSet, type InputAttributes } from './gather-set.ts';
 import { compareRows, type RowOrder } from './order-rows.ts';
 import type { RowKeys } from './row-keys.ts';
-import { loadRows, type Segment } from './segment.ts';
+import { freeWindows, loadRows, type Segment } from './segment.ts';
 
 export interface ResendOptions {
   attributes: InputAttributes;
@@ -90,6 +90,7 @@ async function settle(
     set,
     Int32Array.from({ length: rows }, (_, row) => row),
   );
+  if (segment.isLarge) freeWindows(windows);
   let base = 0;
   for (const { first, end } of groups) {
     let best = 0;

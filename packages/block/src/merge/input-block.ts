@@ -75,8 +75,8 @@ function keepDictionaries(dictionaries: ByteCache, prefix: string): ChunkCache {
     ...NO_CACHE,
     dictionary: (offset) => dictionaries.get(prefix + offset) as DecodedDictionary | undefined,
     putDictionary: (offset, { bytes, offsets, ...rest }) => {
-      // A view would keep the whole row group.
-      const own = bytes.buffer.byteLength > 2 * bytes.length ? bytes.slice() : bytes;
+      // What was read is freed.
+      const own = bytes.slice();
       const size = own.length + (offsets?.byteLength ?? 0) + ENTRY_BYTES;
       dictionaries.put(prefix + offset, { bytes: own, offsets, ...rest }, size);
     },
@@ -173,7 +173,9 @@ export class InputBlock {
       if (rows !== (this.index.spans.groups[group] as TableGroup).rows) throw wrongTraces();
       const ids = dictionary.bytes.subarray(0, 16 * dictionary.count);
       const spanBytes = rawBytes(chunks) / rows;
-      return { count: list.count, ids: this.wholeGroups ? ids.slice() : ids, spans, spanBytes };
+      const own = ids.slice();
+      if (!this.wholeGroups) freeGroup({ bytes });
+      return { count: list.count, ids: own, spans, spanBytes };
     });
   }
 
@@ -204,7 +206,11 @@ export class InputBlock {
   /** Lets go of row groups before this one. */
   release(group: number): void {
     for (const loaded of [this.#loaded.spans, this.#loaded.events]) {
-      for (const number of loaded.keys()) if (number < group) loaded.delete(number);
+      for (const [number, { bytes }] of loaded) {
+        if (number >= group) continue;
+        freeGroup({ bytes });
+        loaded.delete(number);
+      }
     }
   }
 
@@ -229,6 +235,18 @@ function rawBytes(chunks: readonly ChunkLayout[]): number {
     for (const page of pages) bytes += page.rawBytes;
   }
   return bytes;
+}
+
+/**
+ * Gives memory that was read back at once: the collector hears of it too late, when a hundred megabytes have come
+ * together. Nothing may refer to it any more.
+ */
+export function freeGroup({ bytes: { bytes, more = [] } }: Pick<LoadedGroup, 'bytes'>): void {
+  for (const part of [bytes, ...more.map((piece) => piece.bytes)]) {
+    const { buffer } = part;
+    const isOwn = buffer instanceof ArrayBuffer && buffer.byteLength === part.byteLength;
+    if (isOwn && part.byteLength > 0) buffer.transfer(0);
+  }
 }
 
 /** What tells columns apart; names in Parquet may be those of several attributes. */

@@ -21,7 +21,7 @@ import { orderRows } from './order-rows.ts';
 import { type MergedColumns, planColumns, storedAttributes } from './plan-columns.ts';
 import { promoteColumns } from './promote.ts';
 import { readKeys } from './row-keys.ts';
-import { loadRows, loadSegment, type Segment } from './segment.ts';
+import { freeWindows, loadRows, loadSegment, type Segment } from './segment.ts';
 import { TraceRun } from './trace-run.ts';
 import { TraceStream } from './trace-stream.ts';
 
@@ -32,7 +32,7 @@ const DEFAULT_MAX_GROUP_BYTES = 40 * 1024 * 1024;
 const MAX_RAW_GROUP_BYTES = 32 * 1024 * 1024;
 
 /** Decoded dictionaries of the row groups that the merge is at. */
-const DICTIONARY_BYTES = 12 * 1024 * 1024;
+const DICTIONARY_BYTES = 8 * 1024 * 1024;
 
 /** Arrays that are larger are not kept for the next row group. */
 const MAX_KEPT_BYTES = 4 * 1024 * 1024;
@@ -158,6 +158,7 @@ class OutputMerge {
       const set = promoteColumns(gathered, { spans: this.#spans.promoted, events: this.#events.promoted }, seed);
       const shape = shapeBlock(set, ownRows(buffers, to - from), to - from);
       writer.encoder.add(shape, linksOf(parents, from, to), from > 0);
+      freeWindows(windows);
       await writer.drain();
     }
     buffers.trim(MAX_KEPT_BYTES);

@@ -5,6 +5,7 @@ import type { BlockPlace, ReadRange } from '../open-block.ts';
 /** A block to be merged: where its sections lie, and how to read them. */
 export interface MergeInput {
   place: BlockPlace;
+  /** What it gives belongs to the merge, which frees the memory when it has been read. */
   readRange: ReadRange;
 }
 

@@ -5,7 +5,7 @@ import type { ChunkLayout } from '../parquet/directory.ts';
 import { decodeFixed, decodeHalves, decodeIntegers, type LoadedChunk } from '../parquet/whole-chunk.ts';
 import { completeParents } from '../row-times.ts';
 import type { Buffers } from './buffers.ts';
-import { damageOf, type InputBlock, type LoadedGroup } from './input-block.ts';
+import { damageOf, freeGroup, type InputBlock, type LoadedGroup } from './input-block.ts';
 import type { Segment, Window } from './segment.ts';
 
 /** What the rows of a segment are ordered, told apart and linked by; positions as in `Segment`. Arrays may be longer. */
@@ -48,7 +48,9 @@ export async function readKeys({ windows, rows, isLarge }: Segment, buffers: Buf
         const deltas = optionalChunk(input, spans, 'parent');
         if (deltas !== undefined) decodeIntegers(deltas, delta, base - first, { range });
       });
-      if (isLarge) input.release(group + 1);
+      if (!isLarge) continue;
+      if (input.wholeGroups) input.release(group + 1);
+      else freeGroup(spans);
     }
     const part = (array: Int32Array): Int32Array => array.subarray(2 * first, 2 * end);
     reading(own[0] as Window, () => completeParents(part(parentId), delta, part(spanId), end - first));

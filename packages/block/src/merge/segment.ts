@@ -1,7 +1,7 @@
 import { dataError } from '@vivace/kernel';
 import type { TableGroup } from '../block-index.ts';
 import { planEvents } from '../plan-trace.ts';
-import { damageOf, type InputBlock, type LoadedGroup, NO_CACHE } from './input-block.ts';
+import { damageOf, freeGroup, type InputBlock, type LoadedGroup, NO_CACHE } from './input-block.ts';
 import type { TraceRun } from './trace-run.ts';
 
 /** Rows of one row group of an input. */
@@ -108,6 +108,15 @@ export async function loadRows(
     released.add(input);
   }
   return loaded;
+}
+
+/** Lets go of windows; what their inputs keep as wholes stays until it is released. */
+export function freeWindows(windows: readonly Window[]): void {
+  for (const { input, spans, events } of windows) {
+    if (input.wholeGroups) continue;
+    freeGroup(spans);
+    if (events !== undefined) freeGroup(events);
+  }
 }
 
 /** The window that a position lies in; neighbouring positions are likely to lie in the same. */
