@@ -469,6 +469,21 @@ describe('leases', () => {
     expect(etags.size).toBe(5);
   });
 
+  test('that something else deletes are put again, and the stream is taken over by its owner', async () => {
+    const one = await open();
+    const { stream } = one.log.position;
+    await finished(one.append('text').durable);
+    await memory.delete(leaseKey(stream));
+    await passed(15_000);
+    expect(one.log.position.stream).not.toBe(stream);
+    expect((await finished(one.log.look(never))).found).toEqual([]);
+    expect(one.log.streams().map((state) => state.stream)).toContain(stream);
+    expect(one.events.map(({ kind }) => kind)).toContain('lease-deleted');
+    await passed(100_000);
+    expect((await finished(one.log.look(never))).found).toEqual([stream]);
+    expect(await takenOver(one, stream)).toEqual(['text']);
+  });
+
   test('that are not a lease let a stream be taken over from its lowest segment on', async () => {
     const one = await open();
     const { stream } = one.log.position;

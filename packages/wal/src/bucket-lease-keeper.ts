@@ -109,6 +109,15 @@ export class LeaseKeeper {
     return written;
   }
 
+  /** Puts the lease again where it was deleted, for whoever takes the stream over; nobody renews it. */
+  async restore(): Promise<void> {
+    try {
+      await this.#store.put(leaseKey(this.#stream), [encodeLease(this.#lease)], { only: 'absent' });
+    } catch (error) {
+      if (!isPreconditionFailed(error)) throw error;
+    }
+  }
+
   /** Closes the stream. */
   delete(patience: Patience = this.#patience): Promise<void> {
     const deleted = this.#last.then(() =>

@@ -73,6 +73,8 @@ export type BucketLogEvent =
   | { kind: 'damage'; stream: string; damage: SegmentDamage }
   /** Somebody else has taken an own stream over. What was not acknowledged is rejected; a new stream is opened. */
   | { kind: 'fenced'; at: SegmentPosition }
+  /** Something that is not Vivace has deleted the lease of an own stream. It is put again, and the stream taken over. */
+  | { kind: 'lease-deleted'; stream: string }
   /** A call failed and is repeated until it succeeds. */
   | { kind: 'failed'; what: string; error: unknown }
   /** A segment is durable after no put had succeeded for a while. */

@@ -12,7 +12,14 @@ import {
 } from '@vivace/kernel';
 import type { ObjectStore } from '@vivace/object-store';
 import { type Patience, persistently } from './bucket-calls.ts';
-import { deleteAbove, type FoundStream, foundStates, sealFoundStream } from './bucket-found-stream.ts';
+import {
+  deleteAbove,
+  type FoundStream,
+  foundStates,
+  isSeal,
+  listSegments,
+  sealFoundStream,
+} from './bucket-found-stream.ts';
 import { LEASES_PREFIX, leaseKey, SEGMENT_RAW_MAX_BYTES, segmentKey } from './bucket-layout.ts';
 import { LeaseKeeper, raiseDropped } from './bucket-lease-keeper.ts';
 import {
@@ -358,7 +365,7 @@ class BucketLog implements WriteAheadLog {
       signal,
     });
     for (const stream of this.#own.values()) {
-      if (stream.state === 'lost' && !others.listed.has(stream.id)) await this.#forgetOwn(stream);
+      if (stream.state === 'lost' && !others.listed.has(stream.id)) await this.#closedByOthers(stream, signal);
     }
     const found: string[] = [];
     for (const stream of others.found) {
@@ -383,6 +390,19 @@ class BucketLog implements WriteAheadLog {
       // The next one goes on.
       if (!signal.aborted) this.#onEvent({ kind: 'failed', what: 'sweeping the log', error });
     });
+  }
+
+  /**
+   * A stream without a lease is closed. But whoever closes one that is not his own has sealed it: where there is no seal,
+   * somebody else has deleted the lease, and with it the only sign that what was acknowledged in it has to be read.
+   */
+  async #closedByOthers(stream: OwnStream, signal?: AbortSignal): Promise<void> {
+    const { id, lease } = stream;
+    for (const { number, size } of await listSegments(this.#store, id, 0, signal)) {
+      if (await isSeal(this.#store, { stream: id, segment: number }, size, signal)) return this.#forgetOwn(stream);
+    }
+    this.#onEvent({ kind: 'lease-deleted', stream: id });
+    await lease.restore();
   }
 
   /** A stream that others have taken over is one of theirs, once nothing of ours is on its way. */
