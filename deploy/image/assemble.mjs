@@ -87,8 +87,9 @@ function copyPackage(directory) {
     filter: (source) => {
       const name = path.relative(directory, source);
       if (name === 'node_modules') return false;
-      // Tests and what only they use.
-      return directory.includes('node_modules') || !/\.(test|bench)\.ts$|(^|\/)golden(\/|$)/.test(name);
+      // Types, maps and manuals of others; tests of our own.
+      if (!directory.includes('node_modules')) return !/\.(test|bench)\.ts$|(^|\/)golden(\/|$)/.test(name);
+      return !/\.(d\.[cm]?ts|map|md|markdown)$/.test(name) || /^(licen[cs]e|notice)/i.test(path.basename(name));
     },
   });
 }
