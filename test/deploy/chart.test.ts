@@ -2,10 +2,12 @@ import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { loadConfig } from '@vivace/config';
+import { startS3Target } from '@vivace/object-store/testing';
 import { Ajv } from 'ajv';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { temporaryDirectory } from '../harness/server.ts';
+import { s3Env } from '../harness/s3-env.ts';
+import { startServer, temporaryDirectory } from '../harness/server.ts';
 import { typeErrors } from './check-types.ts';
 import {
   kindOf,
@@ -154,6 +156,35 @@ describe.skipIf(rendered === undefined)('the chart', () => {
       }
       expect((await checkConfig(['--target', 'ingestor'])).output).toContain('--target');
     } finally {
+      place.remove();
+    }
+  });
+
+  test('has probes that a process with its settings answers, until it is asked to stop', async () => {
+    const place = temporaryDirectory();
+    const bucket = await startS3Target();
+    try {
+      const manifests = manifestsOf.get('single') ?? [];
+      const [workload] = workloadsOf(manifests) as [Workload];
+      const container = containerOf(workload);
+      const file = path.join(place.path, 'vivace.yaml');
+      writeFileSync(file, mountedText(manifests, workload, container.args?.[1] as string));
+      // The bucket of the test, and no time for a load balancer to notice.
+      const env = { ...s3Env(bucket, { endpoint: bucket.endpoint, prefix: 'chart' }), VIVACE_SHUTDOWN_DELAY: '4s' };
+      const server = await startServer({ dataDir: place.path, flags: ['--config', file], env });
+      try {
+        const { startupProbe, readinessProbe, livenessProbe } = container;
+        const ask = async (probe: typeof startupProbe) => (await fetch(server.http + probe?.httpGet?.path)).status;
+        expect([await ask(startupProbe), await ask(readinessProbe), await ask(livenessProbe)]).toEqual([200, 200, 200]);
+        const stopped = server.stop();
+        await expect.poll(() => ask(readinessProbe), { timeout: 3500, interval: 20 }).toBe(503);
+        expect(await ask(livenessProbe)).toBe(200);
+        expect(await stopped, server.output()).toBe(0);
+      } finally {
+        await server.kill();
+      }
+    } finally {
+      await bucket.close();
       place.remove();
     }
   });
