@@ -98,6 +98,29 @@ const WRITE: Dashboard = {
         },
       ],
     },
+    {
+      title: 'Distributors and ingesters apart',
+      panels: [
+        {
+          title: 'Ingesters known and failing',
+          about: 'Failing ones are left alone for a moment.',
+          unit: 'short',
+          lines: [
+            [plain('vivace_distributor_ingesters'), 'known to {{instance}}'],
+            [plain('vivace_distributor_ingesters_failing'), 'failing for {{instance}}'],
+          ],
+        },
+        {
+          title: 'Calls a second',
+          about: 'By what became of them; moved: another ingester was asked.',
+          unit: 'reqps',
+          lines: [
+            [rate('vivace_distributor_ingester_calls_total', 'result'), '{{result}}'],
+            [`sum(rate(${plain('vivace_distributor_moved_slices_total')}[$__rate_interval]))`, 'moved'],
+          ],
+        },
+      ],
+    },
   ],
 };
 
@@ -171,7 +194,38 @@ const READ: Dashboard = {
           title: 'Caches',
           about: 'Full is as it should be; what was used last stays.',
           unit: 'bytes',
-          lines: [[plain('vivace_budget_used_bytes', ',budget=~"cache|filter_cache"'), '{{budget}} {{instance}}']],
+          lines: [
+            [
+              plain('vivace_budget_used_bytes', ',budget=~"cache|filter_cache|heads_cache|chunks"'),
+              '{{budget}} {{instance}}',
+            ],
+          ],
+        },
+      ],
+    },
+    {
+      title: 'Frontends, queriers and ingesters apart',
+      panels: [
+        {
+          title: 'Who knows whom',
+          about: 'Failing ones are left alone for a moment.',
+          unit: 'short',
+          lines: [
+            [plain('vivace_query_frontend_queriers'), 'queriers known to {{instance}}'],
+            [plain('vivace_querier_ingesters'), 'ingesters known to {{instance}}'],
+            [plain('vivace_querier_ingesters_failing'), 'ingesters failing for {{instance}}'],
+          ],
+        },
+        {
+          title: 'Queries asked again a second',
+          about: 'Of another querier, because one was lost.',
+          unit: 'reqps',
+          lines: [
+            [
+              `sum by (instance) (rate(${plain('vivace_query_frontend_retries_total')}[$__rate_interval]))`,
+              '{{instance}}',
+            ],
+          ],
         },
       ],
     },
