@@ -12,6 +12,15 @@ export interface Chunk {
   bytes: Uint8Array;
 }
 
+export interface HeadChunksOptions {
+  encoder: ChunkEncoder;
+  clock: Pick<Clock, 'nowMs'>;
+  random: Random;
+  maxBytes: number;
+  /** As for `planChunks`. */
+  sizes?: readonly number[];
+}
+
 /** What a chunk takes besides its bytes. */
 const ENTRY_BYTES = 1000;
 
@@ -25,12 +34,12 @@ interface Empty {
  * what was let go and is encoded again gets a new one.
  */
 export class HeadChunks {
-  readonly #options: { encoder: ChunkEncoder; clock: Clock; random: Random };
+  readonly #options: HeadChunksOptions;
   readonly #kept: ReturnType<typeof createByteCache>;
   /** Encoded now, by set and range. */
   readonly #encoding = new Map<string, Promise<Chunk | undefined>>();
 
-  constructor(options: { encoder: ChunkEncoder; clock: Clock; random: Random; maxBytes: number }) {
+  constructor(options: HeadChunksOptions) {
     this.#options = options;
     this.#kept = createByteCache(options);
   }
@@ -49,7 +58,7 @@ export class HeadChunks {
   async #chunksOfSet({ set, view }: HeadView): Promise<Chunk[]> {
     const found: Promise<Chunk | undefined>[] = [];
     const missing: { range: RowRange; key: string; made: PromiseWithResolvers<Chunk | undefined> }[] = [];
-    for (const range of planChunks(view.spanCount)) {
+    for (const range of planChunks(view.spanCount, this.#options.sizes)) {
       const key = `${set}:${range.from}-${range.to}`;
       const kept = this.#kept.get(key) as { chunk: Chunk } | Empty | undefined;
       const known = kept === undefined ? this.#encoding.get(key) : Promise.resolve(kept.chunk);
