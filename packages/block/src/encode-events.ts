@@ -1,12 +1,13 @@
 import type { TableAttribute } from './attribute-plan.ts';
 import type { BlockFacts } from './block-facts.ts';
-import type { BlockShape, RowSpace } from './block-shape.ts';
+import type { BlockShape } from './block-shape.ts';
 import { encodeAttributes } from './encode-attributes.ts';
 import type { TableOptions } from './encode-spans.ts';
 import { EVENT_COLUMNS, EVENT_STEP } from './layout.ts';
 import { mergeOverflow } from './overflow.ts';
 import type { TableWriter } from './parquet/table-writer.ts';
 import type { RowSet } from './row-set.ts';
+import type { RowSpace } from './row-space.ts';
 import { type EncoderScratch, intValues, scatter, TableEncoder, valuesOf } from './table-encoder.ts';
 
 // Hot path: gathers the columns of the events table in span order. Benchmark: `encode-block.bench.ts`.

@@ -2,13 +2,13 @@ import type { AttributeColumn, DictionaryView } from '@vivace/columns';
 import { equalBytes, utf8Decode, utf8Encode } from '@vivace/kernel';
 import { planAttributes, resolvePlan, type TableAttribute } from './attribute-plan.ts';
 import type { BlockFacts } from './block-facts.ts';
-import type { RowSpace } from './block-shape.ts';
 import { BYTES, FieldWalker } from './fields.ts';
 import { type ScannedAttribute, scanKeyValue } from './key-value.ts';
 import { attributeSchema, RESOURCE_COLUMNS, RESOURCE_ROW, SCOPE_ROW } from './layout.ts';
 import type { OwnerRegistry } from './owner-registry.ts';
 import type { TableWriter } from './parquet/table-writer.ts';
 import { BOOLEAN } from './parquet/types.ts';
+import type { RowSpace } from './row-space.ts';
 import { type EncoderScratch, intValues, TableEncoder, valuesOf } from './table-encoder.ts';
 
 const SERVICE_NAME = utf8Encode('service.name');

@@ -1,10 +1,10 @@
 import type { AttributeColumn, SparseColumn } from '@vivace/columns';
 import { utf8Encode } from '@vivace/kernel';
-import type { RowSpace } from './block-shape.ts';
 import { ByteWriter } from './byte-writer.ts';
 import { FIXED64, FieldWalker } from './fields.ts';
 import { writeKeyValue } from './key-value.ts';
 import type { Values } from './parquet/chunk-writer.ts';
+import type { RowSpace } from './row-space.ts';
 import { type EncoderScratch, scatter } from './table-encoder.ts';
 
 /** Span.end_time_unix_nano. */

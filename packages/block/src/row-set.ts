@@ -1,6 +1,6 @@
 import type { AttributeColumn, ColumnSetView, DictionaryView, EventTableView } from '@vivace/columns';
 import type { TableAttribute } from './attribute-plan.ts';
-import type { RowSpace } from './block-shape.ts';
+import type { RowSpace } from './row-space.ts';
 import { type EncoderScratch, scatter } from './table-encoder.ts';
 
 /** An attribute column that is made when it is asked for. */

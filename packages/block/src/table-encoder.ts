@@ -1,8 +1,8 @@
 import type { DictionaryView, SparseColumn } from '@vivace/columns';
-import type { RowSpace } from './block-shape.ts';
 import { ChunkWriter, type Values } from './parquet/chunk-writer.ts';
 import type { TableWriter } from './parquet/table-writer.ts';
 import { type ColumnSchema, type StoredChunk, valueBytes } from './parquet/types.ts';
+import type { RowSpace } from './row-space.ts';
 
 // Hot path: `scatter` and the loops that its callers write into `codes`.
 // Benchmark: `encode-block.bench.ts`.

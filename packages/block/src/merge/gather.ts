@@ -1,12 +1,12 @@
 import type { DictionaryView, SparseColumn } from '@vivace/columns';
 import { dataError } from '@vivace/kernel';
 import type { TableColumnLayout } from '../block-index.ts';
-import type { RowSpace } from '../block-shape.ts';
 import { type DecodedColumn, decodeChunk, type EntryNumbers } from '../parquet/chunk-reader.ts';
 import type { ChunkLayout } from '../parquet/directory.ts';
 import { pickCodes } from '../parquet/pick-codes.ts';
 import { RLE_DICTIONARY } from '../parquet/types.ts';
 import { decodeHalves, integerAt } from '../parquet/whole-chunk.ts';
+import type { RowSpace } from '../row-space.ts';
 import type { EncoderScratch } from '../table-encoder.ts';
 import { EntryJoin } from './entry-join.ts';
 import { damageOf, type InputBlock, type LoadedGroup, type MergedTable } from './input-block.ts';
