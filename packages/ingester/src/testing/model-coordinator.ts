@@ -25,8 +25,8 @@ interface ModelParts {
 
 export type BreakParts = (parts: ModelParts) => ModelParts;
 
-/** From then on only what the model lets happen ends them. */
-const MAX_ROOM_WAITS = 200;
+/** Of a process; as many long ones follow, and then only what the model lets happen ends them. */
+const SHORT_ROOM_WAITS = 200;
 const never = new AbortController().signal;
 
 interface CoordinatorsOptions {
@@ -59,10 +59,11 @@ export function createCoordinators({ breakParts, openLog = openModelLog, shared 
         return () => timers.delete(callback);
       },
       // Who waits for room looks every 50 ms whether there is some, for days if nothing else happens any more.
-      sleep: (ms, signal) =>
-        shared && ms === 50 && roomWaits++ > MAX_ROOM_WAITS
-          ? new Promise((resolve) => timers.add(resolve))
-          : process.clock.sleep(ms, signal),
+      sleep: (ms, signal) => {
+        if (!shared || ms !== 50 || roomWaits++ < SHORT_ROOM_WAITS) return process.clock.sleep(ms, signal);
+        if (roomWaits < 2 * SHORT_ROOM_WAITS) return process.clock.sleep(600_000, signal);
+        return new Promise((resolve) => timers.add(resolve));
+      },
     };
     const log = await openLog(options, clock);
     const builder = createRecordHeads({ clock, random });
