@@ -18,7 +18,7 @@ describe('rendezvous hashing', () => {
   test.each([2, 3, 10])('%i members get even shares of random and of counted keys', (count) => {
     const ring = new Rendezvous(names(count));
     for (const keys of [randomKeys(20_000), countedKeys(20_000)]) {
-      const shares = new Array<number>(count).fill(0);
+      const shares = Array.from({ length: count }, () => 0);
       for (const key of keys) shares[ring.choose(...key)] = (shares[ring.choose(...key)] as number) + 1;
       const even = keys.length / count;
       for (const share of shares) expect(Math.abs(share - even) / even).toBeLessThan(0.1);

@@ -30,7 +30,7 @@ export class RequestSlicer extends WireScanner {
     this.#tenant = tenant;
     this.#ring = ring;
     this.#request = request;
-    this.#slices = new Array<undefined>(ring.members.length).fill(undefined);
+    this.#slices = Array.from(ring.members, () => undefined);
     for (let at = 0; at < request.length; ) {
       const tag = this.varint(at, request.length);
       if (tag === RESOURCE_SPANS) {

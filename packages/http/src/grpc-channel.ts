@@ -46,7 +46,7 @@ export interface GrpcChannel {
   call(request: GrpcRequest): Promise<Uint8Array>;
   /** The messages of an answer. They are not read faster than they are taken. */
   stream(request: GrpcRequest): AsyncGenerator<Uint8Array>;
-  /** Calls under way fail. Idempotent. */
+  /** Takes no more calls; those under way end, within their time. Idempotent. */
   close(): void;
 }
 
@@ -146,7 +146,7 @@ export function createGrpcChannel(options: GrpcChannelOptions): GrpcChannel {
     close: () => {
       closed = true;
       connecting?.then(
-        (session) => session.destroy(),
+        (session) => session.close(),
         () => undefined,
       );
     },
