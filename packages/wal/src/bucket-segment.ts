@@ -39,9 +39,10 @@ export async function encodeSegment(
   const parts: Uint8Array[] = [];
   let offset = 0;
   for (const { tenant, records, raw } of joined) {
+    const rawLength = raw.length;
     const stored = await compressed(raw);
     const { length } = stored;
-    sections.push({ tenant, offset, length, rawLength: raw.length, records, crc: crc32(stored, seed) });
+    sections.push({ tenant, offset, length, rawLength, records, crc: crc32(stored, seed) });
     parts.push(stored);
     offset += length;
   }
@@ -120,7 +121,20 @@ async function compressed(raw: Uint8Array): Promise<Uint8Array> {
       : await new Promise<Uint8Array>((resolve, reject) => {
           zstdCompress(raw, options, (error, result) => (error ? reject(error) : resolve(result)));
         });
-  return frame.length < raw.length ? frame : raw;
+  if (frame.length >= raw.length) return raw;
+  if (raw.length < POOL_BYTES) return frame;
+  // Both buffers are as long as the records. Left to the garbage collector they cost a full collection every few
+  // segments, which is more than compressing them.
+  const own = new Uint8Array(frame);
+  // A frame that came in pieces lies in memory of others.
+  if (frame.buffer.byteLength === options.chunkSize) freeMemory(frame);
+  freeMemory(raw);
+  return own;
+}
+
+/** Gives the memory of a buffer back that nobody will look at again. */
+function freeMemory({ buffer }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
 
 function inflated(stored: Uint8Array, rawLength: number): Uint8Array {
