@@ -59,7 +59,7 @@ async function bucketOf(prefix: string): Promise<{
 }
 
 test(`what was acknowledged before ${KILLS} kills is there, once, although no directory survives`, {
-  timeout: 60_000 + KILLS * 8000,
+  timeout: 120_000 + KILLS * 15_000,
 }, async () => {
   console.info(`VIVACE_TEST_SEED=${SEED} VIVACE_TEST_KILLS=${KILLS}`);
   const random = seededRandom(SEED);
