@@ -22,6 +22,8 @@ export interface SpreadSinkOptions {
 
 /** Ingesters that a slice is offered to before the request is refused. */
 const MAX_ATTEMPTS = 3;
+/** The same when they do not answer in time: what is slow is the bucket, and the sender has given up by then. */
+const MAX_LATE_ATTEMPTS = 2;
 /** For clients, when no ingester takes it. */
 const RETRY_MS = 1000;
 
@@ -84,7 +86,11 @@ export function createSpreadSink(options: SpreadSinkOptions): TraceSink {
     // It answers, and takes nothing: the next slices need not ask.
     if (isKind(outcome, 'unavailable')) health.failed(slice.member, outcome.retryAfterMs ?? RETRY_MS);
     const tried = [...excluded, slice.member];
-    if (tried.length === MAX_ATTEMPTS || ringWithout(tried).members.length === 0) return outcome;
+    if (
+      tried.length >= (isKind(outcome, 'deadline') ? MAX_LATE_ATTEMPTS : MAX_ATTEMPTS) ||
+      ringWithout(tried).members.length === 0
+    )
+      return outcome;
     metrics.movedSlices.inc();
     const bytes = new Uint8Array(slice.length);
     slice.copyTo(bytes, 0);
