@@ -17,7 +17,7 @@ import { overridden } from './testing/overridden.ts';
 
 const SEEDS = Number(process.env['VIVACE_MODEL_SEEDS'] ?? 300);
 /** More than any of the broken variants needs. */
-const SEEDS_TO_NOTICE = 1000;
+const SEEDS_TO_NOTICE = 5000;
 const FIRST = Number(process.env['VIVACE_MODEL_FIRST'] ?? 1);
 
 test('what is acknowledged stays, once, whoever takes over whose log', { timeout: 7_200_000 }, async () => {

@@ -381,6 +381,21 @@ describe('streams of others', () => {
     expect(await numbersOf(stream)).toEqual([2]);
   });
 
+  test('leave nothing, also where whoever dropped their segments died before they were deleted', async () => {
+    const one = await open({ instance: 'pod-0' });
+    const { stream } = one.log.position;
+    for (const text of ['1', '2', '3']) {
+      await finished(one.append(text).durable);
+      one.log.rotate();
+    }
+    one.plan = ({ operation }) => (operation === 'delete' ? { kind: 'refused', answer: 'reset' } : undefined);
+    await finished(failureOf(one.log.drop({ stream, segment: 3 })));
+    one.plan = () => ({ kind: 'slow', delayMs: 10 * HOUR_MS });
+    const two = await open({ instance: 'pod-0' });
+    expect(await takenOver(two, stream)).toEqual([]);
+    expect(await numbersOf(stream)).toEqual([4]);
+  });
+
   test('are sealed further up when their owner drops segments in between', async () => {
     const one = await open();
     const { stream } = one.log.position;

@@ -183,14 +183,12 @@ async function putSeal(
   }
 }
 
-/** Deletes the objects of a closed stream above its seal, which were never acknowledged, but no seal. */
-export async function deleteAbove(
-  store: ObjectStore,
-  stream: string,
-  sealedAt: number,
-  signal?: AbortSignal,
-): Promise<void> {
-  for (const { number, size } of await listSegments(store, stream, sealedAt, signal)) {
+/**
+ * Deletes what is left of a stream that is closed, but no seal: what is above its seal, which was never acknowledged, and
+ * what is dropped and still there, because whoever dropped it died before it was deleted.
+ */
+export async function deleteLeftovers(store: ObjectStore, stream: string, signal?: AbortSignal): Promise<void> {
+  for (const { number, size } of await listSegments(store, stream, 0, signal)) {
     if (!(await isSeal(store, { stream, segment: number }, size, signal))) {
       await store.delete(segmentKey({ stream, segment: number }), signal === undefined ? {} : { signal });
     }

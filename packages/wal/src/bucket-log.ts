@@ -13,7 +13,7 @@ import {
 import type { ObjectStore } from '@vivace/object-store';
 import { type Patience, persistently } from './bucket-calls.ts';
 import {
-  deleteAbove,
+  deleteLeftovers,
   type FoundStream,
   foundStates,
   isSeal,
@@ -473,8 +473,8 @@ class BucketLog implements WriteAheadLog {
     stream.segments = stream.segments.filter(({ number }) => number > upTo);
     this.#bytes += bytesOf(stream) - before;
     if (stream.segments.length > 0) return;
-    // What is above the seal was never acknowledged. The seal stays: it is what keeps the owner out.
-    await persistently('deleting segments', () => deleteAbove(this.#store, id, sealedAt), this.#someAttempts);
+    // The seal stays: it is what keeps the owner out.
+    await persistently('deleting segments', () => deleteLeftovers(this.#store, id), this.#someAttempts);
     await persistently('closing a stream', () => this.#store.delete(leaseKey(id)), this.#someAttempts);
     this.#forgetFound(stream);
   }
