@@ -116,6 +116,7 @@ test('an ingester that is stopped loses nothing and fails no write', { timeout: 
       const config = await (await fetch(`${server.http}/status/config`)).text();
       expect(config).toContain(`target: ${server === front ? 'distributor' : 'ingester'}\n`);
     }
+    expect((await fetch(`${front.http}/flush`, { method: 'POST' })).status).toBe(400);
     const load = startLoad({ server: front, random: seededRandom(SEED), tenants: TENANTS, clients: 6 });
     await pause(2000);
     expect(await first.stop()).toBe(0);

@@ -12,13 +12,18 @@ import type { Addresses } from './running.ts';
 /** Queries that a frontend has given to queriers; more wait for their turn. */
 const MAX_RUNNING = 64;
 
+/** Answers are not whole while an ingester is left alone: one that is back is asked again soon. */
+const MAX_BACK_OFF_MS = 1000;
+
 /** `--target querier`: answers queries of frontends from blocks and from the ingesters' heads. */
 export async function startQuerier(base: Base): Promise<Addresses> {
   const { config, clock, metrics, budgets, signal } = base;
   const parts = await openStore(base);
-  const api = createHttpApi(base, { flush: async () => undefined });
+  const api = createHttpApi(base, {});
   await base.start(api);
-  const { channels, health, members } = await startCalling(base, config.ingester_client, 'ingesters');
+  const { channels, health, members } = await startCalling(base, config.ingester_client, 'ingesters', {
+    maxBackOffMs: MAX_BACK_OFF_MS,
+  });
   const chunkCacheBytes = config.querier.heads_cache_bytes;
   const heads = new RemoteHeads({
     members,
@@ -69,7 +74,7 @@ export async function startQueryFrontend(base: Base): Promise<Addresses> {
   });
   const { finder, engine } = createFrontend(base, querier, MAX_RUNNING);
   // What there is to cut is in the ingesters.
-  const api = createHttpApi(base, { finder, engine, flush: async () => undefined });
+  const api = createHttpApi(base, { finder, engine });
   await base.start(api);
   base.ready();
   return { http: formatEndpoint(api.address) };

@@ -11,6 +11,7 @@ import { createIngester } from './compose-ingester.ts';
 import { createIndexer } from './compose-queries.ts';
 import { createReceivers } from './compose-receivers.ts';
 import { openStore } from './compose-storage.ts';
+import { collectSeldom } from './heap-growth.ts';
 import type { Addresses } from './running.ts';
 
 /** Every list of streams that a query uses is younger than this when the first record comes (docs/storage-protocol.md). */
@@ -20,6 +21,7 @@ const FLUSH_TIMEOUT_MS = 17_000;
 
 /** `--target distributor`: takes requests in and spreads them over ingesters. Needs no store. */
 export async function startDistributor(base: Base): Promise<Addresses> {
+  collectSeldom();
   const { config, clock, metrics } = base;
   const client = config.ingester_client;
   const { discovery, channels, health } = await startCalling(base, client, 'ingesters');
@@ -42,7 +44,7 @@ export async function startDistributor(base: Base): Promise<Addresses> {
     metrics: createSpreadMetrics(metrics),
     timeoutMs: client.remote_timeout,
   });
-  const api = createHttpApi(base, { flush: async () => undefined });
+  const api = createHttpApi(base, {});
   await base.start(api);
   const receivers = createReceivers(base, sink);
   for (const service of [receivers.grpc, receivers.http]) await base.start(service);
@@ -56,6 +58,7 @@ export async function startDistributor(base: Base): Promise<Addresses> {
 
 /** `--target ingester`: takes slices of requests from distributors, and cuts them into blocks. */
 export async function startIngester(base: Base): Promise<Addresses> {
+  collectSeldom();
   const { config, clock, random, budgets, signal } = base;
   const parts = await openStore(base);
   let flush = (_signal: AbortSignal): Promise<void> => Promise.resolve();
@@ -99,7 +102,7 @@ async function cutWhatThereIs({ clock, logger }: Base, flush: (signal: AbortSign
 /** `--target compactor`: merges, expires, sweeps and indexes what the others write. */
 export async function startCompactor(base: Base): Promise<Addresses> {
   const parts = await openStore(base);
-  const api = createHttpApi(base, { flush: async () => undefined });
+  const api = createHttpApi(base, {});
   await base.start(api);
   // The ingesters commit in processes of their own.
   const indexer = createIndexer(base, parts, { polls: true });
