@@ -1,4 +1,4 @@
-import { Discovery, Health, type Member, parseSource, systemResolver } from '@vivace/cluster';
+import { Discovery, Health, type HealthOptions, type Member, parseSource, systemResolver } from '@vivace/cluster';
 import type { Config } from '@vivace/config';
 import type { GrpcMethod } from '@vivace/http';
 import { assert, toVivaceError } from '@vivace/kernel';
@@ -23,6 +23,7 @@ export async function startCalling(
   base: Base,
   client: Config['ingester_client' | 'querier_client'],
   who: 'ingesters' | 'queriers',
+  healthOptions: Pick<HealthOptions, 'maxBackOffMs'> = {},
 ): Promise<Calling> {
   const { clock, random, logger } = base;
   const discovery = new Discovery({
@@ -40,7 +41,7 @@ export async function startCalling(
   await base.start(discovery);
   const channels = new ChannelPool({ clock, tls: clientTls(client.grpc_client_config) });
   base.add({ stop: async () => channels.close() });
-  const health = new Health({ clock, random });
+  const health = new Health({ ...healthOptions, clock, random });
   let known: readonly Member[] = [];
   const members = (): readonly Member[] => {
     if (known === discovery.members) return known;
