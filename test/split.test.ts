@@ -109,7 +109,8 @@ test('spans go to both ingesters, the rest goes on when one is killed, and what 
 test('an ingester that is stopped loses nothing and fails no write', { timeout: 120_000 }, async () => {
   const { ingester, distributor, all, output } = deployment('stopped');
   try {
-    const [first, second] = await Promise.all([ingester('one'), ingester('two')]);
+    const delay = { VIVACE_SHUTDOWN_DELAY: '1s' };
+    const [first, second] = await Promise.all([ingester('one', delay), ingester('two')]);
     const front = await distributor([first, second]);
     for (const server of [first, second, front]) {
       expect((await fetch(`${server.http}/ready`)).status).toBe(200);
@@ -119,7 +120,10 @@ test('an ingester that is stopped loses nothing and fails no write', { timeout: 
     expect((await fetch(`${front.http}/flush`, { method: 'POST' })).status).toBe(400);
     const load = startLoad({ server: front, random: seededRandom(SEED), tenants: TENANTS, clients: 6 });
     await pause(2000);
-    expect(await first.stop()).toBe(0);
+    const stopped = first.stop();
+    // Those who look at it are told before it stops.
+    await vi.waitUntil(async () => (await fetch(`${first.http}/ready`)).status === 503, { timeout: 900, interval: 20 });
+    expect(await stopped).toBe(0);
     await pause(2000);
     await load.end();
     expect(load.refused).toBe(0);

@@ -511,7 +511,7 @@ export const configSchema = section({
   shutdown_delay: duration('0s', {
     about: 'How long a process that was asked to stop says that it is not ready before it stops to take requests.',
     why: 'A process alone has nobody to send its clients elsewhere; behind a load balancer, as long as that takes to notice.',
-    maxMs: 60_000,
+    maxMs: 15_000,
   }),
   multitenancy_enabled: flag(false, {
     about: 'Takes the tenant from the `X-Scope-OrgID` header and refuses requests without it.',

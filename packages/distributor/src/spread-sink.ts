@@ -70,7 +70,8 @@ export function createSpreadSink(options: SpreadSinkOptions): TraceSink {
         timeoutMs,
         onCall: (failure, bytes) => {
           if (failure === undefined) health.succeeded(address);
-          else health.failed(address, failure.retryAfterMs);
+          // A call that is too large says nothing of who was called.
+          else if (failure.kind !== 'limited') health.failed(address, failure.retryAfterMs);
           metrics.calls.inc({ result: failure?.code ?? 'ok' });
           metrics.bytes.inc({ result: failure?.code ?? 'ok' }, bytes);
         },
@@ -147,7 +148,7 @@ function movesOn(failure: VivaceError): boolean {
  * What to tell of a request: that it failed if any slice may be taken later; else slices that can never be taken are
  * spans that were rejected, unless there is nothing else.
  */
-export function combine(slices: readonly { spans: number }[], outcomes: readonly PushOutcome[]): PushOutcome {
+function combine(slices: readonly { spans: number }[], outcomes: readonly PushOutcome[]): PushOutcome {
   const result: PushResult = { acceptedSpans: 0, rejectedSpans: 0 };
   let refused: VivaceError | undefined;
   for (const [i, outcome] of outcomes.entries()) {

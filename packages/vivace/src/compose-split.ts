@@ -16,7 +16,7 @@ import type { Addresses } from './running.ts';
 
 /** Every list of streams that a query uses is younger than this when the first record comes (docs/storage-protocol.md). */
 const ACCEPT_AFTER_MS = 10_000;
-/** Of the 30 s that a process has to stop: cutting, after calls have ended and before the log is flushed and left. */
+/** Of the 30 s that a process has to stop: for cutting, and `shutdown_delay` before it. Calls end before, the log after. */
 const FLUSH_TIMEOUT_MS = 17_000;
 
 /** `--target distributor`: takes requests in and spreads them over ingesters. Needs no store. */
@@ -84,9 +84,12 @@ export async function startIngester(base: Base): Promise<Addresses> {
 }
 
 /** What is not in blocks by then is in the log, which others read when this process is gone. */
-async function cutWhatThereIs({ clock, logger }: Base, flush: (signal: AbortSignal) => Promise<void>): Promise<void> {
+async function cutWhatThereIs(
+  { clock, config, logger }: Base,
+  flush: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
   const late = new AbortController();
-  const cancel = clock.after(FLUSH_TIMEOUT_MS, () => late.abort());
+  const cancel = clock.after(FLUSH_TIMEOUT_MS - config.shutdown_delay, () => late.abort());
   try {
     await orAborted(flush(late.signal), late.signal);
   } catch (error) {
