@@ -1,5 +1,5 @@
-import { grpcStatusOf } from '../packages/http/src/grpc-status.ts';
 import { httpStatus } from '../packages/api/src/problem.ts';
+import { grpcStatusOf } from '../packages/http/src/grpc-status.ts';
 import { type ErrorKind, VivaceError } from '../packages/kernel/src/index.ts';
 import { errorStatus } from '../packages/receivers/src/error-status.ts';
 import { type ErrorSite, errorSitesOf } from './error-sites.ts';

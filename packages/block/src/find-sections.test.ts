@@ -59,7 +59,8 @@ test('a damaged index is an error, and a single object without one is not a bloc
   const cut = whole.slice(0, -1);
   expect(await findSections(new Map([['block', cut.length]]), readOf(cut))).toBeUndefined();
   const sizesOf = new Map([['block', whole.length]]);
-  const { index } = (await findSections(sizesOf, readOf(whole)))?.sections as FoundBlock['sections'];
+  const { sections } = (await findSections(sizesOf, readOf(whole))) as FoundBlock;
+  const { index } = sections;
   const damaged = whole.slice();
   damaged[index.offset + 60] = (damaged[index.offset + 60] as number) ^ 1;
   const failure = await findSections(sizesOf, readOf(damaged)).catch((error: unknown) => error);

@@ -135,7 +135,7 @@ function readKeep(reader: Reader, node: Node | null, what: string, mayBeZero: bo
 function scalarText(reader: Reader, given: Node | null): string | undefined {
   const node = reader.resolve(given);
   if (!isScalar(node) || node.value === null) return undefined;
-  return typeof node.value === 'string' ? node.value : (node.source ?? String(node.value));
+  return typeof node.value === 'string' ? node.value : node.source;
 }
 
 function readTenantName(tenant: string, where: string): string {

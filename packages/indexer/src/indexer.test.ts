@@ -102,7 +102,7 @@ test('a store that fails is asked again', async () => {
   await commit('one');
   indexer.notify('one');
   expect(await indexed('one', 1)).toBe(1);
-  expect(lines.filter(({ msg }) => `${msg}`.includes('not up to date'))).toHaveLength(1);
+  expect(lines.filter(({ msg }) => String(msg).includes('not up to date'))).toHaveLength(1);
   await stop();
 });
 

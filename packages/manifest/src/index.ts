@@ -1,4 +1,11 @@
-export { type BlockEntry, entryDay, entryObjects, entryTimeMs, type SectionName, type SectionPlace } from './block-entry.ts';
+export {
+  type BlockEntry,
+  entryDay,
+  entryObjects,
+  entryTimeMs,
+  type SectionName,
+  type SectionPlace,
+} from './block-entry.ts';
 export type { CommitResult } from './committer.ts';
 export type { CoverStep, LostReason, ManifestEdit } from './edit.ts';
 export { type Grave, graveKeys } from './graveyard.ts';
