@@ -13,10 +13,14 @@ test('advice is for codes that exist', () => {
 
 test('the code of every error can be told from the source, or is handed on from another error', () => {
   expect(readPackages().flatMap((member) => errorSitesOf(member).unclear)).toEqual([
+    // An error that another process has answered with.
+    'packages/http/src/grpc-status.ts: kind, code',
     // The function that makes `data` errors of its callers' codes.
     "packages/kernel/src/errors.ts: 'data', code",
     // An error that another thread has thrown.
     'packages/kernel/src/worker.ts: kind, code',
+    // What has become of one of several requests in a call to another process.
+    "packages/rpc/src/push-messages.ts: isErrorKind(kind) ? kind : 'internal', code",
   ]);
 });
 

@@ -97,15 +97,11 @@ export function errorOfGrpcTrailers(headers: GrpcErrorTrailers): VivaceError {
   const text = typeof message === 'string' ? decodeGrpcMessage(message).slice(0, MAX_TEXT) : `gRPC status ${number}`;
   const said = headers[KIND];
   const kind = isErrorKind(said) ? said : (kinds[number] ?? 'internal');
-  const code = headers[CODE];
+  const given = headers[CODE];
+  const code = typeof given === 'string' && /^[a-z0-9-]{1,64}$/.test(given) ? given : 'grpc-status';
   const retry = headers[RETRY];
   const retryAfterMs = typeof retry === 'string' && /^[0-9]{1,9}$/.test(retry) ? Number(retry) : undefined;
-  return new VivaceError(
-    kind,
-    typeof code === 'string' && /^[a-z0-9-]{1,64}$/.test(code) ? code : 'grpc-status',
-    text,
-    retryAfterMs === undefined ? {} : { retryAfterMs },
-  );
+  return new VivaceError(kind, code, text, retryAfterMs === undefined ? {} : { retryAfterMs });
 }
 
 /** Of an answer as node:http2 gives it. */
