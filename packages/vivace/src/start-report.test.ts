@@ -82,3 +82,28 @@ test('TLS and tenants are in the commands, notices of the start below', () => {
   );
   expect(text).toContain('! 1 block cannot be read and is skipped: 0198\n');
 });
+
+test('one of several processes says where it is, and what to send to others it does not', () => {
+  const distributor = renderStartReport({
+    config: loadConfig({
+      env: { VIVACE_TARGET: 'distributor', VIVACE_INGESTER_CLIENT_ADDRESSES: 'dns+a://ingester:9095' },
+    }),
+    running: { addresses, notices: [] },
+    clock,
+    random: seededRandom(1),
+  });
+  expect(distributor).toContain(', distributor, is ready\n');
+  expect(distributor).toContain('OTLP HTTP  http://127.0.0.1:4318/v1/traces\n');
+  expect(distributor).toContain('Ingesters  dns+a://ingester:9095\n');
+  expect(distributor).not.toContain('curl');
+  const bucket = { VIVACE_STORAGE_TRACE_BACKEND: 's3', VIVACE_STORAGE_TRACE_S3_BUCKET: 'traces' };
+  const ingester = renderStartReport({
+    config: loadConfig({ env: { VIVACE_TARGET: 'ingester', ...bucket } }),
+    running: { addresses: { http: '127.0.0.1:3200', grpc: '127.0.0.1:9095' }, notices: [] },
+    clock,
+    random: seededRandom(1),
+  });
+  expect(ingester).toContain('Calls      127.0.0.1:9095\n');
+  expect(ingester).toContain('Store      s3://traces\n');
+  expect(ingester).not.toContain('OTLP');
+});
