@@ -84,9 +84,9 @@ export class TakeOvers {
     this.#writing.get(stream)?.push(writing);
   }
 
-  /** All of the stream is in heads. */
+  /** All of the stream is in heads, unless something of it has to be read again. */
   replayed(stream: string): void {
-    this.#replaying.delete(stream);
+    if (!this.#again.has(stream)) this.#replaying.delete(stream);
   }
 
   /** Others have covered a part of what was read of the stream: what they have not is missing until it was read again. */
