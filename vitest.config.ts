@@ -6,5 +6,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: 'forks',
+    // On two cores vitest would take one of them; the tests of whole processes wait more than they compute.
+    maxWorkers: 2,
   },
 });
