@@ -53,13 +53,17 @@ const PRACTICE_DELAY_MS = 250;
 const BUSY_MS = 5;
 if (practises) {
   const { signal } = new AbortController();
-  void systemClock.sleep(PRACTICE_DELAY_MS, signal).then(async () => {
-    const { practise } = await import('./practice/practise.ts');
-    await practise(async () => {
-      await setImmediate();
-      while (lookups > 0 || running.size > 0) await systemClock.sleep(BUSY_MS, signal);
-    }, signal);
-  });
+  // No answer depends on it, so what fails of it must not end the thread, and the process with it.
+  void practiseWhenIdle(signal).catch(() => undefined);
+}
+
+async function practiseWhenIdle(signal: AbortSignal): Promise<void> {
+  await systemClock.sleep(PRACTICE_DELAY_MS, signal);
+  const { practise } = await import('./practice/practise.ts');
+  await practise(async () => {
+    await setImmediate();
+    while (lookups > 0 || running.size > 0) await systemClock.sleep(BUSY_MS, signal);
+  }, signal);
 }
 
 async function find(search: TraceSearch): Promise<Transferred> {
