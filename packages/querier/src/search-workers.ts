@@ -36,7 +36,7 @@ export interface SearchWorkerOptions {
   keepsPartials: boolean;
   /** Of hash tables over what senders chose. */
   seed: number;
-  /** Each thread practises when it starts, which costs it about a second of CPU. */
+  /** Each thread practises when it starts, which costs it about a second and a half of CPU. */
   warmUp: boolean;
   /** Bytes of an object of a block. */
   read: (tenant: string, block: string, object: string, range: ByteRange) => Promise<Uint8Array>;

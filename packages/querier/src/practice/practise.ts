@@ -40,7 +40,7 @@ const TAGS = ['resource.service.name', 'span.http.route'];
 
 /**
  * Answers the common kinds of questions over invented spans, so that the code of a thread is compiled before somebody
- * waits for it: what runs for the first time takes ten times as long as later. Costs the thread about a second in
+ * waits for it: what runs for the first time takes ten times as long as later. Costs the process about a second and a half of CPU in
  * pieces of some milliseconds; `breathe` lets other work in between them.
  */
 export async function practise(breathe: () => Promise<void>, signal: AbortSignal): Promise<void> {
