@@ -350,7 +350,7 @@ const querier = section({
   }),
   warm_up: flag(true, {
     about: 'Whether each thread answers a few hundred queries over invented spans when it starts.',
-    why: 'About a second and a half of CPU, after which the first real query of its kind takes a tenth of the time.',
+    why: 'About a second and a half of CPU, after which the first real query of its kind takes half the time.',
   }),
 });
 
