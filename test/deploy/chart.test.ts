@@ -214,6 +214,28 @@ describe.skipIf(rendered === undefined)('the chart', () => {
     }
   });
 
+  test('gives a disk to what keeps reads on one, and more of it than that takes', () => {
+    const kept: string[] = [];
+    for (const [name, manifests] of manifestsOf) {
+      for (const workload of workloadsOf(manifests)) {
+        const target = componentOf(workload) ?? '';
+        const text = mountedText(manifests, workload, '/etc/vivace/vivace.yaml');
+        const flags = new Map([['target', target]]);
+        const { disk_cache } = loadConfig({ file: { name, text }, env: {}, flags }).querier;
+        const mount = containerOf(workload).volumeMounts?.find((one) => one.name === 'disk-cache');
+        if (target !== 'all' && target !== 'querier') expect(mount, `${name} ${target}`).toBeUndefined();
+        else expect(mount?.mountPath ?? '', `${name} ${target}`).toBe(disk_cache.path);
+        if (mount === undefined) continue;
+        const volume = podOf(workload).spec?.volumes?.find((one) => one.name === mount.name);
+        const limitMiB = Number(/^(\d+)Mi$/.exec(String(volume?.emptyDir?.sizeLimit))?.[1]);
+        expect(limitMiB * 1024 ** 2).toBeGreaterThan(disk_cache.max_bytes * 1.1);
+        kept.push(`${name} ${target}`);
+      }
+    }
+    expect(kept).toEqual(expect.arrayContaining(['single all', 'distributed querier']));
+    expect(kept).not.toContain('closed querier');
+  });
+
   test('waits for a stop to end, and asks paths that there are', () => {
     for (const workload of [...manifestsOf.values()].flatMap(workloadsOf)) {
       const { spec } = podOf(workload);

@@ -65,6 +65,14 @@ ingester:
   wal:
     # Nothing on a disk has to survive.
     backend: bucket
+{{- $reader := index .Values (ternary "single" "querier" (eq .Values.mode "single")) }}
+{{- if $reader.diskCache.enabled }}
+querier:
+  disk_cache:
+    # Only processes that read blocks use it.
+    path: /var/cache/vivace
+    max_bytes: {{ $reader.diskCache.sizeMiB }}MiB
+{{- end }}
 {{- if .Values.overrides }}
 overrides:
   per_tenant_override_config: /etc/vivace-overrides/overrides.yaml

@@ -116,6 +116,10 @@ spec:
         {{- end }}
         - name: tmp
           mountPath: /tmp
+        {{- if ($values.diskCache).enabled }}
+        - name: disk-cache
+          mountPath: /var/cache/vivace
+        {{- end }}
         {{- with $root.Values.extraVolumeMounts }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
@@ -138,6 +142,12 @@ spec:
     - name: tmp
       emptyDir:
         sizeLimit: 256Mi
+    {{- if ($values.diskCache).enabled }}
+    # Directories and a file that is being written come on top; above the limit the pod would be evicted.
+    - name: disk-cache
+      emptyDir:
+        sizeLimit: {{ add $values.diskCache.sizeMiB (div $values.diskCache.sizeMiB 8) 64 }}Mi
+    {{- end }}
     {{- with $root.Values.extraVolumes }}
     {{- toYaml . | nindent 4 }}
     {{- end }}

@@ -86,6 +86,15 @@ export function checkTogether(config: Config): void {
   if (storage.trace.backend === 'local' && storage.trace.local.path === storage.trace.wal.path) {
     problems.push('storage.trace.local.path and storage.trace.wal.path must be different directories');
   }
+  const cachePath = config.querier.disk_cache.path;
+  if (cachePath !== '' && storage.trace.backend === 'local') {
+    problems.push(
+      'querier.disk_cache.path needs storage.trace.backend: s3, what is on a disk already is not kept on one',
+    );
+  }
+  if (cachePath !== '' && cachePath === storage.trace.wal.path) {
+    problems.push('querier.disk_cache.path and storage.trace.wal.path must be different directories');
+  }
   if (problems.length > 0) throw new VivaceError('invalid', 'config', problems.join('; '));
 }
 

@@ -338,6 +338,20 @@ const querier = section({
     why: 'They are sent once; a million spans take some 30 MB. Queries under way keep theirs whatever that takes.',
     max: 1024 ** 4,
   }),
+  disk_cache: section({
+    path: text('', {
+      about:
+        'Directory in which is kept what was read of blocks and the trace index in a bucket, with the targets `all` and `querier`. Each process needs one of its own; nothing in it has to survive.',
+      why: 'Not set: memory is all the cache there is. A disk of the machine answers in a fraction of a millisecond, a bucket in tens, and for each read.',
+      type: 'a path',
+    }),
+    max_bytes: size('4GiB', {
+      about: 'Size of that directory; what was used last stays.',
+      why: 'The columns that queries ask for of some hundred million spans. At most 200,000 files, whose names take 60 MB of memory.',
+      min: 1024 ** 2,
+      max: 1024 ** 5,
+    }),
+  }),
   workers: integer(1, {
     about: 'Threads that open blocks and decode their pages.',
     why: 'One answers several hundred lookups a second; each more costs some 30 MB and its share of the cache.',

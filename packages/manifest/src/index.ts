@@ -19,7 +19,16 @@ export {
   type SnapshotOptions,
 } from './manifest.ts';
 export type { OrdinalRange } from './ordinals.ts';
-export { blockKey, decodeTenant, encodeTenant, pageKey, rootKey, segmentKey, tenantPrefix } from './paths.ts';
+export {
+  blockKey,
+  decodeTenant,
+  encodeTenant,
+  isImmutableKey,
+  pageKey,
+  rootKey,
+  segmentKey,
+  tenantPrefix,
+} from './paths.ts';
 export {
   classOfKeep,
   DEFAULT_CLASS,

@@ -1,7 +1,17 @@
 import { seededRandom, uuidV7 } from '@vivace/kernel';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { blockKey, decodeTenant, encodeTenant, pageKey, parseBlockKey, parsePageKey, rootKey } from './paths.ts';
+import {
+  blockKey,
+  decodeTenant,
+  encodeTenant,
+  isImmutableKey,
+  pageKey,
+  parseBlockKey,
+  parsePageKey,
+  rootKey,
+  segmentKey,
+} from './paths.ts';
 
 const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!-_.*'()";
 const id = uuidV7(1_760_000_000_000, seededRandom(3));
@@ -106,4 +116,14 @@ test('only keys that would be made are taken for blocks and pages', () => {
   for (const text of ['tenants/team/pages/readme', `tenants/team/pages/${id}/x`, pageKey('team', id.toUpperCase())]) {
     expect(parsePageKey('team', text), text).toBeUndefined();
   }
+});
+
+test('what blocks and the trace index are made of never changes, and nothing else is so', () => {
+  const block = blockKey('Team', id, 'spans.parquet');
+  const segment = segmentKey('Team', id);
+  expect([block, segment].every(isImmutableKey)).toBe(true);
+  const others = [rootKey('Team'), pageKey('Team', id), `streams/${id}`, `wal/${id}/0`, `claims/${id}`, 'root', ''];
+  others.push(`${block}/more`, `${segment}/more`, `x${block}`, block.slice(0, -'/spans.parquet'.length));
+  others.push(block.replace(id, 'readme'), segment.replace('/traces/', '/claims/'), segment.replace(id, `${id}0`));
+  for (const key of others) expect(isImmutableKey(key), key).toBe(false);
 });

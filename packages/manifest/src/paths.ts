@@ -81,6 +81,18 @@ export function parseBlockKey(tenant: string, key: string): { id: string; object
   return isUuidV7(id) && blockKey(tenant, id, object) === key ? { id, object } : undefined;
 }
 
+/**
+ * Whether a key is of an object of a block or of a segment of the trace index: their ids are made anew for each, so its
+ * bytes are never others.
+ */
+export function isImmutableKey(key: string): boolean {
+  const [tenants, , kind, two, id, object, ...more] = key.split('/');
+  if (`${tenants}/` !== TENANTS_PREFIX || id === undefined || !isUuidV7(id) || two !== id.slice(-2)) return false;
+  return (
+    (kind === 'blocks' && object !== undefined && more.length === 0) || (kind === 'traces' && object === undefined)
+  );
+}
+
 /** The id of a page, of a key below `pagesPrefix`; undefined for one that is not of a page. */
 export function parsePageKey(tenant: string, key: string): string | undefined {
   const id = key.slice(pagesPrefix(tenant).length);

@@ -1,4 +1,6 @@
+export { type CachedStoreOptions, createCachedStore } from './cached-store.ts';
 export { type DirectoryLock, isLockFile, lockDirectory } from './directory-lock.ts';
+export { DiskCache, type DiskCacheOptions, type DiskCacheUsage } from './disk-cache.ts';
 export { type FileReaderOptions, openFileReader } from './file-reader.ts';
 export { createFileStore, type FileStore, type FileStoreOptions } from './file-store.ts';
 export { createMemoryStore, type MemoryStoreOptions } from './memory-store.ts';

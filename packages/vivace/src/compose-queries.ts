@@ -33,12 +33,12 @@ export function createQueries(base: Base, parts: StoreParts, heads: QuerierOptio
 }
 
 /** What reads blocks and `heads`. */
-export function createQuerier(base: Base, { store, manifest }: StoreParts, heads: QuerierOptions['heads']): Querier {
+export function createQuerier(base: Base, { reads, manifest }: StoreParts, heads: QuerierOptions['heads']): Querier {
   const { config, clock, random, logger, metrics, budgets, onWorkerExit } = base;
   const querier = new Querier({
     heads,
     manifest,
-    store,
+    store: reads,
     cacheBytes: config.querier.cache_bytes,
     filterCacheBytes: config.querier.filter_cache_bytes,
     workers: config.querier.workers,

@@ -3,10 +3,13 @@ import type { Manifest } from '@vivace/manifest';
 import { lockDirectory, type ObjectStore } from '@vivace/object-store';
 import type { Base } from './compose-base.ts';
 import { createManifests } from './manifests.ts';
+import { openDiskCache } from './open-disk-cache.ts';
 import { openStorage } from './storage.ts';
 
 export interface StoreParts {
   store: ObjectStore;
+  /** The same for queries: what is read of blocks and the trace index may be kept on a disk. */
+  reads: ObjectStore;
   manifest: (tenant: string) => Manifest;
 }
 
@@ -31,7 +34,7 @@ export async function openStore(base: Base): Promise<StoreParts> {
       logger.fatal({ err: alarm, tenant }, 'the manifest went back in time: no more commits');
     },
   });
-  return { store, manifest };
+  return { store, reads: await openDiskCache(base, store), manifest };
 }
 
 /** One process a log and, where the store is a directory, one a store. */
