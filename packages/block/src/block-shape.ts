@@ -24,19 +24,10 @@ export interface BlockShape {
 export function shapeBlock(set: RowSet, order: Int32Array, rowGroupRows: number): BlockShape {
   const rows = order.length;
   const position = new Int32Array(set.spanCount).fill(-1);
-  let traceFirst = new Int32Array(Math.max(16, set.traceCount + 1));
-  let traceCount = 0;
-  let previous = -1;
-  for (let i = 0; i < rows; i++) {
-    const row = order[i] as number;
-    position[row] = i;
-    const trace = set.trace[row] as number;
-    if (trace === previous) continue;
-    previous = trace;
-    traceFirst[traceCount++] = i;
-  }
-  traceFirst[traceCount] = rows;
-  traceFirst = traceFirst.subarray(0, traceCount + 1);
+  const firsts = new Int32Array(set.traceCount + 1);
+  const traceCount = placeRows(order, set.trace, position, firsts);
+  firsts[traceCount] = rows;
+  const traceFirst = firsts.subarray(0, traceCount + 1);
   const groups: number[] = [];
   const groupTrace: number[] = [];
   let groupStart = 0;
@@ -69,4 +60,19 @@ export function shapeBlock(set: RowSet, order: Int32Array, rowGroupRows: number)
     traceFirst,
     groupTrace: Int32Array.from(groupTrace),
   };
+}
+
+/** Notes the place of each row, and the first row of each trace; returns how many traces there are. */
+function placeRows(order: Int32Array, traces: Int32Array, position: Int32Array, firsts: Int32Array): number {
+  let count = 0;
+  let previous = -1;
+  for (let i = 0; i < order.length; i++) {
+    const row = order[i] as number;
+    position[row] = i;
+    const trace = traces[row] as number;
+    if (trace === previous) continue;
+    previous = trace;
+    firsts[count++] = i;
+  }
+  return count;
 }

@@ -3,6 +3,7 @@ import type { BlockFacts } from './block-facts.ts';
 import type { BlockShape } from './block-shape.ts';
 import { encodeAttributes } from './encode-attributes.ts';
 import type { TableOptions } from './encode-spans.ts';
+import { gatherBytes, gatherCodes } from './gather.ts';
 import { EVENT_COLUMNS, EVENT_STEP } from './layout.ts';
 import { mergeOverflow } from './overflow.ts';
 import type { TableWriter } from './parquet/table-writer.ts';
@@ -49,17 +50,17 @@ export function encodeEvents(
   const [SPAN_ROW, KIND, TIME, NAME, LINKED_TRACE, LINKED_SPAN, TRACE_STATE, OVERFLOW] = EVENT_COLUMNS;
 
   const spanRows = new Uint32Array(2 * rows);
-  for (let i = 0; i < rows; i++) spanRows[2 * i] = (spanRow[i] as number) + firstSpan;
+  shiftRows(spanRows, spanRow, firstSpan);
   table.column(SPAN_ROW, (from, to) => writer.halves(SPAN_ROW, spanRows, from, to, { pageRows, ascending: true }));
-  for (let i = 0; i < rows; i++) codes[i] = events.kind[order[i] as number] as number;
+  gatherBytes(codes, order, events.kind);
   table.codes(KIND, intValues(Int32Array.from({ length: 256 }, (_, i) => i)), 256);
 
   const offsets = timeOffsets(shape, order, spanRow);
-  for (let i = 0; i < rows; i++) codes[i] = events.kind[order[i] as number] === 1 ? -1 : i;
+  numberEvents(codes, order, events.kind);
   const offsetBytes = new Uint8Array(offsets.buffer);
   table.codes(TIME, { bytes: offsetBytes, width: 8, offsets: undefined }, rows);
 
-  for (let i = 0; i < rows; i++) codes[i] = events.name[order[i] as number] as number;
+  gatherCodes(codes, order, events.name);
   countEventNames(events.names.count, rows, scratch, facts, set);
   table.codes(NAME, valuesOf(events.names, NAME), events.names.count);
 
@@ -88,43 +89,81 @@ export function encodeEvents(
   return { attributes: written, steps };
 }
 
+function shiftRows(halves: Uint32Array, spanRow: Int32Array, firstSpan: number): void {
+  for (let i = 0; i < spanRow.length; i++) halves[2 * i] = (spanRow[i] as number) + firstSpan;
+}
+
+/** Its own number for each event; -1 for links, which have no time. */
+function numberEvents(codes: Int32Array, order: Int32Array, kinds: Uint8Array): void {
+  for (let i = 0; i < order.length; i++) codes[i] = kinds[order[i] as number] === 1 ? -1 : i;
+}
+
 /** Events of live spans, in the order of their spans; row groups end where those of the spans do. */
 function orderEvents({ set, order: spanOrder, spans }: BlockShape, firstEvent: number): EventOrder {
   const { events } = set;
-  const first = new Int32Array(set.spanCount + 1);
-  for (let i = 0; i < events.count; i++) {
-    const after = (events.span[i] as number) + 1;
-    first[after] = (first[after] as number) + 1;
-  }
-  for (let row = 0; row < set.spanCount; row++) first[row + 1] = (first[row + 1] as number) + (first[row] as number);
-  const position = new Int32Array(events.count).fill(-1);
-  const order = new Int32Array(events.count);
-  const spanRow = new Int32Array(events.count);
-  const groups: number[] = [];
+  const first = firstEvents(events.span, events.count, set.spanCount);
+  const placed: PlacedEvents = {
+    rows: 0,
+    position: new Int32Array(events.count).fill(-1),
+    order: new Int32Array(events.count),
+    spanRow: new Int32Array(events.count),
+  };
+  const groups: number[] = [0];
   const steps: number[] = [];
-  let rows = 0;
   for (let group = 0; group + 1 < spans.groups.length; group++) {
-    const from = spans.groups[group] as number;
     const to = spans.groups[group + 1] as number;
-    groups.push(rows);
-    for (let i = from; i < to; i++) {
-      if ((i - from) % EVENT_STEP === 0) steps.push(firstEvent + rows);
-      const row = spanOrder[i] as number;
-      for (let event = first[row] as number; event < (first[row + 1] as number); event++) {
-        position[event] = rows;
-        order[rows] = event;
-        spanRow[rows] = i;
-        rows++;
-      }
+    for (let from = spans.groups[group] as number; from < to; from += EVENT_STEP) {
+      steps.push(firstEvent + placed.rows);
+      placeEvents(placed, spanOrder, first, from, Math.min(to, from + EVENT_STEP));
     }
+    groups.push(placed.rows);
   }
-  groups.push(rows);
+  const { rows, position, order, spanRow } = placed;
   return {
     space: { rows, position, groups: Int32Array.from(groups) },
     order: order.subarray(0, rows),
     spanRow: spanRow.subarray(0, rows),
     steps: Int32Array.from(steps),
   };
+}
+
+/** First event of each span of the column set, and the end of the last one's. */
+function firstEvents(spans: Int32Array, count: number, spanCount: number): Int32Array {
+  const first = new Int32Array(spanCount + 1);
+  for (let i = 0; i < count; i++) {
+    const after = (spans[i] as number) + 1;
+    first[after] = (first[after] as number) + 1;
+  }
+  addUp(first);
+  return first;
+}
+
+function addUp(counts: Int32Array): void {
+  for (let i = 1; i < counts.length; i++) counts[i] = (counts[i] as number) + (counts[i - 1] as number);
+}
+
+interface PlacedEvents {
+  rows: number;
+  /** Event row in the column set → row of the table, -1 where it is not in it. */
+  position: Int32Array;
+  order: Int32Array;
+  spanRow: Int32Array;
+}
+
+/** Appends the events of the spans `from … to - 1` in block order. */
+function placeEvents(placed: PlacedEvents, spanOrder: Int32Array, first: Int32Array, from: number, to: number): void {
+  const { position, order, spanRow } = placed;
+  let { rows } = placed;
+  for (let i = from; i < to; i++) {
+    const row = spanOrder[i] as number;
+    for (let event = first[row] as number; event < (first[row + 1] as number); event++) {
+      position[event] = rows;
+      order[rows] = event;
+      spanRow[rows] = i;
+      rows++;
+    }
+  }
+  placed.rows = rows;
 }
 
 /** Time of each event minus the start of its span, modulo 2^64. */

@@ -2,6 +2,7 @@ import type { AttributePlan, TableAttribute } from './attribute-plan.ts';
 import type { BlockFacts } from './block-facts.ts';
 import type { BlockShape } from './block-shape.ts';
 import { encodeAttributes } from './encode-attributes.ts';
+import { gatherBytes, gatherCodes, gatherHalves, gatherMapped } from './gather.ts';
 import { IntInterner } from './int-interner.ts';
 import { SPAN_COLUMNS } from './layout.ts';
 import { mergeOverflow } from './overflow.ts';
@@ -57,43 +58,36 @@ export function encodeSpans(
     SPAN_COLUMNS;
   const [STATUS_MESSAGE, TRACE_STATE, OVERFLOW] = RARE;
 
-  gather(codes, order, set.resource, resources.codes);
+  gatherMapped(codes, order, set.resource, resources.codes);
   table.codes(RESOURCE, intValues(ordinals(resources.count)), resources.count);
 
-  for (let i = 0; i < rows; i++) codes[i] = set.name[order[i] as number] as number;
+  gatherCodes(codes, order, set.name);
   countNames(scratch, rows, set.names.count);
   facts.summary.column('intrinsic', 'name', 'string', set.names, scratch.counts, rows);
   table.codes(NAME, valuesOf(set.names, NAME), set.names.count);
 
   const bytes = intValues(ordinals(256));
-  for (let i = 0; i < rows; i++) codes[i] = set.kind[order[i] as number] as number;
+  gatherBytes(codes, order, set.kind);
   table.codes(KIND, bytes, 256);
-  for (let i = 0; i < rows; i++) codes[i] = set.status[order[i] as number] as number;
+  gatherBytes(codes, order, set.status);
   table.codes(STATUS, bytes, 256);
 
   const times = new Uint32Array(2 * rows);
-  for (let i = 0; i < rows; i++) {
-    const row = order[i] as number;
-    times[2 * i] = set.start[2 * row] as number;
-    times[2 * i + 1] = set.start[2 * row + 1] as number;
-  }
-  const minStart = extreme(times, rows, -1);
+  gatherHalves(times, order, set.start);
+  const minStart = timeAt(times, earliest(times, rows));
   table.column(START, (from, to) => writer.halves(START, times, from, to, { pageRows, ascending: true }));
-  const maxEnd = endsOf(shape, times);
-  const backwards = durations(shape, times);
+  const lastStart = timeAt(times, latest(times, rows));
+  const lastEnd = timeAt(set.end, order[latestOf(set.end, order)] as number);
+  const backwards = Int32Array.from(replaceByDurations(times, order, set.end));
   table.column(DURATION, (from, to) => writer.halves(DURATION, times, from, to, { pageRows, ascending: false }));
 
   encodeParents(table, PARENT, parents, interner);
 
-  for (let i = 0; i < rows; i++) codes[i] = set.trace[order[i] as number] as number;
+  gatherCodes(codes, order, set.trace);
   table.codes(TRACE_ID, { bytes: set.traceIds, width: 16, offsets: undefined }, set.traceCount, true);
 
   const ids = new Int32Array(2 * rows);
-  for (let i = 0; i < rows; i++) {
-    const row = order[i] as number;
-    ids[2 * i] = set.spanId[2 * row] as number;
-    ids[2 * i + 1] = set.spanId[2 * row + 1] as number;
-  }
+  gatherHalves(ids, order, set.spanId);
   const idBytes = new Uint8Array(ids.buffer);
   table.column(SPAN_ID, (from, to) => writer.fixed(SPAN_ID, idBytes, from, to, { pageRows, compressible: false }));
 
@@ -104,10 +98,10 @@ export function encodeSpans(
     table.codes(PARENT_ID, { bytes: parentIds, width: 8, offsets: undefined }, set.spanCount);
   }
 
-  gather(codes, order, set.scope, scopes.codes);
+  gatherMapped(codes, order, set.scope, scopes.codes);
   table.codes(SCOPE, intValues(ordinals(scopes.count)), scopes.count);
   interner.reset();
-  for (let i = 0; i < rows; i++) codes[i] = interner.code((set.flags[order[i] as number] as number) | 0);
+  internRows(codes, order, set.flags, interner);
   table.codes(FLAGS, intValues(interner.values), interner.count);
   table.sparse(STATUS_MESSAGE, set.statusMessage);
   table.sparse(TRACE_STATE, set.traceState);
@@ -121,7 +115,8 @@ export function encodeSpans(
   const overflow = mergeOverflow(set.overflow, demoted, ends, space, scratch, () => ATTRIBUTE_TAG);
   table.codes(OVERFLOW, overflow.entries, overflow.count);
   table.write(into);
-  return { attributes: written, minStart, maxEnd };
+  // What a time range of the block must cover: a span that ends before it starts is found by its start.
+  return { attributes: written, minStart, maxEnd: lastEnd > lastStart ? lastEnd : lastStart };
 }
 
 function encodeParents(table: TableEncoder, schema: ColumnSchema, { delta }: ParentLinks, interner: IntInterner): void {
@@ -129,16 +124,20 @@ function encodeParents(table: TableEncoder, schema: ColumnSchema, { delta }: Par
   const { codes, writer } = scratch;
   table.column(schema, (from, to) => {
     interner.reset();
-    for (let i = from; i < to; i++) {
-      const value = delta[i] as number;
-      codes[i] = value === NO_PARENT ? -1 : interner.code(value);
-    }
+    internParents(codes, delta, from, to, interner);
     return writer.codes(schema, codes, from, to, intValues(interner.values), interner.count, { pageRows });
   });
 }
 
-function gather(into: Int32Array, order: Int32Array, source: Int32Array, mapping: Int32Array): void {
-  for (let i = 0; i < order.length; i++) into[i] = mapping[source[order[i] as number] as number] as number;
+function internParents(codes: Int32Array, delta: Int32Array, from: number, to: number, interner: IntInterner): void {
+  for (let i = from; i < to; i++) {
+    const value = delta[i] as number;
+    codes[i] = value === NO_PARENT ? -1 : interner.code(value);
+  }
+}
+
+function internRows(into: Int32Array, order: Int32Array, source: Uint32Array, interner: IntInterner): void {
+  for (let i = 0; i < order.length; i++) into[i] = interner.code((source[order[i] as number] as number) | 0);
 }
 
 function ordinals(count: number): Int32Array {
@@ -152,44 +151,44 @@ function countNames(scratch: EncoderScratch, rows: number, names: number): void 
   for (let i = 0; i < rows; i++) counts[codes[i] as number] = (counts[codes[i] as number] as number) + 1;
 }
 
-/** Smallest (sign -1) or largest (sign 1) of `rows` unsigned times. */
-function extreme(times: Uint32Array, rows: number, sign: 1 | -1): bigint {
-  let best = 0;
-  for (let i = 1; i < rows; i++) {
-    const high = (times[2 * i + 1] as number) - (times[2 * best + 1] as number);
-    const difference = high !== 0 ? high : (times[2 * i] as number) - (times[2 * best] as number);
-    if (difference * sign > 0) best = i;
-  }
-  return (BigInt(times[2 * best + 1] as number) << 32n) | BigInt(times[2 * best] as number);
+function timeAt(times: Uint32Array, index: number): bigint {
+  return (BigInt(times[2 * index + 1] as number) << 32n) | BigInt(times[2 * index] as number);
 }
 
-/** Latest end, or start where that is later: what a time range of the block must cover. */
-function endsOf({ set, order }: BlockShape, starts: Uint32Array): bigint {
-  let low = 0;
-  let high = 0;
-  for (let i = 0; i < order.length; i++) {
-    const row = order[i] as number;
-    for (let k = 0; k < 2; k++) {
-      const timeHigh = (k === 0 ? set.end[2 * row + 1] : starts[2 * i + 1]) as number;
-      const timeLow = (k === 0 ? set.end[2 * row] : starts[2 * i]) as number;
-      if (timeHigh > high || (timeHigh === high && timeLow > low)) {
-        high = timeHigh;
-        low = timeLow;
-      }
-    }
-  }
-  return (BigInt(high) << 32n) | BigInt(low);
+function earliest(times: Uint32Array, count: number): number {
+  let best = 0;
+  for (let i = 1; i < count; i++) if (isBefore(times, i, best)) best = i;
+  return best;
+}
+
+function latest(times: Uint32Array, count: number): number {
+  let best = 0;
+  for (let i = 1; i < count; i++) if (isBefore(times, best, i)) best = i;
+  return best;
+}
+
+/** Place in `order` of the row with the latest time. */
+function latestOf(times: Uint32Array, order: Int32Array): number {
+  let best = 0;
+  for (let i = 1; i < order.length; i++) if (isBefore(times, order[best] as number, order[i] as number)) best = i;
+  return best;
+}
+
+function isBefore(times: Uint32Array, a: number, b: number): boolean {
+  const high = times[2 * a + 1] as number;
+  const otherHigh = times[2 * b + 1] as number;
+  return high < otherHigh || (high === otherHigh && (times[2 * a] as number) < (times[2 * b] as number));
 }
 
 /** Replaces starts by durations; returns the rows that end before they start, whose duration is 0. */
-function durations({ set, order }: BlockShape, times: Uint32Array): Int32Array {
+function replaceByDurations(times: Uint32Array, order: Int32Array, end: Uint32Array): number[] {
   const backwards: number[] = [];
   for (let i = 0; i < order.length; i++) {
     const row = order[i] as number;
     const startLow = times[2 * i] as number;
     const startHigh = times[2 * i + 1] as number;
-    const endLow = set.end[2 * row] as number;
-    const endHigh = set.end[2 * row + 1] as number;
+    const endLow = end[2 * row] as number;
+    const endHigh = end[2 * row + 1] as number;
     if (endHigh < startHigh || (endHigh === startHigh && endLow < startLow)) {
       backwards.push(i);
       times[2 * i] = 0;
@@ -199,5 +198,5 @@ function durations({ set, order }: BlockShape, times: Uint32Array): Int32Array {
       times[2 * i + 1] = endHigh - startHigh - (endLow < startLow ? 1 : 0);
     }
   }
-  return Int32Array.from(backwards);
+  return backwards;
 }

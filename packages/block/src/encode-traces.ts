@@ -5,6 +5,7 @@ import { serviceNameOf } from './encode-resources.ts';
 import { TRACE_COLUMNS } from './layout.ts';
 import type { OwnerCodes } from './owner-registry.ts';
 import type { TableWriter } from './parquet/table-writer.ts';
+import type { RowSet } from './row-set.ts';
 import { type EncoderScratch, intValues, TableEncoder, valuesOf } from './table-encoder.ts';
 import { traceId } from './trace-list-pieces.ts';
 
@@ -62,60 +63,62 @@ export class TraceEncoder {
     continues: boolean,
   ): void {
     const { set, order, traceFirst, traceCount } = shape;
-    const services = this.#services;
-    services.learn(entries);
-    this.#reserve(services.count);
-    const spans = this.#spans;
-    const errors = this.#errors;
-    const touched = this.#touched;
-    const { numbers } = services;
+    this.#services.learn(entries);
+    this.#reserve(this.#services.count);
     for (let trace = 0; trace < traceCount; trace++) {
       const from = traceFirst[trace] as number;
-      const to = traceFirst[trace + 1] as number;
-      const first = order[from] as number;
       if (trace > 0 || !continues) {
         this.#close();
         if (this.#group.count === TRACES_GROUP_ROWS) this.#flush();
-        this.#group.open(traceId(shape, trace), firstRow + from, set.start, first);
+        this.#group.open(traceId(shape, trace), firstRow + from, set.start, order[from] as number);
         this.count++;
       }
-      const group = this.#group;
-      const at = group.count - 1;
-      let endLow = group.end[2 * at] as number;
-      let endHigh = group.end[2 * at + 1] as number;
-      let failed = 0;
-      let touchedCount = this.#touchedCount;
-      let root = -1;
-      const wanted = !this.#hasRoot;
-      for (let i = from; i < to; i++) {
-        const row = order[i] as number;
-        const low = set.end[2 * row] as number;
-        const high = set.end[2 * row + 1] as number;
-        if (high > endHigh || (high === endHigh && low > endLow)) {
-          endLow = low;
-          endHigh = high;
-        }
-        const service = numbers[resourceCodes[set.resource[row] as number] as number] as number;
-        if (spans[service] === 0) touched[touchedCount++] = service;
-        spans[service] = (spans[service] as number) + 1;
-        if (set.status[row] === STATUS_ERROR) {
-          errors[service] = (errors[service] as number) + 1;
-          failed++;
-        }
-        if (wanted && root < 0 && set.parentId[2 * row] === 0 && set.parentId[2 * row + 1] === 0) root = row;
+      this.#addSpans(set, order, resourceCodes, from, traceFirst[trace + 1] as number);
+    }
+  }
+
+  /** Adds the spans `from … to - 1` in block order to the open trace. */
+  #addSpans(set: RowSet, order: Int32Array, resourceCodes: Int32Array, from: number, to: number): void {
+    const { numbers } = this.#services;
+    const spans = this.#spans;
+    const errors = this.#errors;
+    const touched = this.#touched;
+    const group = this.#group;
+    const at = group.count - 1;
+    let endLow = group.end[2 * at] as number;
+    let endHigh = group.end[2 * at + 1] as number;
+    let failed = 0;
+    let touchedCount = this.#touchedCount;
+    let root = -1;
+    const wanted = !this.#hasRoot;
+    for (let i = from; i < to; i++) {
+      const row = order[i] as number;
+      const low = set.end[2 * row] as number;
+      const high = set.end[2 * row + 1] as number;
+      if (high > endHigh || (high === endHigh && low > endLow)) {
+        endLow = low;
+        endHigh = high;
       }
-      this.#touchedCount = touchedCount;
-      group.end[2 * at] = endLow;
-      group.end[2 * at + 1] = endHigh;
-      group.spanCount[at] = (group.spanCount[at] as number) + to - from;
-      group.errorCount[at] = (group.errorCount[at] as number) + failed;
-      if (root >= 0) {
-        this.#hasRoot = true;
-        const name = set.name[root] as number;
-        const { bytes, offsets } = set.names;
-        group.rootService[at] = numbers[resourceCodes[set.resource[root] as number] as number] as number;
-        group.rootName[at] = group.names.code(bytes, offsets[name] as number, offsets[name + 1] as number);
+      const service = numbers[resourceCodes[set.resource[row] as number] as number] as number;
+      if (spans[service] === 0) touched[touchedCount++] = service;
+      spans[service] = (spans[service] as number) + 1;
+      if (set.status[row] === STATUS_ERROR) {
+        errors[service] = (errors[service] as number) + 1;
+        failed++;
       }
+      if (wanted && root < 0 && set.parentId[2 * row] === 0 && set.parentId[2 * row + 1] === 0) root = row;
+    }
+    this.#touchedCount = touchedCount;
+    group.end[2 * at] = endLow;
+    group.end[2 * at + 1] = endHigh;
+    group.spanCount[at] = (group.spanCount[at] as number) + to - from;
+    group.errorCount[at] = (group.errorCount[at] as number) + failed;
+    if (root >= 0) {
+      this.#hasRoot = true;
+      const name = set.name[root] as number;
+      const { bytes, offsets } = set.names;
+      group.rootService[at] = numbers[resourceCodes[set.resource[root] as number] as number] as number;
+      group.rootName[at] = group.names.code(bytes, offsets[name] as number, offsets[name + 1] as number);
     }
   }
 
@@ -208,9 +211,6 @@ class TraceGroupFacts {
     const table = new TableEncoder({ rows: count, position: codes, groups }, scratch, pageRows);
     const [TRACE_ID, FIRST_ROW, SPAN_COUNT, ERROR_COUNT, START, DURATION, ROOT_SERVICE, ROOT_NAME, SERVICES] =
       TRACE_COLUMNS;
-    const numbered = (values: Int32Array): void => {
-      for (let trace = 0; trace < count; trace++) codes[trace] = values[trace] as number;
-    };
     const { ids, firstRow, start, end } = this;
     const inAnyOrder = { pageRows, ascending: false };
     table.column(TRACE_ID, (from, to) => writer.fixed(TRACE_ID, ids, from, to, { pageRows, compressible: false }));
@@ -220,25 +220,19 @@ class TraceGroupFacts {
       [ERROR_COUNT, this.errorCount],
     ] as const) {
       const distinct = distinctIntegers(values.subarray(0, count));
-      numbered(distinct.codes);
+      codes.set(distinct.codes);
       table.codes(schema, intValues(distinct.values), distinct.values.length);
     }
     table.column(START, (from, to) => writer.halves(START, start, from, to, inAnyOrder));
-    for (let trace = 0; trace < count; trace++) {
-      const startLow = start[2 * trace] as number;
-      const endLow = end[2 * trace] as number;
-      end[2 * trace] = endLow - startLow;
-      end[2 * trace + 1] =
-        (end[2 * trace + 1] as number) - (start[2 * trace + 1] as number) - (endLow < startLow ? 1 : 0);
-    }
+    subtractTimes(end, start, count);
     table.column(DURATION, (from, to) => writer.halves(DURATION, end, from, to, inAnyOrder));
-    numbered(this.rootService);
+    codes.set(this.rootService.subarray(0, count));
     const names = services.names.view();
     table.codes(ROOT_SERVICE, valuesOf(names, ROOT_SERVICE), names.count);
-    numbered(this.rootName);
+    codes.set(this.rootName.subarray(0, count));
     const rootNames = this.names.view();
     table.codes(ROOT_NAME, valuesOf(rootNames, ROOT_NAME), rootNames.count);
-    for (let trace = 0; trace < count; trace++) codes[trace] = trace;
+    numberUp(codes, count);
     table.codes(SERVICES, { bytes: this.services.view(), width: 0, offsets: this.serviceOffsets }, count);
     table.write(into);
   }
@@ -294,6 +288,20 @@ function grownUnsigned(array: Uint32Array, size: number): Uint32Array<ArrayBuffe
   const grown = new Uint32Array(size);
   grown.set(array);
   return grown;
+}
+
+/** Replaces times by how long they are after others. */
+function subtractTimes(times: Uint32Array, others: Uint32Array, count: number): void {
+  for (let i = 0; i < count; i++) {
+    const low = times[2 * i] as number;
+    const otherLow = others[2 * i] as number;
+    times[2 * i] = low - otherLow;
+    times[2 * i + 1] = (times[2 * i + 1] as number) - (others[2 * i + 1] as number) - (low < otherLow ? 1 : 0);
+  }
+}
+
+function numberUp(codes: Int32Array, count: number): void {
+  for (let i = 0; i < count; i++) codes[i] = i;
 }
 
 function distinctIntegers(values: Int32Array): { codes: Int32Array; values: Int32Array } {

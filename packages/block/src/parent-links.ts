@@ -28,57 +28,83 @@ export function linkParents(
   seed: number,
 ): ParentLinks {
   const rows = order.length;
-  const { spanId, parentId } = set;
-  const delta = new Int32Array(rows).fill(NO_PARENT);
-  const remote = new Int32Array(rows).fill(-1);
-  let remoteCount = 0;
+  const links = { delta: new Int32Array(rows).fill(NO_PARENT), remote: new Int32Array(rows).fill(-1), remoteCount: 0 };
   let table = new Int32Array(1 << 12).fill(-1);
   for (let trace = 0; trace < traceCount; trace++) {
     const first = traceFirst[trace] as number;
     const end = traceFirst[trace + 1] as number;
     const slots = 2 ** Math.ceil(Math.log2((end - first) * 2));
-    // Slots hold rows; those of earlier traces are below `first`, so the table is never cleared.
     if (slots > table.length) table = new Int32Array(slots).fill(-1);
-    const mask = slots - 1;
-    for (let i = first; i < end; i++) {
-      const row = order[i] as number;
-      const low = spanId[2 * row] as number;
-      const high = spanId[2 * row + 1] as number;
-      let slot = spread(low, high, seed) & mask;
-      for (;;) {
-        const other = table[slot] as number;
-        if (other < first) {
-          table[slot] = i;
-          break;
-        }
-        const otherRow = order[other] as number;
-        if (spanId[2 * otherRow] === low && spanId[2 * otherRow + 1] === high) break;
-        slot = (slot + 1) & mask;
+    enter(table, slots - 1, set.spanId, order, first, end, seed);
+    find(links, table, slots - 1, set, order, first, end, seed);
+  }
+  return links;
+}
+
+/**
+ * Enters the rows `first … end - 1` by their span ids, the first of each. Slots hold rows; those of earlier traces are
+ * below `first`, so the table is never cleared.
+ */
+function enter(
+  table: Int32Array,
+  mask: number,
+  spanId: Int32Array,
+  order: Int32Array,
+  first: number,
+  end: number,
+  seed: number,
+): void {
+  for (let i = first; i < end; i++) {
+    const row = order[i] as number;
+    const low = spanId[2 * row] as number;
+    const high = spanId[2 * row + 1] as number;
+    let slot = spread(low, high, seed) & mask;
+    for (;;) {
+      const other = table[slot] as number;
+      if (other < first) {
+        table[slot] = i;
+        break;
       }
-    }
-    for (let i = first; i < end; i++) {
-      const row = order[i] as number;
-      const low = parentId[2 * row] as number;
-      const high = parentId[2 * row + 1] as number;
-      if (low === 0 && high === 0) continue;
-      let slot = spread(low, high, seed) & mask;
-      for (;;) {
-        const other = table[slot] as number;
-        if (other < first) {
-          remote[i] = row;
-          remoteCount++;
-          break;
-        }
-        const otherRow = order[other] as number;
-        if (spanId[2 * otherRow] === low && spanId[2 * otherRow + 1] === high) {
-          delta[i] = other - i;
-          break;
-        }
-        slot = (slot + 1) & mask;
-      }
+      const otherRow = order[other] as number;
+      if (spanId[2 * otherRow] === low && spanId[2 * otherRow + 1] === high) break;
+      slot = (slot + 1) & mask;
     }
   }
-  return { delta, remote, remoteCount };
+}
+
+/** Looks the parents of the rows `first … end - 1` up among those entered. */
+function find(
+  links: ParentLinks,
+  table: Int32Array,
+  mask: number,
+  { spanId, parentId }: LinkedRows['set'],
+  order: Int32Array,
+  first: number,
+  end: number,
+  seed: number,
+): void {
+  const { delta, remote } = links;
+  for (let i = first; i < end; i++) {
+    const row = order[i] as number;
+    const low = parentId[2 * row] as number;
+    const high = parentId[2 * row + 1] as number;
+    if (low === 0 && high === 0) continue;
+    let slot = spread(low, high, seed) & mask;
+    for (;;) {
+      const other = table[slot] as number;
+      if (other < first) {
+        remote[i] = row;
+        links.remoteCount++;
+        break;
+      }
+      const otherRow = order[other] as number;
+      if (spanId[2 * otherRow] === low && spanId[2 * otherRow + 1] === high) {
+        delta[i] = other - i;
+        break;
+      }
+      slot = (slot + 1) & mask;
+    }
+  }
 }
 
 function spread(low: number, high: number, seed: number): number {

@@ -23,29 +23,60 @@ export function traceListPieces(shape: BlockShape, base: number): TraceListPiece
   for (let group = 0; group + 1 < spans.groups.length; group++) {
     const first = groupTrace[group] as number;
     const end = Math.max(first + 1, groupTrace[group + 1] as number);
-    let padded = 0;
-    for (; first + padded < end; padded++) {
-      if (traceId(shape, first + padded).some((byte, i) => i < 8 && byte !== 0)) break;
-    }
+    const padded = countPadded(shape, first, end);
     out.reset();
     out.varint(end - first);
     out.varint(padded);
-    for (let trace = first; trace < end; trace++) {
-      const id = traceId(shape, trace);
-      out.bytes(trace < first + padded ? id.subarray(8) : id.subarray(0, 8));
-    }
-    for (let trace = first; trace < end; trace++) {
-      const from = Math.max(traceFirst[trace] as number, spans.groups[group] as number);
-      const to = Math.min(traceFirst[trace + 1] as number, spans.groups[group + 1] as number);
-      out.varint(to - from);
-    }
+    writeIds(out, shape, first, first + padded, 8);
+    writeIds(out, shape, first + padded, end, 0);
+    writeSpanCounts(out, traceFirst, first, end, spans.groups[group] as number, spans.groups[group + 1] as number);
     pieces.push({ firstTrace: base + first, firstTraceId: traceId(shape, first).slice(), bytes: out.take() });
   }
   return pieces;
 }
 
+/** Traces from `first` on whose ids begin with eight zero bytes. */
+function countPadded(shape: BlockShape, first: number, end: number): number {
+  let trace = first;
+  while (trace < end && startsWithZeros(shape.set.traceIds, codeOf(shape, trace))) trace++;
+  return trace - first;
+}
+
+function startsWithZeros(ids: Uint8Array, code: number): boolean {
+  for (let i = 0; i < 8; i++) if (ids[16 * code + i] !== 0) return false;
+  return true;
+}
+
+/** Eight bytes of each id, the first or, `from` 8, the last ones. */
+function writeIds(out: ByteWriter, shape: BlockShape, first: number, end: number, from: 0 | 8): void {
+  const { traceIds } = shape.set;
+  out.ensure(8 * (end - first));
+  for (let trace = first; trace < end; trace++) {
+    const at = 16 * codeOf(shape, trace) + from;
+    for (let i = 0; i < 8; i++) out.buffer[out.length++] = traceIds[at + i] as number;
+  }
+}
+
+/** Spans that each trace has in the row group `from … to - 1`. */
+function writeSpanCounts(
+  out: ByteWriter,
+  traceFirst: Int32Array,
+  first: number,
+  end: number,
+  from: number,
+  to: number,
+): void {
+  for (let trace = first; trace < end; trace++) {
+    out.varint(Math.min(traceFirst[trace + 1] as number, to) - Math.max(traceFirst[trace] as number, from));
+  }
+}
+
 /** Id of a trace of the shape, a view. */
-export function traceId({ set, order, traceFirst }: BlockShape, trace: number): Uint8Array {
-  const code = set.trace[order[traceFirst[trace] as number] as number] as number;
-  return set.traceIds.subarray(16 * code, 16 * code + 16);
+export function traceId(shape: BlockShape, trace: number): Uint8Array {
+  const code = codeOf(shape, trace);
+  return shape.set.traceIds.subarray(16 * code, 16 * code + 16);
+}
+
+function codeOf({ set, order, traceFirst }: BlockShape, trace: number): number {
+  return set.trace[order[traceFirst[trace] as number] as number] as number;
 }

@@ -13,6 +13,18 @@ export function usedEntries(order: Int32Array, codes: Int32Array, entries: numbe
   const mapping = new Int32Array(entries).fill(-1);
   const used = new Int32Array(entries);
   const counts = new Int32Array(entries);
+  const count = numberCodes(order, codes, mapping, used, counts);
+  return { codes: mapping, used: used.slice(0, count), counts: counts.slice(0, count) };
+}
+
+/** Fills the three for the rows in `order`, and returns how many codes they use. */
+function numberCodes(
+  order: Int32Array,
+  codes: Int32Array,
+  mapping: Int32Array,
+  used: Int32Array,
+  counts: Int32Array,
+): number {
   let count = 0;
   for (let i = 0; i < order.length; i++) {
     const code = codes[order[i] as number] as number;
@@ -24,5 +36,5 @@ export function usedEntries(order: Int32Array, codes: Int32Array, entries: numbe
     }
     counts[mine] = (counts[mine] as number) + 1;
   }
-  return { codes: mapping, used: used.slice(0, count), counts: counts.slice(0, count) };
+  return count;
 }

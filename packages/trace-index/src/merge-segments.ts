@@ -32,27 +32,47 @@ export function mergeSegments({ id, first, end, segments, postings, current }: M
   ].filter((cursor) => cursor.next());
   const blocks = new Set<number>();
   while (cursors.length > 0) {
-    const hash = cursors.reduce((least, cursor) => Math.min(least, cursor.hash), 2 ** 32);
-    let isAnywhere = false;
+    const hash = leastHash(cursors);
     blocks.clear();
-    for (let i = cursors.length - 1; i >= 0; i--) {
-      const cursor = cursors[i] as Cursor;
-      let more = true;
-      while (more && cursor.hash === hash) {
-        const { ordinal } = cursor;
-        if (ordinal === undefined) isAnywhere = true;
-        else {
-          const now = current(ordinal);
-          if (now !== undefined) blocks.add(now);
-        }
-        more = cursor.next();
-      }
-      if (!more) cursors.splice(i, 1);
-    }
+    const isAnywhere = takeHash(cursors, hash, current, blocks);
     if (isAnywhere) writer.add(hash, undefined);
     else if (blocks.size > 0) writer.add(hash, [...blocks]);
   }
   return writer.finish();
+}
+
+function leastHash(cursors: readonly Cursor[]): number {
+  let least = 2 ** 32;
+  for (const { hash } of cursors) if (hash < least) least = hash;
+  return least;
+}
+
+/**
+ * Takes what the cursors have for a hash, adds its blocks to `blocks`, and drops the cursors that end there. Returns
+ * whether the trace may be in any block.
+ */
+function takeHash(
+  cursors: Cursor[],
+  hash: number,
+  current: (ordinal: number) => number | undefined,
+  blocks: Set<number>,
+): boolean {
+  let isAnywhere = false;
+  for (let i = cursors.length - 1; i >= 0; i--) {
+    const cursor = cursors[i] as Cursor;
+    let more = true;
+    while (more && cursor.hash === hash) {
+      const { ordinal } = cursor;
+      if (ordinal === undefined) isAnywhere = true;
+      else {
+        const now = current(ordinal);
+        if (now !== undefined) blocks.add(now);
+      }
+      more = cursor.next();
+    }
+    if (!more) cursors.splice(i, 1);
+  }
+  return isAnywhere;
 }
 
 /** Traces that are sorted at a time. */

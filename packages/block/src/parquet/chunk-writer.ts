@@ -327,34 +327,53 @@ function writePlain(
   codes: Int32Array,
   from: number,
   to: number,
-  entries: Values,
+  { bytes, offsets, width }: Values,
   schema: ColumnSchema,
 ): void {
-  const { bytes, offsets, width } = entries;
-  if (schema.type === BOOLEAN) {
-    const length = (to - from + 7) >>> 3;
-    out.ensure(length);
-    out.buffer.fill(0, out.length, out.length + length);
-    for (let i = from; i < to; i++) {
-      const bit = i - from;
-      if (bytes[codes[i] as number] !== 0) {
-        out.buffer[out.length + (bit >>> 3)] = (out.buffer[out.length + (bit >>> 3)] as number) | (1 << (bit & 7));
-      }
+  if (schema.type === BOOLEAN) writeBits(out, codes, from, to, bytes);
+  else if (offsets === undefined) writeFixed(out, codes, from, to, bytes, width);
+  else writeStrings(out, codes, from, to, bytes, offsets);
+}
+
+function writeBits(out: ByteWriter, codes: Int32Array, from: number, to: number, bytes: Uint8Array): void {
+  const length = (to - from + 7) >>> 3;
+  out.ensure(length);
+  out.buffer.fill(0, out.length, out.length + length);
+  for (let i = from; i < to; i++) {
+    const bit = i - from;
+    if (bytes[codes[i] as number] !== 0) {
+      out.buffer[out.length + (bit >>> 3)] = (out.buffer[out.length + (bit >>> 3)] as number) | (1 << (bit & 7));
     }
-    out.length += length;
-    return;
   }
-  if (offsets === undefined) {
-    out.ensure((to - from) * width);
-    const { buffer } = out;
-    let at = out.length;
-    for (let i = from; i < to; i++) {
-      let source = (codes[i] as number) * width;
-      for (const end = source + width; source < end; source++) buffer[at++] = bytes[source] as number;
-    }
-    out.length = at;
-    return;
+  out.length += length;
+}
+
+function writeFixed(
+  out: ByteWriter,
+  codes: Int32Array,
+  from: number,
+  to: number,
+  bytes: Uint8Array,
+  width: number,
+): void {
+  out.ensure((to - from) * width);
+  const { buffer } = out;
+  let at = out.length;
+  for (let i = from; i < to; i++) {
+    let source = (codes[i] as number) * width;
+    for (const end = source + width; source < end; source++) buffer[at++] = bytes[source] as number;
   }
+  out.length = at;
+}
+
+function writeStrings(
+  out: ByteWriter,
+  codes: Int32Array,
+  from: number,
+  to: number,
+  bytes: Uint8Array,
+  offsets: Uint32Array,
+): void {
   for (let i = from; i < to; i++) {
     const start = offsets[codes[i] as number] as number;
     const end = offsets[(codes[i] as number) + 1] as number;

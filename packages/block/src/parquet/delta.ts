@@ -15,6 +15,8 @@ const MINIBLOCKS = 4;
 const MINI = BLOCK / MINIBLOCKS;
 
 const deltas = new Int32Array(2 * BLOCK);
+/** The smallest of them, or of those of a block being decoded, as halves: what is packed is above it. */
+const least = new Int32Array(2);
 
 /**
  * Appends values `from … to - 1` of `halves`. INT32 columns use it too, for values that ascend.
@@ -36,56 +38,75 @@ export function encodeDelta(
     out.varint(0);
     return;
   }
-  let low = (halves[2 * from] as number) | 0;
-  let high = (halves[2 * from + 1] as number) | 0;
-  zigzag64(out, low, high);
+  zigzag64(out, (halves[2 * from] as number) | 0, (halves[2 * from + 1] as number) | 0);
   for (let block = from + 1; block < to; block += BLOCK) {
     const length = Math.min(BLOCK, to - block);
-    let minLow = 0;
-    let minHigh = 0x7fffffff;
-    for (let i = 0; i < length; i++) {
-      const nextLow = (halves[2 * (block + i)] as number) | 0;
-      const nextHigh = (halves[2 * (block + i) + 1] as number) | 0;
-      const deltaLow = (nextLow - low) | 0;
-      const deltaHigh = (nextHigh - high - (nextLow >>> 0 < low >>> 0 ? 1 : 0)) | 0;
-      deltas[2 * i] = deltaLow;
-      deltas[2 * i + 1] = deltaHigh;
-      if (i === 0 || deltaHigh < minHigh || (deltaHigh === minHigh && deltaLow >>> 0 < minLow >>> 0)) {
-        minLow = deltaLow;
-        minHigh = deltaHigh;
-      }
-      low = nextLow;
-      high = nextHigh;
+    takeDeltas(halves, block, length);
+    encodeBlock(out, length, exact);
+  }
+}
+
+/** Puts the differences of the values `block … block + length - 1` to those before them in `deltas`, the smallest in `least`. */
+function takeDeltas(halves: Uint32Array | Int32Array, block: number, length: number): void {
+  let low = (halves[2 * (block - 1)] as number) | 0;
+  let high = (halves[2 * (block - 1) + 1] as number) | 0;
+  let minLow = 0;
+  let minHigh = 0x7fffffff;
+  for (let i = 0; i < length; i++) {
+    const nextLow = (halves[2 * (block + i)] as number) | 0;
+    const nextHigh = (halves[2 * (block + i) + 1] as number) | 0;
+    const deltaLow = (nextLow - low) | 0;
+    const deltaHigh = (nextHigh - high - (nextLow >>> 0 < low >>> 0 ? 1 : 0)) | 0;
+    deltas[2 * i] = deltaLow;
+    deltas[2 * i + 1] = deltaHigh;
+    if (i === 0 || deltaHigh < minHigh || (deltaHigh === minHigh && deltaLow >>> 0 < minLow >>> 0)) {
+      minLow = deltaLow;
+      minHigh = deltaHigh;
     }
-    zigzag64(out, minLow, minHigh);
-    out.ensure(MINIBLOCKS + BLOCK * 8);
-    let widthAt = out.length;
-    out.buffer.fill(0, widthAt, widthAt + MINIBLOCKS);
-    out.length += MINIBLOCKS;
-    for (let mini = 0; mini < length; mini += MINI) {
-      const end = Math.min(mini + MINI, length);
-      let usedLow = 0;
-      let usedHigh = 0;
-      for (let i = mini; i < end; i++) {
-        const deltaLow = deltas[2 * i] as number;
-        const above = ((deltas[2 * i + 1] as number) - minHigh - (deltaLow >>> 0 < minLow >>> 0 ? 1 : 0)) | 0;
-        const below = (deltaLow - minLow) | 0;
-        deltas[2 * i] = below;
-        deltas[2 * i + 1] = above;
-        usedLow |= below;
-        usedHigh |= above;
-      }
-      const width = usedHigh !== 0 ? 64 - Math.clz32(usedHigh) : 32 - Math.clz32(usedLow);
-      if (exact && (width & 7) !== 0) {
-        out.buffer[widthAt++] = width;
-        packMini(out, mini, end, width);
-      } else {
-        const bytes = (width + 7) >>> 3;
-        out.buffer[widthAt++] = bytes * 8;
-        writeMini(out, mini, end, bytes);
-      }
+    low = nextLow;
+    high = nextHigh;
+  }
+  least[0] = minLow;
+  least[1] = minHigh;
+}
+
+/** Appends what `takeDeltas` left. */
+function encodeBlock(out: ByteWriter, length: number, exact: boolean): void {
+  zigzag64(out, least[0] as number, least[1] as number);
+  out.ensure(MINIBLOCKS + BLOCK * 8);
+  let widthAt = out.length;
+  out.buffer.fill(0, widthAt, widthAt + MINIBLOCKS);
+  out.length += MINIBLOCKS;
+  for (let mini = 0; mini < length; mini += MINI) {
+    const end = Math.min(mini + MINI, length);
+    const bits = subtractLeast(mini, end);
+    if (exact && (bits & 7) !== 0) {
+      out.buffer[widthAt++] = bits;
+      packMini(out, mini, end, bits);
+    } else {
+      const bytes = (bits + 7) >>> 3;
+      out.buffer[widthAt++] = bytes * 8;
+      writeMini(out, mini, end, bytes);
     }
   }
+}
+
+/** Makes deltas `from … to - 1` what they are above the smallest; returns the bits that the largest needs. */
+function subtractLeast(from: number, to: number): number {
+  const minLow = least[0] as number;
+  const minHigh = least[1] as number;
+  let usedLow = 0;
+  let usedHigh = 0;
+  for (let i = from; i < to; i++) {
+    const deltaLow = deltas[2 * i] as number;
+    const above = ((deltas[2 * i + 1] as number) - minHigh - (deltaLow >>> 0 < minLow >>> 0 ? 1 : 0)) | 0;
+    const below = (deltaLow - minLow) | 0;
+    deltas[2 * i] = below;
+    deltas[2 * i + 1] = above;
+    usedLow |= below;
+    usedHigh |= above;
+  }
+  return usedHigh !== 0 ? 64 - Math.clz32(usedHigh) : 32 - Math.clz32(usedLow);
 }
 
 function writeMini(out: ByteWriter, from: number, to: number, bytes: number): void {
@@ -157,7 +178,7 @@ export function decodeDelta(input: ByteReader, skip: number, count: number, into
   }
   const { bytes } = input;
   for (let block = 1; block < end; block += BLOCK) {
-    readZigzag64(input, smallest);
+    readZigzag64(input, least);
     const widths = input.skip(MINIBLOCKS);
     for (let mini = 0; mini < MINIBLOCKS; mini++) {
       const from = block + mini * MINI;
@@ -177,9 +198,6 @@ export function decodeDelta(input: ByteReader, skip: number, count: number, into
   }
 }
 
-/** The smallest delta of the block being decoded, as halves: what is packed is above it. */
-const smallest = new Int32Array(2);
-
 /** Deltas of up to 25 bits, which one word holds wherever they begin. */
 function readNarrow(
   bytes: Uint8Array,
@@ -189,8 +207,8 @@ function readNarrow(
   into: Uint32Array,
   at: number,
 ): void {
-  const minLow = smallest[0] as number;
-  const minHigh = smallest[1] as number;
+  const minLow = least[0] as number;
+  const minHigh = least[1] as number;
   let low = running[0] as number;
   let high = running[1] as number;
   const mask = 2 ** width - 1;
@@ -219,8 +237,8 @@ function readBytes(
   into: Uint32Array,
   at: number,
 ): void {
-  const minLow = smallest[0] as number;
-  const minHigh = smallest[1] as number;
+  const minLow = least[0] as number;
+  const minHigh = least[1] as number;
   let low = running[0] as number;
   let high = running[1] as number;
   const mask = width === 8 ? -1 : 2 ** (8 * width - 32) - 1;
@@ -251,8 +269,8 @@ function readAny(
   into: Uint32Array,
   at: number,
 ): void {
-  const minLow = smallest[0] as number;
-  const minHigh = smallest[1] as number;
+  const minLow = least[0] as number;
+  const minHigh = least[1] as number;
   let low = running[0] as number;
   let high = running[1] as number;
   const maskLow = width >= 32 ? -1 : 2 ** width - 1;
