@@ -104,25 +104,56 @@ export async function fetchSpanIds(
   traceId: string,
   signal?: AbortSignal,
 ): Promise<string[] | undefined> {
+  const answer = await readSpanIds(server, tenant, traceId, signal === undefined ? {} : { signal });
+  return typeof answer === 'string' ? undefined : answer.ids;
+}
+
+export interface SpanIds {
+  /** As often as they are there. */
+  ids: string[];
+  /** Why it is not whole. */
+  partial: string | undefined;
+}
+
+/**
+ * What there is of a trace, or the status of who asks to come again. Where parts are taken it is asked for by version 2
+ * of the API, which says what is missing; else what cannot be whole is a status.
+ */
+export async function readSpanIds(
+  server: Pick<TestServer, 'http'>,
+  tenant: string,
+  traceId: string,
+  { partial, signal }: { partial?: 'true'; signal?: AbortSignal } = {},
+): Promise<SpanIds | '503' | '504' | '429'> {
   const headers = { accept: 'application/protobuf', 'x-scope-orgid': tenant };
-  const response = await fetch(`${server.http}/api/traces/${traceId}`, {
+  const response = await fetch(`${server.http}/api/${partial === undefined ? '' : 'v2/'}traces/${traceId}`, {
     headers,
     ...(signal !== undefined && { signal }),
   });
   const body = new Uint8Array(await response.arrayBuffer());
-  if (response.status === 503 || response.status === 504 || response.status === 429) return undefined;
-  if (response.status === 404) return [];
-  if (response.status !== 200) throw new Error(`${response.status} ${Buffer.from(body).toString()}`);
-  const ids: string[] = [];
+  const status = `${response.status}`;
+  if (status === '503' || status === '504' || status === '429') return status;
+  const answer: SpanIds = { ids: [], partial: undefined };
+  if (status === '404') return answer;
+  if (status !== '200') throw new Error(`${status} ${Buffer.from(body).toString()}`);
   // ResourceSpans, ScopeSpans, Span, span_id.
-  readFields(body, 1, (batch) => {
-    readFields(batch, 2, (scope) => {
-      readFields(scope, 2, (span) => {
-        readFields(span, 2, (id) => ids.push(Buffer.from(id).toString('hex')));
+  const readTrace = (trace: Uint8Array): void =>
+    readFields(trace, 1, (batch) => {
+      readFields(batch, 2, (scope) => {
+        readFields(scope, 2, (span) => {
+          readFields(span, 2, (id) => answer.ids.push(Buffer.from(id).toString('hex')));
+        });
       });
     });
-  });
-  return ids;
+  if (partial === undefined) readTrace(body);
+  else {
+    readFields(body, 1, readTrace);
+    // Whole answers have no message.
+    readFields(body, 4, (message) => {
+      answer.partial = Buffer.from(message).toString();
+    });
+  }
+  return answer;
 }
 
 function readFields(message: Uint8Array, field: number, onField: (value: Uint8Array) => void): void {

@@ -36,10 +36,24 @@ export async function sendBytes(
 }
 
 /** Has everything cut into blocks; throws when that fails. */
-export async function flush(server: TestServer): Promise<void> {
+export async function flush(server: Pick<TestServer, 'http'>): Promise<void> {
   const response = await fetch(`${server.http}/flush`, { method: 'POST' });
   const text = await response.text();
   if (response.status !== 200) throw new Error(`flush failed: ${response.status} ${text}`);
+}
+
+const FLUSH_TRIES = 60;
+
+/** The same of one that may have a log to replay, while which there is nothing that could be flushed yet. */
+export async function flushPatiently(server: Pick<TestServer, 'http'>): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await flush(server);
+    } catch (error) {
+      if (tries === FLUSH_TRIES) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+    }
+  }
 }
 
 /** Memory of spans that are not in blocks yet. */

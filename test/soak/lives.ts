@@ -1,7 +1,8 @@
 import type { ChildProcess } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { fraction, type Random } from '@vivace/kernel';
 import { pause } from '../harness/load.ts';
+import { collectProblems, type LogProblems } from '../harness/process-log.ts';
+import { residentMib } from '../harness/process-memory.ts';
 import { startServer, type TestServer } from '../harness/server.ts';
 
 export interface LivesOptions {
@@ -29,7 +30,7 @@ interface Life {
 export interface Lives {
   readonly lives: Life[];
   /** Lines of the log that say that something is wrong, by message and code, with the last of each. */
-  readonly problems: Map<string, { level: string; times: number; last: string }>;
+  readonly problems: LogProblems;
   /** The process that is ready now. */
   current(): TestServer | undefined;
   /** No more kills: resolves with the last process, which is ready. Rejects where a process ended by itself. */
@@ -44,12 +45,11 @@ export interface Lives {
 const SAMPLE_MS = 1000;
 const MIN_READY_MS = 8000;
 const OUTPUT_KEPT = 20_000;
-const MAX_PROBLEMS = 200;
 const READY_WITHIN_MS = 120_000;
 
 export function startLives({ random, env, dataDir, killEveryMs }: LivesOptions): Lives {
   const lives: Life[] = [];
-  const problems: Lives['problems'] = new Map();
+  const problems: LogProblems = new Map();
   const failures: Error[] = [];
   let child: ChildProcess | undefined;
   let current: TestServer | undefined;
@@ -157,15 +157,6 @@ function exitOf(child: ChildProcess): Promise<void> {
   return new Promise((resolve) => child.once('exit', () => resolve()));
 }
 
-function residentMib(pid: number | undefined): number {
-  try {
-    const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-    return Number(kib ?? 0) / 1024;
-  } catch {
-    return 0;
-  }
-}
-
 /** The highest sample, and the slope of the line of least squares after the first minute, which is for warming up. */
 function memoryOf(samples: readonly [ms: number, mib: number][]): { peakRssMib: number; rssMibPerMinute: number } {
   const peakRssMib = Math.round(samples.reduce((highest, [, mib]) => Math.max(highest, mib), 0));
@@ -180,27 +171,6 @@ function memoryOf(samples: readonly [ms: number, mib: number][]): { peakRssMib: 
     square += (ms - meanMs) ** 2;
   }
   return { peakRssMib, rssMibPerMinute: Number(((60_000 * both) / square).toFixed(2)) };
-}
-
-/** Warnings and worse, counted by what they say without what varies in it. */
-function collectProblems(problems: Lives['problems'], output: string): void {
-  for (const line of output.split('\n')) {
-    if (!line.startsWith('{')) continue;
-    let entry: { level?: string; msg?: string; err?: { code?: string }; problem?: string };
-    try {
-      entry = JSON.parse(line) as typeof entry;
-    } catch {
-      // The last line of a process that was killed.
-      continue;
-    }
-    const { level = '', msg = '', err } = entry;
-    if (level === 'info' || level === 'debug') continue;
-    const what = msg.replace(/, at .*/, '').replaceAll(/[0-9a-f]{8,}(-[0-9a-f]+)*/g, '…');
-    const key = `${what.slice(0, 120)}${err?.code === undefined ? '' : ` (${err.code})`}`;
-    if (problems.size >= MAX_PROBLEMS && !problems.has(key)) continue;
-    const known = problems.get(key) ?? { level, times: 0, last: '' };
-    problems.set(key, { level, times: known.times + 1, last: line.slice(0, 600) });
-  }
 }
 
 function lastLine(text: string): string {

@@ -1,6 +1,8 @@
 import type { S3Process } from '@vivace/object-store/testing';
-import type { Keeping } from './keeping.ts';
-import type { SentTrace } from './ledger.ts';
+import { s3Env } from '../harness/s3-env.ts';
+import type { Keeping } from '../truth/keeping.ts';
+import type { SentTrace } from '../truth/ledger.ts';
+import { quickSettings, SLACK_MS } from '../truth/quick-settings.ts';
 
 export interface SoakSettings {
   minutes: number;
@@ -43,46 +45,18 @@ const LASTING_TENANT = 'games';
 /** Keeps traces longer that have a mark. */
 const RULED_TENANT = 'Shop';
 
-/** Objects that a root has let go of stay so long: twice the longest query. */
-const GRACE_SECONDS = 30;
-const SWEEP_SECONDS = 10;
-/** Until processes that are killed all the time have cut, merged, expired and swept what is due. */
-const SLACK_MS = 5 * 60_000;
-
-/** What is removed when, as the settings of a Vivace have it. */
-export const GRACES = {
-  graveMs: 1000 * (GRACE_SECONDS + SWEEP_SECONDS) + SLACK_MS,
-  /** Two days, and the hour that a writer has. */
-  orphanMs: 50 * 3_600_000,
-};
-
 /** The settings of a Vivace over the store, as environment variables. */
 export function settingsEnvironment(
   { cutInterval, log, retentionMs }: SoakSettings,
   { store, overridesFile, instance }: { store: S3Process; overridesFile: string; instance: string },
 ): Record<string, string> {
-  const { endpoint, region, bucket, credentials } = store;
   return {
-    VIVACE_STORAGE_TRACE_BACKEND: 's3',
-    VIVACE_STORAGE_TRACE_S3_BUCKET: bucket,
-    VIVACE_STORAGE_TRACE_S3_ENDPOINT: endpoint,
-    VIVACE_STORAGE_TRACE_S3_REGION: region,
-    VIVACE_STORAGE_TRACE_S3_FORCEPATHSTYLE: 'true',
-    AWS_ACCESS_KEY_ID: credentials.accessKeyId,
-    AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+    ...s3Env(store, store),
+    ...quickSettings(cutInterval),
     VIVACE_MULTITENANCY_ENABLED: 'true',
-    VIVACE_INGESTER_CUT_INTERVAL: cutInterval,
-    VIVACE_INGESTER_SMALL_TENANT_CUT_INTERVAL: cutInterval,
     VIVACE_INGESTER_WAL_BACKEND: log,
     VIVACE_INGESTER_INSTANCE_NAME: instance,
-    VIVACE_QUERY_FRONTEND_API_TIMEOUT: `${GRACE_SECONDS / 2}s`,
-    // Everything that takes hours happens in minutes.
     VIVACE_COMPACTOR_COMPACTION_BLOCK_RETENTION: `${retentionMs}ms`,
-    VIVACE_COMPACTOR_COMPACTION_COMPACTION_WINDOW: '1m',
-    VIVACE_COMPACTOR_COMPACTION_COMPACTION_CYCLE: '1s',
-    VIVACE_COMPACTOR_COMPACTION_MAX_INPUT_BLOCKS: '4',
-    VIVACE_COMPACTOR_COMPACTION_COMPACTED_BLOCK_RETENTION: `${GRACE_SECONDS}s`,
-    VIVACE_COMPACTOR_SWEEP_INTERVAL: `${SWEEP_SECONDS}s`,
     VIVACE_OVERRIDES_PER_TENANT_OVERRIDE_CONFIG: overridesFile,
   };
 }

@@ -1,17 +1,19 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { fraction, type Random, seededRandom } from '@vivace/kernel';
-import { createS3Store } from '@vivace/object-store';
+import { type Random, seededRandom } from '@vivace/kernel';
 import { type S3Process, type S3ProcessCounts, type S3Weather, startS3Process } from '@vivace/object-store/testing';
 import { pause } from '../harness/load.ts';
 import { startServer, type TestServer, temporaryDirectory } from '../harness/server.ts';
-import { flush } from '../harness/traces-client.ts';
-import { type AskCounts, Asker } from './asking.ts';
-import { type Inventory, sweepLater, takeInventory } from './inventory.ts';
-import { Ledger, type SentTrace } from './ledger.ts';
+import { postSpans } from '../harness/span-load.ts';
+import { flushPatiently } from '../harness/traces-client.ts';
+import { type AskCounts, Asker } from '../truth/asking.ts';
+import { type Inventory, judgeBucket } from '../truth/inventory.ts';
+import { Ledger, type SentTrace } from '../truth/ledger.ts';
+import { type PacedLoad, startPacedLoad } from '../truth/paced-load.ts';
+import { Questions } from '../truth/questions.ts';
+import { GRACES } from '../truth/quick-settings.ts';
 import { type Lives, startLives } from './lives.ts';
-import { type SoakLoad, startSoakLoad } from './soak-load.ts';
-import { GRACES, keepingOf, OVERRIDES, type SoakSettings, settingsEnvironment, TENANTS } from './soak-settings.ts';
+import { keepingOf, OVERRIDES, type SoakSettings, settingsEnvironment, TENANTS } from './soak-settings.ts';
 
 export type { SoakSettings } from './soak-settings.ts';
 
@@ -22,7 +24,7 @@ export interface SoakResult {
   minutes: number;
   lives: Lives['lives'];
   logProblems: Lives['problems'];
-  load: SoakLoad['counts'];
+  load: PacedLoad['counts'];
   /** Peaks of the lives of the storm: medians of the first and the last third. */
   memory: { lives: number; earlyMib: number; lateMib: number; highestMib: number };
   spans: { sent: number; acknowledged: number; traces: number };
@@ -58,9 +60,6 @@ export async function soak(settings: SoakSettings, tell: (line: string) => void)
 /** Answers of a fair store are whole after so long. */
 const SAMPLE_MS = 10_000;
 const TELL_MS = 30_000;
-const AT_A_TIME = 6;
-/** What is in a swept bucket. Seals stay for a year; a claim is what a merge left that was killed. */
-const NAMED = new Set(['root', 'live', 'page', 'index', 'seal', 'claim', 'probe']);
 
 class Run {
   readonly #settings: SoakSettings;
@@ -70,8 +69,9 @@ class Run {
   readonly #store: S3Process;
   readonly #ledger: Ledger;
   readonly #lives: Lives;
-  readonly #load: SoakLoad;
+  readonly #load: PacedLoad;
   readonly #asker: Asker;
+  readonly #questions: Questions;
   readonly #beginMs = Date.now();
   readonly #overridesFile: string;
   /** Directories and names that processes got so far. */
@@ -102,13 +102,24 @@ class Run {
       killEveryMs: 1000 * killEverySeconds,
     });
     this.#asker = this.#newAsker();
-    this.#load = startSoakLoad({
+    this.#questions = new Questions({
+      ledger: this.#ledger,
+      random: this.#random,
+      tenants: TENANTS,
+      beginMs: this.#beginMs,
+      keptMs: (tenant) => this.#keptMs(tenant),
+      onWrong: (error) => this.#fail(error),
+    });
+    this.#load = startPacedLoad({
       ledger: this.#ledger,
       random: this.#random,
       tenants: TENANTS,
       clients: 4 * TENANTS.length,
       requestsPerSecond,
-      server: () => this.#lives.current(),
+      post: (_, tenant, body, signal) => {
+        const server = this.#lives.current();
+        return server && postSpans(server, tenant, body, signal);
+      },
     });
     this.result = {
       settings,
@@ -130,19 +141,21 @@ class Run {
 
   /** Everything at once, for the time that is set. Ends early when an answer is wrong. */
   async storm(): Promise<void> {
-    const { minutes, readers, weather } = this.#settings;
+    const { minutes, readers, questionsPerSecond, weather } = this.#settings;
     await this.#store.setWeather(weather ? stormOf(this.#settings.seed) : undefined);
     const endMs = Date.now() + 60_000 * minutes;
-    const failed = new AbortController();
-    const asking = Promise.all(Array.from({ length: readers }, () => this.#ask(failed)));
-    asking.catch(() => undefined);
+    const pauseMs = (1000 / questionsPerSecond) * readers;
+    const ended = () => this.#ended;
+    const asking = Promise.all(
+      Array.from({ length: readers }, () => this.#questions.askOn(this.#asker, { pauseMs, ended })),
+    );
     const sampling = this.#sample();
-    while (Date.now() < endMs && !failed.signal.aborted) await pause(100);
+    while (Date.now() < endMs && this.result.failures.length === 0) await pause(100);
     this.#tell('the storm is over: requests that are under way');
     await this.#load.end();
     await this.#lives.calm();
     this.#ended = true;
-    await asking.catch((error: unknown) => this.#fail(error));
+    await asking;
     await sampling;
     this.result.store = await this.#store.setWeather(undefined);
     this.#judgeMemory();
@@ -159,30 +172,21 @@ class Run {
     this.result.askedAfter = asker.counts;
     await flushPatiently(await this.#lives.calm());
     this.#tell(`everything is flushed: ${ledger.acknowledged} spans in ${ledger.traces.length} traces`);
-    await this.#verifyCounts(asker);
-    const traces = ledger.traces.filter((trace) => this.#isWorthReading(trace)).values();
-    await this.#atATime(async () => {
-      for (const trace of traces) await asker.checkTrace(trace).catch((error: unknown) => this.#fail(error));
-    });
+    await this.#questions.counts(asker);
+    await this.#questions.traces(
+      asker,
+      ledger.traces.filter((trace) => this.#isWorthReading(trace)),
+    );
     this.#tell('every trace was read: once more after a kill');
     await this.#lives.restart();
-    await this.#verifyCounts(asker);
-    const some = Array.from(
-      { length: 300 },
-      () => ledger.requests[this.#random.u32() % ledger.requests.length],
-    ).values();
-    await this.#atATime(async () => {
-      for (const request of some) {
-        if (request === undefined) continue;
-        for (const { trace } of request.parts)
-          await asker.checkTrace(trace).catch((error: unknown) => this.#fail(error));
-        await asker.checkSearch(request).catch((error: unknown) => this.#fail(error));
-      }
-    });
+    await this.#questions.counts(asker);
+    await this.#questions.requests(asker, 300);
     await flushPatiently(await this.#lives.calm());
     const code = await this.#lives.stop();
     if (code !== 0) this.#fail(new Error(`the last process ended with ${code}`));
-    await this.#judgeBucket();
+    const { inventory, swept } = await judgeBucket(this.#store, GRACES, (error) => this.#fail(error));
+    this.result.inventory = inventory;
+    this.result.sweptInventory = swept;
     await this.#readOnceMore();
   }
 
@@ -195,7 +199,7 @@ class Run {
       acknowledged,
       traces: traces.length,
     };
-    await this.#load.end().catch(() => undefined);
+    await this.#load.giveUp().catch(() => undefined);
     await this.#lives.kill();
     await this.#store.close();
     this.#directory.remove();
@@ -231,39 +235,6 @@ class Run {
     return keepingOf(this.#settings, { tenant, marked: false }).retentionMs ?? Number.POSITIVE_INFINITY;
   }
 
-  /** Questions one after another: half of them about what is young, which is on its way from the heads to blocks. */
-  async #ask(failed: AbortController): Promise<void> {
-    const random = this.#random;
-    while (!this.#ended) {
-      await pause(fraction(random) * 2 * (1000 / this.#settings.questionsPerSecond) * this.#settings.readers);
-      const nowMs = Date.now();
-      const young = random.u32() % 2 === 0 ? 20_000 : 15 * 60_000;
-      const requests = this.#ledger.requestsAfter(nowMs - young);
-      const request = requests[random.u32() % Math.max(1, requests.length)];
-      if (request === undefined) continue;
-      const part = request.parts[random.u32() % request.parts.length];
-      const dice = random.u32() % 8;
-      try {
-        if (dice < 4 && part !== undefined) await this.#asker.checkTrace(part.trace);
-        else if (dice < 6) await this.#asker.checkSearch(request);
-        else await this.#checkRecentCount(request.tenant, nowMs);
-      } catch (error) {
-        this.#fail(error);
-        failed.abort();
-      }
-    }
-  }
-
-  /** Of a time in which nothing can be expired when the answer comes. */
-  async #checkRecentCount(tenant: string, nowMs: number): Promise<void> {
-    const keptMs = this.#keptMs(tenant);
-    const marginMs = Math.min(200_000, keptMs / 2);
-    const oldestMs = Math.max(this.#beginMs - 1000, nowMs - keptMs + marginMs);
-    const lengthMs = 1000 + fraction(this.#random) * Math.min(300_000, nowMs - oldestMs);
-    const fromMs = Math.floor(oldestMs + fraction(this.#random) * (nowMs - oldestMs));
-    await this.#asker.checkCount(tenant, fromMs, Math.floor(fromMs + lengthMs));
-  }
-
   /** All that have a span which must be there, and of the others a tenth. */
   #isWorthReading(trace: SentTrace): boolean {
     const last = trace.requests.length - 1;
@@ -271,25 +242,6 @@ class Run {
     const { retentionMs, slackMs } = keepingOf(this.#settings, trace);
     const keptMs = retentionMs === undefined ? Number.POSITIVE_INFINITY : retentionMs + Math.min(slackMs, 60_000);
     return trace.number % 10 === 0 || this.#ledger.request(trace, last).startMs > Date.now() - keptMs;
-  }
-
-  /** Everything that is not expired, in slices and as a whole. */
-  async #verifyCounts(asker: Asker): Promise<void> {
-    const endMs = Date.now() + 1;
-    for (const tenant of TENANTS) {
-      const keptMs = this.#keptMs(tenant);
-      const beginMs = Math.max(this.#beginMs - 1000, endMs - keptMs + Math.min(60_000, keptMs / 2));
-      for (let fromMs = beginMs; fromMs < endMs; fromMs += 60_000) {
-        await asker
-          .checkCount(tenant, fromMs, Math.min(endMs, fromMs + 60_000))
-          .catch((error: unknown) => this.#fail(error));
-      }
-      await asker.checkCount(tenant, beginMs, endMs).catch((error: unknown) => this.#fail(error));
-    }
-  }
-
-  async #atATime(work: () => Promise<void>): Promise<void> {
-    await Promise.all(Array.from({ length: AT_A_TIME }, work));
   }
 
   async #sample(): Promise<void> {
@@ -324,33 +276,6 @@ class Run {
     }
   }
 
-  /** What is there now, and when everything that nobody names has been swept: then it is what the roots name. */
-  async #judgeBucket(): Promise<void> {
-    const { endpoint, region, bucket, credentials } = this.#store;
-    const store = await createS3Store({ bucket, endpoint, region, credentials });
-    try {
-      const signal = AbortSignal.timeout(300_000);
-      const inventory = await takeInventory({ store, ...GRACES, signal });
-      this.result.inventory = inventory;
-      this.#judgeInventory(inventory);
-      this.#tell(`${await sweepLater(store, signal)} objects were swept`);
-      const swept = await takeInventory({ store, ...GRACES, signal });
-      this.result.sweptInventory = swept;
-      this.#judgeInventory(swept);
-      const left = Object.keys(swept.classes).filter((name) => !NAMED.has(name));
-      if (left.length > 0) this.#fail(new Error(`left by the sweep: ${JSON.stringify(swept.classes)}`));
-    } finally {
-      await store.close();
-    }
-  }
-
-  #judgeInventory(inventory: Inventory): void {
-    for (const kind of ['missing', 'overdue', 'unknown'] as const) {
-      const keys = inventory[kind];
-      if (keys.length > 0) this.#fail(new Error(`${keys.length} objects are ${kind}: ${keys.slice(0, 5).join('; ')}`));
-    }
-  }
-
   /** A process that has seen nothing reads from the swept bucket. */
   async #readOnceMore(): Promise<void> {
     const server = await startServer({
@@ -359,7 +284,7 @@ class Run {
     });
     try {
       this.#last = server;
-      await this.#verifyCounts(this.#newAsker());
+      await this.#questions.counts(this.#newAsker());
     } finally {
       await server.kill();
     }
@@ -376,18 +301,6 @@ class Run {
 function stormOf(seed: number): S3Weather {
   const latency = { medianMs: 12, slow: 0.01, maxMs: 3000 };
   return { seed, resets: 0.15, unavailable: 0.1, tooMany: 0.05, latency };
-}
-
-/** While the log is replayed there is nothing that could be flushed yet. */
-async function flushPatiently(server: TestServer): Promise<void> {
-  for (let tries = 1; ; tries++) {
-    try {
-      return await flush(server);
-    } catch (error) {
-      if (tries === 60) throw error;
-      await pause(1000);
-    }
-  }
 }
 
 export function median(numbers: readonly number[]): number {

@@ -7,7 +7,7 @@ import { Asker } from './asking.ts';
 import type { Keeping } from './keeping.ts';
 import { Ledger, type SentRequest, type SentTrace } from './ledger.ts';
 
-/* The judge of the soak, on answers that are wrong in each of the ways that it is there to find. */
+/* The judge of answers, on those that are wrong in each of the ways that it is there to find. */
 
 const SECOND = 1000;
 const FOR_EVER: Keeping = { retentionMs: undefined, slackMs: 0 };

@@ -1,23 +1,31 @@
 import { fraction, type Random } from '@vivace/kernel';
 import { pause } from '../harness/load.ts';
-import { encodeSpanLoad, postSpans } from '../harness/span-load.ts';
+import { encodeSpanLoad, type Sent } from '../harness/span-load.ts';
 import type { Ledger, SentRequest, SentTrace } from './ledger.ts';
 
-export interface SoakLoadOptions {
+export interface PacedLoadOptions {
   ledger: Ledger;
   random: Random;
   tenants: readonly string[];
   clients: number;
   /** Over all clients. */
   requestsPerSecond: number;
-  server: () => { otlpHttp: string } | undefined;
+  /** Sends a request once, as the client of this number does; undefined where there is nobody to send to. */
+  post: (
+    client: number,
+    tenant: string,
+    body: Uint8Array<ArrayBuffer>,
+    signal: AbortSignal,
+  ) => Promise<Sent> | undefined;
 }
 
-export interface SoakLoad {
+export interface PacedLoad {
   /** Requests taken; sent again after they were; refused with a time to retry; of unknown end. */
   readonly counts: { taken: number; resent: number; refused: number; gone: number; longestMs: number };
   /** No new requests; resolves when all that were begun are taken. Rejects with what a client failed with. */
   end(): Promise<void>;
+  /** The same, and what is not taken by now is left. */
+  giveUp(): Promise<void>;
 }
 
 /** Traces get spans for up to so long. */
@@ -37,16 +45,17 @@ interface Resend {
 }
 
 /** Clients that send spans at a pace, each request again until it is taken, and some once more after that. */
-export function startSoakLoad({
+export function startPacedLoad({
   ledger,
   random,
   tenants,
   clients,
   requestsPerSecond,
-  server,
-}: SoakLoadOptions): SoakLoad {
+  post,
+}: PacedLoadOptions): PacedLoad {
   const counts = { taken: 0, resent: 0, refused: 0, gone: 0, longestMs: 0 };
   let ended = false;
+  let givenUp = false;
 
   const newRequest = (tenant: string, long: { trace: SentTrace }): SentRequest => {
     const dice = random.u32() % 20;
@@ -59,22 +68,20 @@ export function startSoakLoad({
     return ledger.begin(tenant, parts, Date.now());
   };
 
-  const send = async ({ tenant }: SentRequest, body: Uint8Array<ArrayBuffer>): Promise<void> => {
+  const send = async (client: number, { tenant }: SentRequest, body: Uint8Array<ArrayBuffer>): Promise<void> => {
     const beginMs = performance.now();
-    for (;;) {
-      const current = server();
-      const answer =
-        current === undefined ? 'gone' : await postSpans(current, tenant, body, AbortSignal.timeout(EXPORT_TIMEOUT_MS));
+    while (!givenUp) {
+      const answer = await post(client, tenant, body, AbortSignal.timeout(EXPORT_TIMEOUT_MS));
       const tookMs = performance.now() - beginMs;
       counts.longestMs = Math.max(counts.longestMs, Math.round(tookMs));
       if (answer === 'taken') return;
-      if (current !== undefined) counts[answer === 'again' ? 'refused' : 'gone']++;
+      if (answer !== undefined) counts[answer === 'again' ? 'refused' : 'gone']++;
       if (tookMs > PATIENCE_MS) throw new Error(`a request is not taken for ${PATIENCE_MS / 1000} s`);
       await pause(100 + fraction(random) * 400);
     }
   };
 
-  const runClient = async (tenant: string): Promise<void> => {
+  const runClient = async (client: number, tenant: string): Promise<void> => {
     const resends: Resend[] = [];
     let long = { trace: ledger.newTrace(tenant), untilMs: Date.now() + fraction(random) * LONGEST_TRACE_MS };
     const gapMs = (1000 * clients) / requestsPerSecond;
@@ -91,7 +98,8 @@ export function startSoakLoad({
       }));
       const numbers = { request: request.number };
       const body = encodeSpanLoad(traces, random.u32() % 200, { startMs: request.startMs, numbers });
-      await send(request, body);
+      await send(client, request, body);
+      if (givenUp) return;
       request.acknowledgedMs = Date.now();
       counts.taken++;
       if (random.u32() % 20 === 0 && resends.length < MAX_RESENDS) {
@@ -100,13 +108,13 @@ export function startSoakLoad({
       const due = resends.findIndex(({ dueMs }) => dueMs < Date.now());
       if (due < 0) continue;
       const [again] = resends.splice(due, 1) as [Resend];
-      await send(again.request, again.body);
+      await send(client, again.request, again.body);
       counts.resent++;
     }
   };
 
   const running = Promise.all(
-    Array.from({ length: clients }, (_, i) => runClient(tenants[i % tenants.length] as string)),
+    Array.from({ length: clients }, (_, i) => runClient(i, tenants[i % tenants.length] as string)),
   ).then(() => undefined);
   // Who ends the load is told.
   running.catch(() => undefined);
@@ -114,6 +122,11 @@ export function startSoakLoad({
     counts,
     end: () => {
       ended = true;
+      return running;
+    },
+    giveUp: () => {
+      ended = true;
+      givenUp = true;
       return running;
     },
   };

@@ -11,7 +11,8 @@ import {
   segmentKey,
   sweepTenant,
 } from '@vivace/manifest';
-import type { ListedObject, ObjectStore } from '@vivace/object-store';
+import { createS3Store, type ListedObject, type ObjectStore } from '@vivace/object-store';
+import type { S3Process } from '@vivace/object-store/testing';
 import { parseLeaseKey, parseSegmentKey, SEAL_BYTES, sweepLog } from '@vivace/wal';
 import { laterStore } from './later-store.ts';
 
@@ -31,7 +32,7 @@ export interface Inventory {
   unknown: string[];
 }
 
-export interface InventoryOptions {
+interface InventoryOptions {
   store: ObjectStore;
   /** What no root names may stay so long, for its writer may still be at it. */
   orphanMs: number;
@@ -40,11 +41,42 @@ export interface InventoryOptions {
   signal: AbortSignal;
 }
 
+/** What is in a swept bucket. Seals stay for a year; a claim is what a merge left that was killed. */
+const NAMED = new Set(['root', 'live', 'page', 'index', 'seal', 'claim', 'probe']);
+const JUDGE_TIMEOUT_MS = 300_000;
+
+/** What is there now, and when everything that nobody names has been swept: then it is what the roots name. */
+export async function judgeBucket(
+  { endpoint, region, bucket, credentials }: S3Process,
+  graces: Pick<InventoryOptions, 'orphanMs' | 'graveMs'>,
+  onWrong: (error: Error) => void,
+): Promise<{ inventory: Inventory; swept: Inventory }> {
+  const store = await createS3Store({ bucket, endpoint, region, credentials });
+  const judge = (inventory: Inventory): Inventory => {
+    for (const kind of ['missing', 'overdue', 'unknown'] as const) {
+      const keys = inventory[kind];
+      if (keys.length > 0) onWrong(new Error(`${keys.length} objects are ${kind}: ${keys.slice(0, 5).join('; ')}`));
+    }
+    return inventory;
+  };
+  try {
+    const signal = AbortSignal.timeout(JUDGE_TIMEOUT_MS);
+    const inventory = judge(await takeInventory({ store, ...graces, signal }));
+    await sweepLater(store, signal);
+    const swept = judge(await takeInventory({ store, ...graces, signal }));
+    const left = Object.keys(swept.classes).filter((name) => !NAMED.has(name));
+    if (left.length > 0) onWrong(new Error(`left by the sweep: ${JSON.stringify(swept.classes)}`));
+    return { inventory, swept };
+  } finally {
+    await store.close();
+  }
+}
+
 /**
  * Compares everything that the bucket lists with what the roots name. Everything must be in blocks, and no process
  * may be at work: then no stream is open either.
  */
-export async function takeInventory(options: InventoryOptions): Promise<Inventory> {
+async function takeInventory(options: InventoryOptions): Promise<Inventory> {
   const { store, orphanMs, graveMs, signal } = options;
   const inventory: Inventory = { classes: {}, liveBlocks: {}, missing: [], overdue: [], unknown: [] };
   const classOf = new Map<string, string>();
@@ -110,17 +142,15 @@ function otherClassOf({ key, size }: ListedObject): string {
 
 /**
  * Sweeps what nobody names as if it were days later, when nobody can be at it any more: the roots, what they have let
- * go of, and the logs. No process may be at work. Returns how many objects went.
+ * go of, and the logs. No process may be at work.
  */
-export async function sweepLater(plain: ObjectStore, signal: AbortSignal): Promise<number> {
+async function sweepLater(plain: ObjectStore, signal: AbortSignal): Promise<void> {
   const store = laterStore(plain, SWEEP_AHEAD_MS);
-  let swept = await sweepLog(store, signal);
+  await sweepLog(store, signal);
   for await (const tenant of listTenants(store, signal)) {
     const manifest = openManifest({ store, tenant, clock: systemClock, random: systemRandom });
-    const { garbage, buried } = await sweepTenant({ manifest, store, oldestStream: async () => undefined, signal });
-    swept += garbage + buried;
+    await sweepTenant({ manifest, store, oldestStream: async () => undefined, signal });
   }
-  return swept;
 }
 
 async function* listAll(

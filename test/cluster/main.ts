@@ -1,0 +1,23 @@
+// `npm run cluster-soak -- [--minutes 6] [--seed 1] [--suspend 90]`: a split deployment of eleven processes under load,
+// each killed twice, one ingester stopped for a while and continued; then everything that was acknowledged, once. Exits
+// with 1 where not.
+import { parseArgs } from 'node:util';
+import { runCluster } from './cluster-run.ts';
+import { fullSettings } from './cluster-settings.ts';
+import { formatClusterReport } from './report.ts';
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: 'string', default: '6' },
+    seed: { type: 'string', default: '1' },
+    suspend: { type: 'string', default: '90' },
+  },
+});
+const settings = fullSettings({
+  minutes: Number(values.minutes),
+  seed: Number(values.seed),
+  suspendSeconds: Number(values.suspend),
+});
+const result = await runCluster(settings, (line) => process.stdout.write(`${new Date().toISOString()} ${line}\n`));
+process.stdout.write(`\n${formatClusterReport(result)}`);
+process.exitCode = result.failures.length === 0 ? 0 : 1;
