@@ -1,6 +1,18 @@
 import { LOG_FORMATS, LOG_LEVELS } from '@vivace/telemetry';
 import type { z } from 'zod';
-import { choice, duration, endpoint, flag, integer, section, size, sizeOrAuto, text, textList } from './setting.ts';
+import {
+  choice,
+  duration,
+  durationOrAuto,
+  endpoint,
+  flag,
+  integer,
+  section,
+  size,
+  sizeOrAuto,
+  text,
+  textList,
+} from './setting.ts';
 
 const MAX_RETENTION_MS = 10 * 365 * 24 * 3_600_000;
 
@@ -204,6 +216,18 @@ const storage = section({
         about: 'Puts the bucket into the path instead of the host name; MinIO and most stores of one machine need it.',
         why: 'AWS wants the host name.',
       }),
+      hedge_requests_at: durationOrAuto({
+        about:
+          'A read that the bucket has not answered for so long is sent once more, and the answer that comes first is taken. 0: never. `auto`: longer than nineteen of twenty reads of its size took, and at least 50ms.',
+        why: 'One read of a hundred takes many times as long as the others, and a query waits for dozens. At most one read of twenty is sent once more, so that a bucket that is slow as a whole does not get twice the load.',
+        maxMs: 60_000,
+      }),
+      hedge_requests_up_to: integer(2, {
+        about: 'Requests for one read at most, the first included.',
+        why: 'That two of a hundred are slow at once is rare.',
+        min: 1,
+        max: 4,
+      }),
     }),
     wal: section({
       path: text('./data/wal', {
@@ -363,7 +387,7 @@ const querier = section({
     why: 'A dashboard that refreshes asks the same conditions of the same blocks, and blocks never change.',
   }),
   warm_up: flag(true, {
-    about: 'Whether each thread answers a few hundred queries over invented spans when it starts.',
+    about: 'Whether each thread answers a few hundred queries over invented spans when it starts and blocks are there.',
     why: 'About a second and a half of CPU, after which the first real query of its kind takes half the time.',
   }),
 });

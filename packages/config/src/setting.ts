@@ -76,6 +76,15 @@ export function duration(defaultText: string, words: Words & { minMs?: number; m
   return setting({ type, parse, format: formatDuration }, defaultText, rest);
 }
 
+/** Milliseconds, or `auto`: what that stands for is found out while it runs. */
+export function durationOrAuto(words: Words & { maxMs: number }) {
+  const { maxMs, ...rest } = words;
+  const parse = (value: unknown) =>
+    textOf(value) === 'auto' ? ('auto' as const) : within(parseDuration(textOf(value)), 0, maxMs);
+  const format = (value: number | 'auto') => (value === 'auto' ? value : formatDuration(value));
+  return setting<number | 'auto'>({ type: 'a duration such as 500ms, or `auto`', parse, format }, 'auto', rest);
+}
+
 export function integer(fallback: number, words: Words & { min: number; max: number }) {
   const { min, max, ...rest } = words;
   const parse = (value: unknown) => {

@@ -3,6 +3,7 @@ export { type DirectoryLock, isLockFile, lockDirectory } from './directory-lock.
 export { DiskCache, type DiskCacheOptions, type DiskCacheUsage } from './disk-cache.ts';
 export { type FileReaderOptions, openFileReader } from './file-reader.ts';
 export { createFileStore, type FileStore, type FileStoreOptions } from './file-store.ts';
+export { createHedgingStore, type HedgingMetrics, type HedgingOptions } from './hedging-store.ts';
 export { createMemoryStore, type MemoryStoreOptions } from './memory-store.ts';
 export { createMeteredStore, type StoreCall, type StoreMetrics } from './metered-store.ts';
 export type {

@@ -2,6 +2,7 @@ import type { Config } from '@vivace/config';
 import { type Clock, type Random, systemErrorCode, VivaceError } from '@vivace/kernel';
 import {
   createFileStore,
+  createHedgingStore,
   createMeteredStore,
   createRetryingStore,
   createS3Store,
@@ -19,7 +20,7 @@ export interface Storage {
 
 /**
  * The configured object store with its wrappers, seen from the inside out: the backend, metrics of every single
- * call, retries. It has kept its promises to the start probe.
+ * call, reads sent once more where a bucket is slow, retries. It has kept its promises to the start probe.
  */
 export async function openStorage(
   config: Config,
@@ -32,7 +33,8 @@ export async function openStorage(
       ? await createFileStore({ directory: local.path, clock }).catch(unusable(local.path))
       : await openBucket(config, clock);
   const metered = createMeteredStore(plain, { metrics: createStoreMetrics(metrics.registry), clock });
-  const store = createRetryingStore(metered, { clock, random });
+  const hedging = backend === 's3' ? createHedging(metered, s3, options) : metered;
+  const store = createRetryingStore(hedging, { clock, random });
   try {
     await probeStore(store, { signal, random });
   } catch (error) {
@@ -40,6 +42,29 @@ export async function openStorage(
     throw backend === 's3' ? withEndpoint(error, s3) : error;
   }
   return { store, close: () => plain.close() };
+}
+
+function createHedging(
+  store: ObjectStore,
+  s3: Config['storage']['trace']['s3'],
+  { clock, metrics }: { clock: Clock; metrics: Metrics },
+): ObjectStore {
+  const { hedge_requests_at: delayMs, hedge_requests_up_to: maxRequests } = s3;
+  if (delayMs === 0 || maxRequests === 1) return store;
+  const reads = metrics.counter<'outcome'>({
+    name: 'vivace_object_store_hedged_reads_total',
+    help: 'Reads that took unusually long: sent once more and answered by the first request or a later one, or denied that.',
+    labels: ['outcome'],
+  });
+  return createHedgingStore(store, {
+    delayMs,
+    maxRequests,
+    clock,
+    metrics: {
+      ended: (outcome) => reads.inc({ outcome }),
+      denied: () => reads.inc({ outcome: 'denied' }),
+    },
+  });
 }
 
 /** The bucket of the settings, without wrappers. */
