@@ -1,4 +1,4 @@
-import { orAborted, startWorker, Transferred, VivaceError } from '@vivace/kernel';
+import { orAborted, startWorkerOnDemand, Transferred, VivaceError } from '@vivace/kernel';
 import { blockKey } from '@vivace/manifest';
 import type { ObjectStore } from '@vivace/object-store';
 import type { BlockMerger, Merged, MergeRead, MergeSink, MergeWrite } from './merge-task.ts';
@@ -20,7 +20,7 @@ export function createWorkerMerger({ store, seed, onExit }: WorkerMergerOptions)
     if (running === undefined) throw new VivaceError('canceled', 'merge', 'the merge was given up');
     return running;
   };
-  const worker = startWorker({
+  const worker = startWorkerOnDemand({
     module: new URL('./compact-worker.ts', import.meta.url),
     argument: { seed },
     onExit,

@@ -22,6 +22,7 @@ export {
   type Handlers,
   serveWorker,
   startWorker,
+  startWorkerOnDemand,
   Transferred,
   type WorkerClient,
   type WorkerOptions,

@@ -106,6 +106,26 @@ export function startWorker({
   };
 }
 
+/** As `startWorker`, at the first call: for work that a process may never have, or not for an hour. */
+export function startWorkerOnDemand(options: WorkerOptions): WorkerClient {
+  let worker: WorkerClient | undefined;
+  let stopped = false;
+  return {
+    get pending() {
+      return worker?.pending ?? 0;
+    },
+    async call(method, argument, transfer) {
+      if (stopped) throw new VivaceError('unavailable', 'worker-stopped', 'the worker thread is stopped');
+      worker ??= startWorker(options);
+      return await worker.call(method, argument, transfer);
+    },
+    async stop() {
+      stopped = true;
+      await worker?.stop();
+    },
+  };
+}
+
 /** Inside a worker: answers calls by name. Returns what calls the handlers of the thread that started it. */
 export function serveWorker(handlers: Handlers): (method: string, argument: unknown) => Promise<unknown> {
   const port = parentPort;

@@ -1,0 +1,32 @@
+import { threadId } from 'node:worker_threads';
+import { expect, test } from 'vitest';
+import { startWorkerOnDemand, type WorkerOptions } from './worker.ts';
+
+const source = `
+  import { threadId } from 'node:worker_threads';
+  import { serveWorker, workerArgument } from '${new URL('./worker.ts', import.meta.url).href}';
+  serveWorker(new Map([['where', (to) => [threadId, workerArgument(), to]]]));
+`;
+const options: WorkerOptions = {
+  module: new URL(`data:text/javascript,${encodeURIComponent(source)}`),
+  argument: 'one',
+  onExit: (error) => expect.unreachable(error.message),
+};
+
+test('a worker on demand is one thread, which the first call starts', async () => {
+  const worker = startWorkerOnDemand(options);
+  expect(worker.pending).toBe(0);
+  const calls = [worker.call('where', 1), worker.call('where', 2)];
+  expect(worker.pending).toBe(2);
+  const [first, second] = (await Promise.all(calls)) as [number, string, number][];
+  expect(first?.slice(1)).toEqual(['one', 1]);
+  expect(second).toEqual([first?.[0], 'one', 2]);
+  expect(first?.[0]).not.toBe(threadId);
+  await worker.stop();
+});
+
+test('a worker on demand that was stopped starts no thread', async () => {
+  const worker = startWorkerOnDemand({ ...options, module: new URL('file:///nothing') });
+  await worker.stop();
+  await expect(worker.call('where', 1)).rejects.toMatchObject({ code: 'worker-stopped' });
+});
