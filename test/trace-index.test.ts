@@ -158,7 +158,6 @@ function createQuerier(tenant: Tenant, manifest: Manifest): Querier {
     cacheBytes: 1 << 24,
     filterCacheBytes: 1 << 20,
     workers: 1,
-    warmUp: false,
     keepsPartials: true,
     clock: systemClock,
     random: tenant.random,

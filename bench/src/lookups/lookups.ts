@@ -86,7 +86,6 @@ export async function createLookupRig(options: LookupOptions): Promise<LookupRig
       filterCacheBytes: 64 * 1024 * 1024,
       workers: 1,
       keepsPartials: false,
-      warmUp: false,
       clock,
       random,
       logger,

@@ -4,6 +4,7 @@ import { type Clock, orAborted, type Random, type Service, VivaceError } from '@
 import {
   type BlockEntry,
   blockKey,
+  listTenants,
   type Manifest,
   type ManifestSnapshot,
   type SnapshotOptions,
@@ -55,8 +56,6 @@ export interface QuerierOptions {
   workers: number;
   /** Rows that conditions select in a block are kept, so that the same condition asked again finds them. */
   keepsPartials: boolean;
-  /** Threads practise when they start, so that nobody waits for their code to be compiled. */
-  warmUp: boolean;
   clock: Clock;
   random: Random;
   logger: Logger;
@@ -70,6 +69,8 @@ const FIRST_BLOCKS = 8;
 const MORE_BLOCKS = 4;
 /** And where it found nothing at so many times more: of one value the filters of all are asked before long. */
 const MANY_MORE_BLOCKS = 16;
+/** Before the threads practise: so many tenants may have nothing but a log. */
+const TENANTS_LOOKED_AT = 8;
 /** A snapshot whose objects are gone is planned anew so often. */
 const MAX_PLANS = 2;
 
@@ -95,7 +96,6 @@ export class Querier implements TraceFinder, Service {
       filterCacheBytes: options.filterCacheBytes / 2,
       seed: options.random.u32(),
       keepsPartials: options.keepsPartials,
-      warmUp: options.warmUp,
       onExit: options.onExit,
       read: async (tenant: string, block: string, object: string, range: ByteRange) => {
         const chunk = options.heads.readChunk?.(block, range);
@@ -116,6 +116,23 @@ export class Querier implements TraceFinder, Service {
 
   async stop(): Promise<void> {
     await this.#workers.stop();
+  }
+
+  /**
+   * Has the threads practise, so that nobody waits for their code to be compiled; where no tenant looked at has a
+   * block there is nothing to be quick about.
+   */
+  async practise(signal: AbortSignal): Promise<void> {
+    if (await this.#hasBlocks(signal)) await this.#workers.practise();
+  }
+
+  async #hasBlocks(signal: AbortSignal): Promise<boolean> {
+    const { store, manifest } = this.#options;
+    for await (const tenant of listTenants(store, signal, TENANTS_LOOKED_AT)) {
+      const { live } = await manifest(tenant).snapshot(signal);
+      if (live.length > 0) return true;
+    }
+    return false;
   }
 
   /**

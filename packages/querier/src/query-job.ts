@@ -43,7 +43,6 @@ export interface SearchWorkerArgument {
   filterCacheBytes: number;
   keepsPartials: boolean;
   seed: number;
-  warmUp: boolean;
   /** Where the thread writes what its caches hold. */
   usage: UsageCounters;
 }

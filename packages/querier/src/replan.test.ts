@@ -74,7 +74,6 @@ async function setUp() {
     filterCacheBytes: 1 << 22,
     workers: 1,
     keepsPartials: false,
-    warmUp: false,
     clock: systemClock,
     random,
     logger: createLogger({ level: 'error', format: 'json' }),

@@ -15,14 +15,7 @@ import { warmUp } from './warm-up.ts';
 // A query thread: opens blocks, decodes pages, joins traces and evaluates queries. Bytes come from the thread that
 // started it.
 
-const {
-  cacheBytes,
-  filterCacheBytes,
-  keepsPartials,
-  seed,
-  warmUp: practises,
-  usage,
-} = workerArgument() as SearchWorkerArgument;
+const { cacheBytes, filterCacheBytes, keepsPartials, seed, usage } = workerArgument() as SearchWorkerArgument;
 const reads = createBlockReads({
   cache: countedCache(createBlockCache({ maxBytes: cacheBytes, filterBytes: filterCacheBytes, keepsPartials }), usage),
   seed,
@@ -38,6 +31,7 @@ const call = serveWorker(
     ['find', find],
     ['keep', keep],
     ['query', query],
+    ['practise', practise],
     ['cancel', (number: number) => running.get(number)?.abort(new VivaceError('canceled', 'query', 'nobody waits'))],
   ]),
 );
@@ -47,20 +41,17 @@ const FIRST_LOOKUPS = 12;
 const LATER_LOOKUPS = 1;
 let isWarm = false;
 
-/** The start of the process comes first. */
-const PRACTICE_DELAY_MS = 250;
-/** It goes on when nobody waits: looked at so often. */
+/** Practice goes on when nobody waits: looked at so often. */
 const BUSY_MS = 5;
-if (practises) {
-  const { signal } = new AbortController();
+
+function practise(): void {
   // No answer depends on it, so what fails of it must not end the thread, and the process with it.
-  void practiseWhenIdle(signal).catch(() => undefined);
+  void practiseWhenIdle(new AbortController().signal).catch(() => undefined);
 }
 
 async function practiseWhenIdle(signal: AbortSignal): Promise<void> {
-  await systemClock.sleep(PRACTICE_DELAY_MS, signal);
-  const { practise } = await import('./practice/practise.ts');
-  await practise(async () => {
+  const { practiseQueries } = await import('./practice/practise.ts');
+  await practiseQueries(async () => {
     await setImmediate();
     while (lookups > 0 || running.size > 0) await systemClock.sleep(BUSY_MS, signal);
   }, signal);

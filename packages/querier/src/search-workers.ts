@@ -21,6 +21,8 @@ export interface SearchWorkers {
   usage(): CacheUsage;
   /** Gives every thread a block for its cache; the buffers of the sections are handed over. */
   keep(block: NewBlock): Promise<void>;
+  /** Begins to practise in every thread, which costs it about a second and a half of CPU. */
+  practise(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -36,15 +38,13 @@ export interface SearchWorkerOptions {
   keepsPartials: boolean;
   /** Of hash tables over what senders chose. */
   seed: number;
-  /** Each thread practises when it starts, which costs it about a second and a half of CPU. */
-  warmUp: boolean;
   /** Bytes of an object of a block. */
   read: (tenant: string, block: string, object: string, range: ByteRange) => Promise<Uint8Array>;
   onExit: (error: VivaceError) => void;
 }
 
 export function createSearchWorkers(options: SearchWorkerOptions): SearchWorkers {
-  const { count, cacheBytes, filterCacheBytes, keepsPartials, seed, warmUp, read, onExit } = options;
+  const { count, cacheBytes, filterCacheBytes, keepsPartials, seed, read, onExit } = options;
   /** By the number of the query: queries that are being answered. */
   const asking = new Map<number, LocateBlocks>();
   const handlers = new Map<string, (request: never) => unknown>([
@@ -78,7 +78,6 @@ export function createSearchWorkers(options: SearchWorkerOptions): SearchWorkers
         filterCacheBytes: Math.floor(filterCacheBytes / count),
         keepsPartials,
         seed,
-        warmUp,
         usage,
       } satisfies SearchWorkerArgument,
       onExit,
@@ -117,6 +116,9 @@ export function createSearchWorkers(options: SearchWorkerOptions): SearchWorkers
       const buffers = [...new Set(Object.values(block.sections).map(({ buffer }) => buffer as ArrayBuffer))];
       const last = workers.length - 1;
       await Promise.all(workers.map((worker, i) => worker.call('keep', block, i === last ? buffers : [])));
+    },
+    practise: async () => {
+      await Promise.all(workers.map((worker) => worker.call('practise', undefined)));
     },
     stop: async () => {
       await Promise.all(workers.map((worker) => worker.stop()));

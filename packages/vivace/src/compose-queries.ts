@@ -43,13 +43,13 @@ export function createQuerier(base: Base, { reads, manifest }: StoreParts, heads
     filterCacheBytes: config.querier.filter_cache_bytes,
     workers: config.querier.workers,
     keepsPartials: config.querier.keep_partials,
-    warmUp: config.querier.warm_up,
     clock,
     random,
     logger,
     onExit: onWorkerExit,
   });
   base.add(querier);
+  if (config.querier.warm_up) void practise(base, querier);
   const { cache_bytes, filter_cache_bytes } = config.querier;
   budgets.add({ name: 'cache', usedBytes: () => querier.cacheUsage.blockBytes, maxBytes: cache_bytes });
   budgets.add({ name: 'filter_cache', usedBytes: () => querier.cacheUsage.filterBytes, maxBytes: filter_cache_bytes });
@@ -64,6 +64,18 @@ export function createQuerier(base: Base, { reads, manifest }: StoreParts, heads
     },
   });
   return querier;
+}
+
+/** The start of the process comes first. */
+const PRACTICE_DELAY_MS = 250;
+
+async function practise({ clock, logger, signal }: Base, querier: Querier): Promise<void> {
+  try {
+    await clock.sleep(PRACTICE_DELAY_MS, signal);
+    await querier.practise(signal);
+  } catch (error) {
+    logger.debug({ err: error }, 'query threads did not practise');
+  }
 }
 
 /** What takes queries in and has `querier` answer them, so many at a time. */

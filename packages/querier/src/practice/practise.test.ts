@@ -6,7 +6,7 @@ import { findTrace } from '../find-trace.ts';
 import type { TraceFound } from '../trace-search.ts';
 import { inventBlocks } from './invented-block.ts';
 import { inventedTraceId } from './invented-spans.ts';
-import { practiceQuestions, practise } from './practise.ts';
+import { practiceQuestions, practiseQueries } from './practise.ts';
 
 const breathe = async () => undefined;
 const { signal } = new AbortController();
@@ -41,7 +41,7 @@ test('traces of both invented blocks are found', async () => {
 test('practice lets other work in, and ends when nobody wants it', async () => {
   const abort = new AbortController();
   let breaths = 0;
-  const practice = practise(async () => {
+  const practice = practiseQueries(async () => {
     await setImmediate();
     if (++breaths === 30) abort.abort(new Error('stopped'));
   }, abort.signal);

@@ -43,7 +43,7 @@ const TAGS = ['resource.service.name', 'span.http.route'];
  * waits for it: what runs for the first time takes ten times as long as later. Costs the process about a second and a half of CPU in
  * pieces of some milliseconds; `breathe` lets other work in between them.
  */
-export async function practise(breathe: () => Promise<void>, signal: AbortSignal): Promise<void> {
+export async function practiseQueries(breathe: () => Promise<void>, signal: AbortSignal): Promise<void> {
   const { entries, reads } = await inventBlocks([TRACES - SHARED, 0], TRACES, SEED, breathe);
   const asked = practiceQuestions(TRACES, TRACES - SHARED);
   for (let round = 0; round < ROUNDS; round++) {

@@ -28,7 +28,6 @@ export async function withStoreClient<Result>(
     filterCacheBytes: config.querier.filter_cache_bytes,
     workers: config.querier.workers,
     keepsPartials: false,
-    warmUp: false,
     clock,
     random,
     // What it warns of is in its answers.
