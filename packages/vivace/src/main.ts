@@ -1,5 +1,8 @@
-import { runCli } from './cli.ts';
-import { systemSurroundings } from './surroundings.ts';
+import { keepCompiledCode } from './compile-cache.ts';
+
+keepCompiledCode(process.env);
+const { runCli } = await import('./cli.ts');
+const { systemSurroundings } = await import('./surroundings.ts');
 
 // A reader that goes away (`| head`) is no reason to stop serving.
 process.stdout.on('error', () => {});
