@@ -99,6 +99,9 @@ export class BlockWriter {
       }
       logger.warn({ tenant, covers, code: result.code }, `a block was not committed: ${result.reason}`);
       await this.#remove(tenant, stored);
+      // Whoever closed the stream of a dead process had all of it in blocks. Of a stream of this process the log says
+      // whether it was closed.
+      if (result.code === 'forgotten') return generation.replays !== undefined;
       if (result.code === 'covered') return this.#isCovered(generation);
       if (result.code === 'gap') return false;
       // The blocks got older than the floor while they waited: the same rows again under ids of today.

@@ -1,6 +1,6 @@
 import { type Clock, dataError, isKind, systemClock, VivaceError } from '@vivace/kernel';
 import { SimulatedFiles } from '@vivace/kernel/testing';
-import type { Manifest } from '@vivace/manifest';
+import type { Manifest, ManifestEdit } from '@vivace/manifest';
 import { createMemoryStore, type ObjectStore } from '@vivace/object-store';
 import { createFaultyStore } from '@vivace/object-store/testing';
 import { expect, onTestFinished, test } from 'vitest';
@@ -335,6 +335,28 @@ test('a commit of a dead process that lands during the replay leaves the rest to
   expect(await stored(next, machine)).toEqual([1, 2, 3, 4]);
   expect(await stored(next, machine, 'other')).toEqual([5]);
   expect(segmentsOf(next)).toEqual([]);
+});
+
+test('what a stream has left whose coverage is forgotten is not read again and again', async () => {
+  const before = await newMachine();
+  const rig = await boot(before, { change: ({ log }) => ({ log: overridden(log, { drop: async () => undefined }) }) });
+  await push(rig, [1, 2]);
+  await rig.ingester.flush(never);
+  expect(segmentsOf(rig)).toHaveLength(1);
+  const machine = kill(before);
+  // What a sweep commits when it finds the stream closed, two days later.
+  const commit = (edit: Partial<ManifestEdit>) =>
+    rig.manifest(TENANT).commit({ add: [], remove: [], cover: [], ...edit }, never);
+  const floorMs = Date.now() + 1;
+  await commit({ floorMs });
+  await commit({ forgetBelowMs: floorMs });
+
+  const next = await boot(machine);
+  await until(() => !next.ingester.replaying && segmentsOf(next).length === 0);
+  await next.ingester.flush(never);
+  expect(await held(next, 1)).toEqual([]);
+  expect(await stored(next, machine)).toEqual([1, 2]);
+  expect(next.lines.filter(({ msg }) => msg.includes('was not committed'))).toHaveLength(1);
 });
 
 test('blocks that got older than the floor while they waited are stored again', async () => {

@@ -31,12 +31,13 @@ export interface CoverStep {
 }
 
 /**
- * `covered`: other blocks hold these records already, or the stream was closed so long ago that its coverage is
- * forgotten. `removed`: a block to be removed is not live any more. `floor`: the id of an added block is older than
+ * `covered`: other blocks hold these records already. `forgotten`: they do as well, for the stream was closed so long ago
+ * that its coverage is forgotten, and no root will say any more how far it went; as a step for each stream says it, an
+ * edit of several is `covered`. `removed`: a block to be removed is not live any more. `floor`: the id of an added block is older than
  * the floor, because its writer stalled: the same rows can be written again under a new id. `index`: the segments of
  * the trace index are not those that the edit was made for.
  */
-export type LostReason = 'covered' | 'removed' | 'floor' | 'index';
+export type LostReason = 'covered' | 'forgotten' | 'removed' | 'floor' | 'index';
 
 export type Verdict =
   | { kind: 'valid' }
@@ -100,7 +101,8 @@ function findMisfit(edit: ManifestEdit, root: Root, pages: readonly Page[] | und
   for (const { stream, from } of edit.cover) {
     const covered = root.covered.get(stream);
     if (covered === undefined && uuidV7TimeMs(stream) < root.floorMs) {
-      return lost('covered', `a stream without coverage is older than the floor: ${stream}`);
+      const reason = edit.cover.length === 1 ? 'forgotten' : 'covered';
+      return lost(reason, `a stream without coverage is older than the floor: ${stream}`);
     }
     if ((covered ?? 0) > from) {
       return lost('covered', `the log is covered up to ${covered}, and the blocks begin after ${from}: ${stream}`);

@@ -93,6 +93,11 @@ describe('a commit', () => {
     const cover = [{ stream, from: 0, to: 1 }];
     expect(await open().commit({ add: [entry()], remove: [], cover }, signal)).toMatchObject({
       committed: false,
+      code: 'forgotten',
+    });
+    const both = [{ stream: id(), from: 0, to: 1 }, ...cover];
+    expect(await open().commit({ add: [entry()], remove: [], cover: both }, signal)).toMatchObject({
+      committed: false,
       code: 'covered',
     });
   });

@@ -179,7 +179,7 @@ describe('the sweep', () => {
       { add: [await put()], remove: [], cover: [{ stream: closed, from: 0, to: 1 }] },
       signal,
     );
-    expect(await zombie).toMatchObject({ committed: false, code: 'covered' });
+    expect(await zombie).toMatchObject({ committed: false, code: 'forgotten' });
   });
 
   test('does nothing to a tenant that has nothing', async () => {

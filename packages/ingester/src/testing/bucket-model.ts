@@ -5,7 +5,6 @@ import { readLeaseObject, readSegmentObject, segmentKey } from '@vivace/wal/test
 
 /** A lease is written again when the model says so, or a quiet day would be 8,640 events. */
 const LEASE_INTERVAL_MS = 9999;
-const never = new AbortController().signal;
 
 /** The real log in the simulated bucket. `clock`: its waits end when the model says so. */
 export function openModelBucketLog(
@@ -16,6 +15,8 @@ export function openModelBucketLog(
     leaseIntervalMs: LEASE_INTERVAL_MS,
     // So that living owners, too, are taken over.
     leaseMaxAgeMs: 20_000,
+    // As where processes have parts: their lists of streams are up to 5 s old.
+    acceptAfterMs: 10_000,
     batchMaxDelayMs: 250,
     maxInFlight: 1 + (random.u32() % 4),
     segmentMaxBytes: 20 + (random.u32() % 200),
@@ -38,6 +39,8 @@ export const bucketLogFormat: LogFormat = {
   records: (key, bytes) => readSegmentObject(key, bytes)?.map((record) => [record.tenant, utf8Decode(record.bytes)]),
   dropped: (lease) => readLeaseObject(lease).dropped,
   sweep: async (store, process) => {
-    await retried(process, () => sweepLog(store, never));
+    // A call of a process that dies never lets go of its signal.
+    const { signal } = new AbortController();
+    await retried(process, () => sweepLog(store, signal));
   },
 };

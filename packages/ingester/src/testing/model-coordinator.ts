@@ -27,7 +27,6 @@ export type BreakParts = (parts: ModelParts) => ModelParts;
 
 /** Of a process; as many long ones follow, and then only what the model lets happen ends them. */
 const SHORT_ROOM_WAITS = 200;
-const never = new AbortController().signal;
 
 interface CoordinatorsOptions {
   breakParts?: BreakParts | undefined;
@@ -46,6 +45,8 @@ interface CoordinatorsOptions {
  */
 export function createCoordinators({ breakParts, openLog = openModelLog, shared = false }: CoordinatorsOptions = {}) {
   const acknowledgedByAll = new Map<number, string>();
+  // One for each simulation: calls of processes that die never let go of it.
+  const never = new AbortController().signal;
   return async (options: CoordinatorOptions): Promise<Coordinator> => {
     const { process, random, store } = options;
     const acknowledged = shared ? new Map<number, string>() : acknowledgedByAll;
@@ -133,7 +134,7 @@ export function createCoordinators({ breakParts, openLog = openModelLog, shared 
       },
       cut: async () => {
         fireTimers();
-        if (random.u32() % 2 === 0) await flushed(ingester);
+        if (random.u32() % 2 === 0) await flushed(ingester, never);
         await queryAll();
       },
       adopt: async () => {
@@ -142,7 +143,7 @@ export function createCoordinators({ breakParts, openLog = openModelLog, shared 
         for (let looks = shared ? 3 : 1; looks > 0; looks--) {
           fireTimers();
           if (shared) await process.clock.sleep(10_000);
-          await flushed(ingester);
+          await flushed(ingester, never);
         }
         await queryAll();
       },
@@ -158,9 +159,9 @@ async function openModelLog(options: CoordinatorOptions): Promise<WriteAheadLog>
   return createModelLog(await options.openLog(() => undefined));
 }
 
-async function flushed(ingester: Ingester): Promise<void> {
+async function flushed(ingester: Ingester, signal: AbortSignal): Promise<void> {
   try {
-    await ingester.flush(never);
+    await ingester.flush(signal);
   } catch (error) {
     if (!isKind(error, 'unavailable')) throw error;
   }

@@ -243,8 +243,13 @@ class ModelIngester implements Coordinator {
         this.#held.set(key, rows);
         this.#gone.set(key, from);
         const records = rows.map(({ record }) => record);
-        const { committed } = await this.#store(tenant, records, [{ stream, from, to: last }]);
-        if (committed) {
+        const result = await this.#store(tenant, records, [{ stream, from, to: last }]);
+        // Somebody else has closed the stream days ago, and what was read is a segment that landed after that.
+        if (!result.committed && result.code === 'forgotten') {
+          this.#held.delete(key);
+          break;
+        }
+        if (result.committed) {
           this.#release(key, last);
           break;
         }
