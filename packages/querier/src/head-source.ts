@@ -1,11 +1,13 @@
 import type { ColumnSetView, EncodedSpans } from '@vivace/columns';
 import type { BlockEntry } from '@vivace/manifest';
 import type { ByteRange } from '@vivace/object-store';
+import type { TimeRange } from '@vivace/rpc';
 
 /** What ingesters hold that is in no block: the one of this process, or all others. */
 export interface HeadSource {
   findTrace(tenant: string, id: Uint8Array, signal: AbortSignal): Promise<HeadParts>;
-  headViews(tenant: string, signal: AbortSignal): Promise<HeadViews>;
+  /** At least the rows of spans that may be of a time. */
+  headViews(tenant: string, time: TimeRange, signal: AbortSignal): Promise<HeadViews>;
   /** Bytes of a chunk of `headViews` that is not released; undefined: it is none. */
   readChunk?(id: string, range: ByteRange): Uint8Array | undefined;
 }
@@ -26,7 +28,7 @@ export interface HeadParts extends RootBound {
 
 export interface HeadViews extends RootBound {
   views: { id: string; view: ColumnSetView }[];
-  /** Rows of heads as blocks in memory; always asked, whatever the time. */
+  /** Rows of heads as blocks in memory, of the time asked for. */
   chunks?: readonly BlockEntry[];
   problems: string[];
   /** The query has ended. */

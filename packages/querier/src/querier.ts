@@ -64,6 +64,7 @@ export interface QuerierOptions {
 
 /** Parts of a trace lie at most so far outside the time that a lookup asks for. */
 const TRACE_HORIZON_SECONDS = 3600;
+const TRACE_HORIZON_NANOS = BigInt(TRACE_HORIZON_SECONDS) * 1_000_000_000n;
 /** A search looks at so many blocks first, and then at so many times more: what it looks at twice is a third. */
 const FIRST_BLOCKS = 8;
 const MORE_BLOCKS = 4;
@@ -179,7 +180,7 @@ export class Querier implements TraceFinder, Service {
     range: QueryRange,
     signal: AbortSignal,
   ): Promise<QuerierAnswer<ResultOf[Asked['kind']]>> {
-    const heads = await this.#heads(tenant, signal);
+    const heads = await this.#heads(tenant, range, signal);
     try {
       for (let plan = 1; ; plan++) {
         const snapshot = await this.#snapshot(tenant, heads, range, signal, plan);
@@ -203,7 +204,7 @@ export class Querier implements TraceFinder, Service {
     range: QueryRange,
     signal: AbortSignal,
   ): AsyncGenerator<QuerierAnswer<SearchResult>> {
-    const heads = await this.#heads(tenant, signal);
+    const heads = await this.#heads(tenant, range, signal);
     try {
       yield* this.#search(tenant, request, range, heads, signal);
     } finally {
@@ -247,8 +248,12 @@ export class Querier implements TraceFinder, Service {
     }
   }
 
-  async #heads(tenant: string, signal: AbortSignal): Promise<HeadViews> {
-    return orAborted(this.#options.heads.headViews(tenant, signal), signal);
+  async #heads(tenant: string, range: QueryRange, signal: AbortSignal): Promise<HeadViews> {
+    const time = {
+      startUnixNano: range.startUnixNano - TRACE_HORIZON_NANOS,
+      endUnixNano: range.endUnixNano + TRACE_HORIZON_NANOS,
+    };
+    return orAborted(this.#options.heads.headViews(tenant, time, signal), signal);
   }
 
   /** The blocks of a range, newest first; those of which the time says nothing before all others. */

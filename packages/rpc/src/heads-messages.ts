@@ -11,6 +11,14 @@ export interface HeadsRequest {
   tenant: string;
   /** Ids of chunks that the caller has. */
   have: string[];
+  /** Only rows that may be of this time; without it all. */
+  time?: TimeRange;
+}
+
+/** Both ends are in it. */
+export interface TimeRange {
+  startUnixNano: bigint;
+  endUnixNano: bigint;
 }
 
 /** What an answer of an ingester is worth. */
@@ -24,6 +32,8 @@ export interface HeadsState {
 export interface HeadsAnswer extends HeadsState {
   /** Rows of heads, each a block in memory. */
   chunks: BlockEntry[];
+  /** Ids of chunks that are not of the time asked for, and that there are still. */
+  others?: string[];
 }
 
 export interface HeadChunk {

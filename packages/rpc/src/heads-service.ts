@@ -14,11 +14,7 @@ import { decodeParcel, encodeParcel } from './parcel.ts';
 
 /** What an ingester has for queriers. */
 export interface HeadsServing {
-  rows(
-    tenant: string,
-    have: ReadonlySet<string>,
-    signal: AbortSignal,
-  ): Promise<{ answer: HeadsAnswer; chunks: HeadChunk[] }>;
+  rows(request: HeadsRequest, signal: AbortSignal): Promise<{ answer: HeadsAnswer; chunks: HeadChunk[] }>;
   trace(tenant: string, id: Uint8Array, signal: AbortSignal): Promise<HeadTraceAnswer>;
 }
 
@@ -28,10 +24,13 @@ export function headsMethods(heads: HeadsServing): Map<string, GrpcMethod> {
     [
       HEAD_ROWS,
       async ({ message, signal, send }: GrpcCall) => {
-        const { tenant, have } = decodeParcel(message) as HeadsRequest;
-        checkTenant(tenant);
+        const request = decodeParcel(message) as HeadsRequest;
+        const { have, time } = request;
+        checkTenant(request.tenant);
         if (!Array.isArray(have) || have.length > MAX_KNOWN_CHUNKS) throw badRequest();
-        const { answer, chunks } = await heads.rows(tenant, new Set(have), signal);
+        const isTime = typeof time?.startUnixNano === 'bigint' && typeof time.endUnixNano === 'bigint';
+        if (time !== undefined && !isTime) throw badRequest();
+        const { answer, chunks } = await heads.rows(request, signal);
         await send(encodeParcel(answer));
         for (const chunk of chunks) await send(encodeParcel(chunk));
       },

@@ -8,6 +8,7 @@ export {
   type HeadTraceAnswer,
   type HeadTraceRequest,
   MAX_KNOWN_CHUNKS,
+  type TimeRange,
 } from './heads-messages.ts';
 export { type HeadsServing, headsMethods } from './heads-service.ts';
 export { decodeParcel, encodeParcel, frameParcel } from './parcel.ts';

@@ -75,7 +75,7 @@ test(`chunks of heads answer as the heads do: ${SEEDS} seeds`, { timeout: 300_00
       heads.push('a', request);
       if (random.u32() % 4 === 0) heads.seal('a');
       const views = heads.views(['a']);
-      const found = await chunks.chunksOf(views);
+      const { chunks: found } = await chunks.chunksOf(views);
       const readers = found.map(openChunk);
 
       const ids = new Set(views.flatMap(({ view }) => traceIdsOf(view.traceIds, view.traceCount)));
@@ -120,7 +120,7 @@ test(`chunks of heads answer as the heads do: ${SEEDS} seeds`, { timeout: 300_00
         OPTIONS,
       );
       expect(listed.values).toEqual(expect.arrayContaining(heldNow.values));
-      expect((await chunks.chunksOf(heads.views(['a']))).map(({ entry }) => entry.id)).toEqual(
+      expect((await chunks.chunksOf(heads.views(['a']))).chunks.map(({ entry }) => entry.id)).toEqual(
         found.map(({ entry }) => entry.id),
       );
     }

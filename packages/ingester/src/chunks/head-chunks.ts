@@ -1,8 +1,10 @@
 import { createByteCache } from '@vivace/block';
 import { type Clock, type Random, uuidV7 } from '@vivace/kernel';
 import type { BlockEntry } from '@vivace/manifest';
+import type { TimeRange } from '@vivace/rpc';
 import type { HeadView } from '../heads.ts';
 import type { ChunkEncoder } from './chunk-encoder.ts';
+import { isAsked, timesOf } from './chunk-times.ts';
 import type { EncodedChunk } from './encode-chunk.ts';
 import { planChunks, type RowRange } from './plan-chunks.ts';
 
@@ -23,6 +25,13 @@ export interface HeadChunksOptions {
 
 /** What a chunk takes besides its bytes. */
 const ENTRY_BYTES = 1000;
+
+/** What a query has to look at of heads. */
+export interface AskedChunks {
+  chunks: Chunk[];
+  /** Ids of chunks that are encoded and not looked at; who has them may keep them. */
+  others: string[];
+}
 
 /** A range of which no row is live. */
 interface Empty {
@@ -49,18 +58,24 @@ export class HeadChunks {
     return this.#kept.bytes;
   }
 
-  /** All rows of the views that are live. */
-  async chunksOf(views: readonly HeadView[]): Promise<Chunk[]> {
-    const chunks = await Promise.all(views.map((view) => this.#chunksOfSet(view)));
-    return chunks.flat();
+  /** All rows of the views that are live and may be of a time; what no query has looked at is not encoded. */
+  async chunksOf(views: readonly HeadView[], time?: TimeRange): Promise<AskedChunks> {
+    const others: string[] = [];
+    const chunks = await Promise.all(views.map((view) => this.#chunksOfSet(view, time, others)));
+    return { chunks: chunks.flat(), others };
   }
 
-  async #chunksOfSet({ set, view }: HeadView): Promise<Chunk[]> {
+  async #chunksOfSet({ set, view }: HeadView, time: TimeRange | undefined, others: string[]): Promise<Chunk[]> {
+    const nowMs = this.#options.clock.nowMs();
     const found: Promise<Chunk | undefined>[] = [];
     const missing: { range: RowRange; key: string; made: PromiseWithResolvers<Chunk | undefined> }[] = [];
     for (const range of planChunks(view.spanCount, this.#options.sizes)) {
       const key = `${set}:${range.from}-${range.to}`;
       const kept = this.#kept.get(key) as { chunk: Chunk } | Empty | undefined;
+      if (time !== undefined && !isAsked(kept?.chunk?.entry ?? timesOf(view, range), time, nowMs)) {
+        if (kept?.chunk !== undefined) others.push(kept.chunk.entry.id);
+        continue;
+      }
       const known = kept === undefined ? this.#encoding.get(key) : Promise.resolve(kept.chunk);
       if (known !== undefined) {
         found.push(known);

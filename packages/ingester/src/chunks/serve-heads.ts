@@ -5,12 +5,13 @@ import type { HeadChunks } from './head-chunks.ts';
 /** The heads of an ingester for queriers in other processes. */
 export function serveHeads(ingester: Ingester, chunks: HeadChunks): HeadsServing {
   return {
-    rows: async (tenant, have, signal): Promise<{ answer: HeadsAnswer; chunks: HeadChunk[] }> => {
+    rows: async ({ tenant, have, time }, signal): Promise<{ answer: HeadsAnswer; chunks: HeadChunk[] }> => {
       const { found, ...state } = await ingester.answerHeads(tenant, (builder, heads) => builder.views(heads), signal);
-      const all = await chunks.chunksOf(found ?? []);
+      const { chunks: asked, others } = await chunks.chunksOf(found ?? [], time);
+      const known = new Set(have);
       return {
-        answer: { ...state, chunks: all.map(({ entry }) => entry) },
-        chunks: all.filter(({ entry }) => !have.has(entry.id)).map(({ entry, bytes }) => ({ id: entry.id, bytes })),
+        answer: { ...state, chunks: asked.map(({ entry }) => entry), others },
+        chunks: asked.filter(({ entry }) => !known.has(entry.id)).map(({ entry, bytes }) => ({ id: entry.id, bytes })),
       };
     },
     trace: async (tenant, id, signal): Promise<HeadTraceAnswer> => {

@@ -44,11 +44,15 @@ export class ChunkShelf {
     this.#bytes += bytes.length;
   }
 
-  /** Keeps what an owner has named, all of it, until the returned function is called; the rest of the owner's can go. */
-  holdNamed(owner: string, ids: ReadonlySet<string>): () => void {
+  /**
+   * Keeps what an owner has named, all of it, until the returned function is called. Its `others` stay as long as there
+   * is room; the rest of the owner's can go.
+   */
+  holdNamed(owner: string, ids: ReadonlySet<string>, others?: ReadonlySet<string>): () => void {
     const named: Shelved[] = [];
     for (const chunk of this.#owned.get(owner)?.values() ?? []) {
       if (!ids.has(chunk.id)) {
+        if (others?.has(chunk.id) === true) continue;
         chunk.isStale = true;
         if (chunk.holders === 0) this.#drop(chunk);
         continue;

@@ -7,11 +7,14 @@ import { RemoteHeads } from './remote-heads.ts';
 import { StreamList } from './stream-list.ts';
 
 const never = new AbortController().signal;
+const TIME = { startUnixNano: 5n, endUnixNano: 9n };
 
 /** An ingester as its answers. */
 interface Ingester {
   state: { version: number; streams: string[] } | VivaceError;
   chunks: string[];
+  /** Not of the time. */
+  others?: string[];
   /** What each call said that it has. */
   asked: string[][];
 }
@@ -26,11 +29,13 @@ function remoteOf(ingesters: readonly Ingester[], store: ReturnType<typeof creat
     const ingester = ingesters[port - 1] as Ingester;
     return {
       trace: async () => ({ ...stateOf(ingester), parts: [] }),
-      rows: async ({ have }, onChunk) => {
+      rows: async ({ have, time }, onChunk) => {
+        expect(time).toEqual(TIME);
         ingester.asked.push(have);
         const state = stateOf(ingester);
         for (const id of ingester.chunks) if (!have.includes(id)) onChunk({ id, bytes: new Uint8Array(10).fill(7) });
-        return { ...state, chunks: ingester.chunks.map((id) => ({ id })) as HeadsAnswer['chunks'] };
+        const chunks = ingester.chunks.map((id) => ({ id })) as HeadsAnswer['chunks'];
+        return { ...state, chunks, ...(ingester.others !== undefined && { others: ingester.others }) };
       },
     };
   };
@@ -57,18 +62,35 @@ test('chunks are sent once, and let go when they are named no more', async () =>
   const streams = await streamsIn(store, 1);
   const one: Ingester = { state: { version: 3, streams }, chunks: ['a', 'b'], asked: [] };
   const heads = remoteOf([one], store);
-  const first = await heads.headViews('t', never);
+  const first = await heads.headViews('t', TIME, never);
   expect([first.problems, first.minVersion, first.chunks?.length]).toEqual([[], 3, 2]);
   one.chunks = ['b', 'c'];
-  const second = await heads.headViews('t', never);
+  const second = await heads.headViews('t', TIME, never);
   expect(one.asked).toEqual([[], ['a', 'b']]);
   expect(heads.readChunk('a', { offset: 2, length: 3 })).toEqual(new Uint8Array(3).fill(7));
   first.release?.();
   expect(heads.readChunk('a', { offset: 0, length: 1 })).toBeUndefined();
   second.release?.();
   expect(heads.readChunk('c', { offset: 0, length: 1 })).toBeDefined();
-  await heads.headViews('other', never);
+  await heads.headViews('other', TIME, never);
   expect(one.asked.at(-1)).toEqual([]);
+});
+
+test('chunks that are not of the time stay for the next query, and are no part of this one', async () => {
+  const store = createMemoryStore();
+  const streams = await streamsIn(store, 1);
+  const one: Ingester = { state: { version: 3, streams }, chunks: ['a', 'b', 'c'], asked: [] };
+  const heads = remoteOf([one], store);
+  (await heads.headViews('t', TIME, never)).release?.();
+  one.chunks = ['c'];
+  one.others = ['a'];
+  const second = await heads.headViews('t', TIME, never);
+  expect(second.chunks?.map(({ id }) => id)).toEqual(['c']);
+  second.release?.();
+  expect(heads.readChunk('a', { offset: 0, length: 1 })).toBeDefined();
+  expect(heads.readChunk('b', { offset: 0, length: 1 })).toBeUndefined();
+  await heads.headViews('t', TIME, never);
+  expect(one.asked.at(-1)).toEqual(['a', 'c']);
 });
 
 test('roots are as new as the newest commit of any ingester, and as the list of streams', async () => {

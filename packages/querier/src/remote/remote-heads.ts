@@ -1,7 +1,14 @@
 import type { Health, Member } from '@vivace/cluster';
 import { type Clock, isKind, orAborted, toVivaceError, type VivaceError } from '@vivace/kernel';
 import type { ByteRange } from '@vivace/object-store';
-import { type CallOptions, type HeadChunk, type HeadsClient, type HeadsState, MAX_KNOWN_CHUNKS } from '@vivace/rpc';
+import {
+  type CallOptions,
+  type HeadChunk,
+  type HeadsClient,
+  type HeadsState,
+  MAX_KNOWN_CHUNKS,
+  type TimeRange,
+} from '@vivace/rpc';
 import type { HeadParts, HeadSource, HeadViews, RootBound } from '../head-source.ts';
 import { ChunkShelf } from './chunk-shelf.ts';
 import type { StreamList } from './stream-list.ts';
@@ -62,16 +69,17 @@ export class RemoteHeads implements HeadSource {
     return { ...bound, parts: answers.flatMap(({ parts }) => parts), problems };
   }
 
-  async headViews(tenant: string, signal: AbortSignal): Promise<HeadViews> {
+  async headViews(tenant: string, time: TimeRange, signal: AbortSignal): Promise<HeadViews> {
     const { answers, bound, problems } = await this.#ask(async (client, options, { address }) => {
       const owner = `${address} ${tenant}`;
       // Held from before the call, so that what it is not sent is here when it is used.
       const { ids: have, release } = this.#shelf.holdOwned(owner, MAX_KNOWN_CHUNKS);
       const fresh: HeadChunk[] = [];
       try {
-        const answer = await client.rows({ tenant, have }, (chunk) => fresh.push(chunk), options);
+        const answer = await client.rows({ tenant, have, time }, (chunk) => fresh.push(chunk), options);
         for (const { id, bytes } of fresh) this.#shelf.put(owner, id, bytes);
-        return { ...answer, release: this.#shelf.holdNamed(owner, new Set(answer.chunks.map(({ id }) => id))) };
+        const asked = new Set(answer.chunks.map(({ id }) => id));
+        return { ...answer, release: this.#shelf.holdNamed(owner, asked, new Set(answer.others)) };
       } finally {
         release();
       }
