@@ -9,6 +9,6 @@ export {
 export { Violation } from './testing/oracle.ts';
 export { blockContent, decodeBlock, decodeRecord, encodeBlock, encodeRecord } from './testing/records.ts';
 export { type FaultRates, NO_FAULTS, SimulatedBucket } from './testing/simulated-bucket.ts';
-export { type LogFormat, type LogRules, retried, SimulatedLog } from './testing/simulated-log.ts';
+export { type LogFormat, type LogRules, SimulatedLog } from './testing/simulated-log.ts';
 export { type Sabotage, type SimulationOptions, type SimulationResult, simulate } from './testing/simulation.ts';
 export { SimulatedProcess, World } from './testing/world.ts';
