@@ -151,9 +151,10 @@ const ingesterClient = section({
     minMs: 100,
     maxMs: 3_600_000,
   }),
-  remote_timeout: duration('5s', {
-    about: 'How long an ingester may take for a call before another one is asked.',
-    why: 'Exporters wait ten seconds by default: the second ingester has time to answer.',
+  remote_timeout: duration('9s', {
+    about:
+      'How long an ingester may take for a call. One that is gone without a word is found out before, after five seconds at most, and another one is asked.',
+    why: 'Its log says after 8 s that a bucket is too slow. With less, what a slow bucket takes in the end would be sent to a second ingester as well, and be stored twice. Exporters wait ten seconds by default.',
     minMs: 100,
     maxMs: 600_000,
   }),

@@ -1,5 +1,5 @@
 import { Health, type Member } from '@vivace/cluster';
-import { seededRandom, systemClock, VivaceError } from '@vivace/kernel';
+import { type Clock, seededRandom, systemClock, VivaceError } from '@vivace/kernel';
 import type { PushResult, TraceSink } from '@vivace/otlp';
 import { decodeTraces, encodeTraces } from '@vivace/otlp/testing';
 import { ChannelPool, createPushClient } from '@vivace/rpc';
@@ -40,7 +40,11 @@ function idsOf(bytes: Uint8Array): string[] {
   );
 }
 
-function spreadOver(members: readonly Member[] | (() => readonly Member[]), timeoutMs = 2000) {
+function spreadOver(
+  members: readonly Member[] | (() => readonly Member[]),
+  timeoutMs = 2000,
+  clock: Clock = systemClock,
+) {
   const channels = new ChannelPool({ clock: systemClock });
   onTestFinished(() => channels.close());
   const metrics = createMetrics();
@@ -49,7 +53,7 @@ function spreadOver(members: readonly Member[] | (() => readonly Member[]), time
     health: new Health({ clock: systemClock, random: seededRandom(1), firstBackOffMs: 5000 }),
     channels,
     client: createPushClient,
-    clock: systemClock,
+    clock,
     metrics: createSpreadMetrics(metrics),
     timeoutMs,
   });
@@ -128,6 +132,23 @@ describe('spreading requests over ingesters', () => {
     const { sink } = spreadOver([hanging, other], 200);
     expect((await push(sink, 0, 100)).acceptedSpans).toBe(200);
     expect(other.traces.size).toBe(100);
+  });
+
+  test('what an ingester says is too slow after eight seconds is not sent to another, which would store it again', async () => {
+    let nowMs = 0;
+    const clock: Clock = { ...systemClock, monotonicMs: () => nowMs };
+    const slow = await startPushServer({
+      push: async () => {
+        nowMs += 8000;
+        throw new VivaceError('unavailable', 'log-failed', 'the bucket of the log does not take records in time');
+      },
+    });
+    const other = await startIngester();
+    const { sink } = spreadOver([slow, other], 9000, clock);
+    await expect(push(sink, 0, 100)).rejects.toMatchObject({ kind: 'unavailable', code: 'log-failed' });
+    // Its own traces only.
+    expect(other.traces.size).toBeGreaterThan(0);
+    expect(other.traces.size).toBeLessThan(100);
   });
 
   test('a slice that can never be taken is rejected spans, of which the others know nothing', async () => {

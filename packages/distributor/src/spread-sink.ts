@@ -24,6 +24,8 @@ export interface SpreadSinkOptions {
 const MAX_ATTEMPTS = 3;
 /** The same when they do not answer in time: what is slow is the bucket, and the sender has given up by then. */
 const MAX_LATE_ATTEMPTS = 2;
+/** A sender gives up after 10 s by default: after this no other ingester has the time to answer. */
+const MOVES_FOR_MS = 6000;
 /** For clients, when no ingester takes it. */
 const RETRY_MS = 1000;
 
@@ -81,7 +83,12 @@ export function createSpreadSink(options: SpreadSinkOptions): TraceSink {
     return batcher;
   };
 
-  const sendSlice = async (slice: Slice, excluded: readonly string[], signal: AbortSignal): Promise<PushOutcome> => {
+  const sendSlice = async (
+    slice: Slice,
+    excluded: readonly string[],
+    untilMs: number,
+    signal: AbortSignal,
+  ): Promise<PushOutcome> => {
     const outcome = await batcherOf(slice.member).push(slice, signal);
     if (!(outcome instanceof VivaceError) || !movesOn(outcome) || signal.aborted) return outcome;
     // It answers, and takes nothing: the next slices need not ask.
@@ -89,32 +96,34 @@ export function createSpreadSink(options: SpreadSinkOptions): TraceSink {
     const tried = [...excluded, slice.member];
     if (
       tried.length >= (isKind(outcome, 'deadline') ? MAX_LATE_ATTEMPTS : MAX_ATTEMPTS) ||
-      ringWithout(tried).members.length === 0
+      ringWithout(tried).members.length === 0 ||
+      clock.monotonicMs() > untilMs
     )
       return outcome;
     metrics.movedSlices.inc();
     const bytes = new Uint8Array(slice.length);
     slice.copyTo(bytes, 0);
-    return spread(slice.tenant, bytes, tried, signal);
+    return spread(slice.tenant, bytes, tried, untilMs, signal);
   };
 
   const spread = async (
     tenant: string,
     bytes: Uint8Array,
     excluded: readonly string[],
+    untilMs: number,
     signal: AbortSignal,
   ): Promise<PushOutcome> => {
     const ring = ringWithout(excluded);
     if (ring.members.length === 0) return noIngester();
     const slices = slicer.slice(tenant, bytes, ring);
     // All of them are waited for: their bytes are the request's.
-    const outcomes = await Promise.all(slices.map((slice) => sendSlice(slice, excluded, signal)));
+    const outcomes = await Promise.all(slices.map((slice) => sendSlice(slice, excluded, untilMs, signal)));
     return combine(slices, outcomes);
   };
 
   return {
     push: async (tenant, request, signal): Promise<PushResult> => {
-      const outcome = await spread(tenant, request.bytes, [], signal);
+      const outcome = await spread(tenant, request.bytes, [], clock.monotonicMs() + MOVES_FOR_MS, signal);
       if (outcome instanceof VivaceError) throw outcome;
       return outcome;
     },

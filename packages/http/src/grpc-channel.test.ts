@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { connect } from 'node:net';
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
-import { createBufferPool, systemClock, VivaceError } from '@vivace/kernel';
+import { Worker } from 'node:worker_threads';
+import { type Clock, createBufferPool, systemClock, VivaceError } from '@vivace/kernel';
 import { createTestAuthority } from '@vivace/kernel/testing';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import {
@@ -273,6 +275,80 @@ describe('connections', () => {
     onTestFinished(() => channel.close());
     const request = { path: '/t/Echo', frame: frameOf(Buffer.alloc(0)), timeoutMs: 5000, maxAnswerBytes: 10 };
     await expect(channel.call(request)).rejects.toMatchObject({ kind: 'unavailable' });
+  });
+
+  test('a peer that is gone without a word ends its calls in five seconds, one that is slow does not', async () => {
+    const slow: GrpcMethod = async ({ send }) => {
+      await pause(1500);
+      await send(Buffer.from('late'));
+    };
+    const { port } = await setUp({ methods: { '/t/Slow': slow } });
+    const sockets: Socket[] = [];
+    const proxy = createServer((near) => {
+      const far = connect(port, '127.0.0.1');
+      sockets.push(near, far);
+      near.pipe(far).pipe(near);
+      for (const [one, other] of [
+        [near, far],
+        [far, near],
+      ] as const) {
+        one.on('error', () => other.destroy());
+        one.once('close', () => other.destroy());
+      }
+    });
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => {
+      for (const socket of sockets) socket.destroy();
+      proxy.close();
+    });
+    // Ten times as fast: the slow answer takes three times as long as a peer that is gone.
+    const clock: Clock = { ...systemClock, after: (ms, callback) => systemClock.after(ms / 10, callback) };
+    const channel = createGrpcChannel({ host: '127.0.0.1', port: (proxy.address() as AddressInfo).port, clock });
+    onTestFinished(() => channel.close());
+    const request = { path: '/t/Slow', timeoutMs: 60_000, maxAnswerBytes: MAX };
+    const calls = () => Array.from({ length: 20 }, () => channel.call({ ...request, frame: frameOf(Buffer.alloc(0)) }));
+    for (const answer of await Promise.all(calls())) expect(Buffer.from(answer).toString()).toBe('late');
+
+    const startMs = systemClock.monotonicMs();
+    const lost = calls();
+    for (const socket of sockets) socket.pause();
+    for (const call of lost) await expect(call).rejects.toMatchObject({ kind: 'unavailable' });
+    expect(systemClock.monotonicMs() - startMs).toBeLessThan(1200);
+    // The next call is over another connection.
+    await Promise.all(calls());
+  });
+
+  test('who does not take the connection in time is not there, and taking it later changes nothing', async () => {
+    // The thread takes nothing for a second and a half, and the system no more than wait for it already.
+    const worker = new Worker(
+      `const { createServer } = require('node:net');
+       const { parentPort } = require('node:worker_threads');
+       const server = createServer((socket) => socket.on('error', () => undefined));
+       server.listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => {
+         parentPort.postMessage(server.address().port);
+         setTimeout(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1500), 50);
+       });`,
+      { eval: true },
+    );
+    onTestFinished(async () => void (await worker.terminate()));
+    const [port] = (await once(worker, 'message')) as [number];
+    await pause(200);
+    const waiting = Array.from({ length: 4 }, () => connect(port, '127.0.0.1').on('error', () => undefined));
+    onTestFinished(() => {
+      for (const socket of waiting) socket.destroy();
+    });
+    await pause(100);
+    const channel = createGrpcChannel({ host: '127.0.0.1', port, clock: systemClock, connectTimeoutMs: 200 });
+    onTestFinished(() => channel.close());
+    const startMs = systemClock.monotonicMs();
+    const request = { path: '/t/Echo', frame: frameOf(Buffer.alloc(0)), timeoutMs: 5000, maxAnswerBytes: MAX };
+    await expect(channel.call(request)).rejects.toMatchObject({
+      code: 'connect-failed',
+      message: expect.stringContaining('no connection after 0.2 s'),
+    });
+    expect(systemClock.monotonicMs() - startMs).toBeLessThan(900);
+    // The system offers the connection again after a second, and after three.
+    await pause(3500);
   });
 
   test('a server that stops lets calls end and takes no more', async () => {

@@ -1,4 +1,6 @@
 import http2 from 'node:http2';
+import { connect as connectPlain } from 'node:net';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { type Clock, isKind, toVivaceError, VivaceError } from '@vivace/kernel';
 import { GrpcFrameReader } from './grpc-frame.ts';
 import { errorOfGrpcTrailers, type GrpcErrorTrailers } from './grpc-status.ts';
@@ -54,14 +56,20 @@ export interface GrpcChannel {
 const STREAM_WINDOW_BYTES = 2 * 1024 * 1024;
 const CONNECTION_WINDOW_BYTES = 16 * 1024 * 1024;
 const CONNECT_TIMEOUT_MS = 2000;
-/** For the answer to a ping of a connection on which a call ran out of time. */
-const PING_TIMEOUT_MS = 2000;
+/** While a call waits its peer is asked so often whether it is there, and given so long to say so: five seconds in all. */
+const PING_EVERY_MS = 2000;
+const PING_TIMEOUT_MS = 3000;
+const PING_LAST_MS = 500;
 
 export function createGrpcChannel(options: GrpcChannelOptions): GrpcChannel {
   const { host, port, tls, clock, connectTimeoutMs = CONNECT_TIMEOUT_MS } = options;
   const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
   let connecting: Promise<http2.ClientHttp2Session> | undefined;
   let closed = false;
+  /** Connections of which an answer to a ping is waited for. */
+  const probing = new WeakSet<http2.ClientHttp2Session>();
+  /** What keeps a connection from being used for the next call. */
+  const forgets = new WeakMap<http2.ClientHttp2Session, () => void>();
 
   const connect = (): Promise<http2.ClientHttp2Session> => {
     if (closed) return Promise.reject(unavailable('channel-closed', `the channel to ${address} is closed`));
@@ -72,6 +80,7 @@ export function createGrpcChannel(options: GrpcChannelOptions): GrpcChannel {
       if (connecting === made) connecting = undefined;
     };
     made.then((session) => {
+      forgets.set(session, forget);
       session.once('close', forget);
       session.once('goaway', () => {
         // Calls under way end; the next ones go over a new connection.
@@ -84,20 +93,26 @@ export function createGrpcChannel(options: GrpcChannelOptions): GrpcChannel {
 
   const openSession = () =>
     new Promise<http2.ClientHttp2Session>((resolve, reject) => {
+      const socket =
+        tls === undefined ? connectPlain({ host, port }) : connectTls({ ...tlsOptions(tls, host), host, port });
       const session = http2.connect(`${tls === undefined ? 'http' : 'https'}://${address}`, {
         settings: { enablePush: false, initialWindowSize: STREAM_WINDOW_BYTES },
-        ...(tls !== undefined && tlsOptions(tls, host)),
+        createConnection: () => socket,
       });
       let reason = 'the connection was closed';
       const cancel = clock.after(connectTimeoutMs, () => {
         reason = `no connection after ${connectTimeoutMs / 1000} s`;
         session.destroy();
+        // The session leaves a socket alone that is not connected, and waits for it.
+        socket.destroy();
       });
       session.on('error', (error) => {
         reason = error.message;
       });
       session.once('connect', () => {
         cancel();
+        // Destroyed before it came to that.
+        if (session.destroyed) return;
         session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
         // An idle connection is no reason to stay alive.
         session.unref();
@@ -109,11 +124,35 @@ export function createGrpcChannel(options: GrpcChannelOptions): GrpcChannel {
       });
     });
 
-  /** A peer that is gone without a word would be called for minutes. */
+  /**
+   * A peer that is gone without a word would be waited for to the end of every call, and called for minutes. One that is
+   * slow because what it writes to is slow answers a ping: its calls are not made anew elsewhere.
+   */
   const probe = (session: http2.ClientHttp2Session) => {
-    if (session.closed || session.destroyed) return;
-    const cancel = clock.after(PING_TIMEOUT_MS, () => session.destroy());
-    if (!session.ping(() => cancel())) cancel();
+    if (session.closed || session.destroyed || probing.has(session)) return;
+    probing.add(session);
+    let cancel = clock.after(PING_TIMEOUT_MS - PING_LAST_MS, () => {
+      // Where this process itself stood still the answer is here, and is read before the next timer.
+      cancel = clock.after(PING_LAST_MS, () => {
+        forgets.get(session)?.();
+        session.destroy();
+      });
+    });
+    const end = () => {
+      probing.delete(session);
+      cancel();
+    };
+    if (!session.ping(end)) end();
+  };
+
+  /** Probes as long as a call waits, until the returned function is called. */
+  const watch = (session: http2.ClientHttp2Session): (() => void) => {
+    const ask = () => {
+      probe(session);
+      cancel = clock.after(PING_EVERY_MS, ask);
+    };
+    let cancel = clock.after(PING_EVERY_MS, ask);
+    return () => cancel();
   };
 
   async function* stream(request: GrpcRequest): AsyncGenerator<Uint8Array> {
@@ -122,12 +161,14 @@ export function createGrpcChannel(options: GrpcChannelOptions): GrpcChannel {
     const session = await connect();
     const left = Math.max(1, Math.ceil(deadline - clock.monotonicMs()));
     let isLate = false;
+    const unwatch = watch(session);
     try {
       yield* run(session, { ...request, timeoutMs: left }, { clock, address });
     } catch (error) {
       isLate = isKind(error, 'deadline');
       throw error;
     } finally {
+      unwatch();
       if (isLate) probe(session);
     }
   }
@@ -226,10 +267,11 @@ function openStream(
   }
 }
 
-function tlsOptions({ ca, certificate, key, serverName }: ChannelTls, host: string): http2.SecureClientSessionOptions {
+function tlsOptions({ ca, certificate, key, serverName }: ChannelTls, host: string): ConnectionOptions {
   const name = serverName ?? host;
   return {
     minVersion: 'TLSv1.2',
+    ALPNProtocols: ['h2'],
     // An address is no server name in TLS.
     ...(!/^[\d.]+$|:/.test(name) && { servername: name }),
     ...(ca !== undefined && { ca }),
