@@ -3,8 +3,7 @@ import { type BatchRows, EVENT_ROW, LINK_ROW } from './batch-rows.ts';
 import { eventFlags } from './column-flags.ts';
 import type { EventScope } from './conjunction.ts';
 import { isId } from './evaluate.ts';
-import { literalComparison, verdictTable } from './literal-comparison.ts';
-import { literalTest } from './literal-test.ts';
+import { preparedComparison } from './prepared-comparison.ts';
 
 // Hot path: conditions on events (or links) that are judged together, for all event rows of a batch.
 
@@ -52,11 +51,10 @@ function eventsWith(source: BatchRows, condition: FieldExpression): Uint8Array |
     for (let i = 0; i < left.length; i++) left[i] = (left[i] as number) | (right[i] as number);
     return left;
   }
-  const comparison = literalComparison(condition);
+  const comparison = preparedComparison(condition);
   if (comparison === undefined || isId(comparison.field)) return undefined;
-  const { field, operator, literal } = comparison;
-  const flags = eventFlags(source, field, literalTest(operator, literal));
-  const verdicts = verdictTable(comparison);
+  const { field, test, verdicts } = comparison;
+  const flags = eventFlags(source, field, test);
   for (let i = 0; i < flags.length; i++) flags[i] = verdicts[flags[i] as number] as number;
   return flags;
 }

@@ -4,8 +4,9 @@ import { resourceFlags, spanFlags, traceRowsOf } from './column-flags.ts';
 import { conjunctionAt, type EventScope, fieldsIn, needsWholeTrace } from './conjunction.ts';
 import { holdsOf, isId, satisfying } from './evaluate.ts';
 import { spansWithEvent } from './event-scan.ts';
-import { costOf, type LiteralComparison, literalComparison, rootsOf, verdictTable } from './literal-comparison.ts';
-import { type LiteralTest, literalTest } from './literal-test.ts';
+import { costOf, type LiteralComparison, rootsOf } from './literal-comparison.ts';
+import type { LiteralTest } from './literal-test.ts';
+import { type PreparedComparison, preparedComparison, tableOf } from './prepared-comparison.ts';
 import {
   everyRow,
   maskOf,
@@ -105,7 +106,7 @@ class SpanScan {
       const right = this.condition(expression.right, positive, list);
       return right === undefined ? list : union(left, right);
     }
-    const comparison = literalComparison(expression);
+    const comparison = preparedComparison(expression);
     const roots = comparison && rootsOf(comparison);
     if (roots !== undefined) return this.#roots(roots, list);
     if (this.#knowledge === 'possible' && fieldsIn(expression).some(needsWholeTrace)) return positive ? list : NO_ROWS;
@@ -113,16 +114,16 @@ class SpanScan {
   }
 
   /** Undefined for what has no column. */
-  #comparison(comparison: LiteralComparison, list: RowList): Int32Array | undefined {
-    const { field, operator, literal } = comparison;
+  #comparison(comparison: PreparedComparison, list: RowList): Int32Array | undefined {
+    const { field, test, verdicts } = comparison;
     if (isId(field)) return undefined;
-    const test = literalTest(operator, literal);
-    const verdicts = verdictTable(comparison);
     const { batch } = this.#source;
     if (field.kind === 'attribute') {
       if (field.scope === 'resource') {
-        const flags = resourceFlags(this.#source, field.name, test);
-        return pickCodes(batch.resource(), shifted(flags, verdicts, 0), list, this.#rows);
+        const table = tableOf(comparison, batch.resources(), () =>
+          shifted(resourceFlags(this.#source, field.name, test), verdicts, 0),
+        );
+        return pickCodes(batch.resource(), table, list, this.#rows);
       }
       if (field.scope === 'span') {
         const rows = this.#fromColumn(field.name, test, verdicts, list);
@@ -135,9 +136,9 @@ class SpanScan {
           return rows ?? this.#durationFlags(test, verdicts, list);
         }
         case 'span:status':
-          return pickBytes(batch.status(), byNumber(statusValue, test, verdicts), list, this.#rows);
+          return pickBytes(batch.status(), byNumber(statusValue, comparison), list, this.#rows);
         case 'span:kind':
-          return pickBytes(batch.kind(), byNumber(kindValue, test, verdicts), list, this.#rows);
+          return pickBytes(batch.kind(), byNumber(kindValue, comparison), list, this.#rows);
         case 'span:name':
           if (batch.overflow().count === 0) {
             const name = batch.name();
@@ -247,8 +248,11 @@ function shifted(flags: Uint8Array, verdicts: Uint8Array, absent: number): Uint8
   return table;
 }
 
-function byNumber(valueFor: (number: number) => Value, test: LiteralTest, verdicts: Uint8Array): Uint8Array {
-  return Uint8Array.from({ length: 256 }, (_, n) => verdicts[test.ofValue(valueFor(n))] as number);
+function byNumber(valueFor: (number: number) => Value, comparison: PreparedComparison): Uint8Array {
+  const { test, verdicts } = comparison;
+  return tableOf(comparison, valueFor, () =>
+    Uint8Array.from({ length: 256 }, (_, n) => verdicts[test.ofValue(valueFor(n))] as number),
+  );
 }
 
 function wordsOf(bytes: Uint8Array): Int32Array {

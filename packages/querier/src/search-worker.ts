@@ -57,6 +57,17 @@ async function practiseWhenIdle(signal: AbortSignal): Promise<void> {
   }, signal);
 }
 
+/** Waiting for no message costs some microseconds. */
+const BREATH_MS = 1;
+let breathedAtMs = 0;
+
+/** Lets messages in: other queries, lookups, and that this one is not wanted any more. */
+async function breathe(): Promise<void> {
+  if (systemClock.monotonicMs() - breathedAtMs < BREATH_MS) return;
+  await setImmediate();
+  breathedAtMs = systemClock.monotonicMs();
+}
+
 async function find(search: TraceSearch): Promise<Transferred> {
   lookups++;
   try {
@@ -81,8 +92,7 @@ async function query(sent: SentJob): Promise<JobAnswer<unknown>> {
   const abort = new AbortController();
   running.set(job.number, abort);
   try {
-    // Lets messages in: other queries, lookups, and that this one is not wanted any more.
-    return packAnswer(await answerJob(job, reads, { signal: abort.signal, breathe: () => setImmediate(), located }));
+    return packAnswer(await answerJob(job, reads, { signal: abort.signal, breathe, located }));
   } finally {
     running.delete(job.number);
   }
