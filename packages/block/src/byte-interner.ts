@@ -52,6 +52,11 @@ export class ByteInterner {
     return { count: this.#count, bytes: this.#bytes.view(), offsets: this.#offsets };
   }
 
+  /** What `view` gives, in memory of its own. */
+  take(): DictionaryView {
+    return { count: this.#count, bytes: this.#bytes.take(), offsets: this.#offsets.slice(0, this.#count + 1) };
+  }
+
   #copy(source: Uint8Array, from: number, to: number): void {
     const out = this.#bytes;
     if (to - from > 64) {

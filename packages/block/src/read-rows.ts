@@ -94,12 +94,12 @@ class TableRows<Name extends string = SpanColumn> {
   readonly rows: number;
   readonly #table: TableLayout;
   readonly #parts: readonly TablePart[];
-  readonly #seed: number;
+  readonly #builder: ColumnBuilder;
 
   constructor(table: TableLayout, parts: readonly TablePart[], seed: number) {
     this.#table = table;
     this.#parts = parts;
-    this.#seed = seed;
+    this.#builder = new ColumnBuilder(seed);
     this.rows = parts.reduce((sum, { from, to }) => sum + to - from, 0);
   }
 
@@ -118,12 +118,14 @@ class TableRows<Name extends string = SpanColumn> {
     }
   }
 
+  /** The column, until the next one is built. */
   built(name: Name): ColumnBuilder {
     return this.#built(this.#number(name));
   }
 
   #built(number: number): ColumnBuilder {
-    const builder = new ColumnBuilder(this.#seed);
+    const builder = this.#builder;
+    builder.reset();
     this.#each(number, (decoded, base) => builder.append(decoded, base));
     return builder;
   }
