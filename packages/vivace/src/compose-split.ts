@@ -1,7 +1,8 @@
 import { formatEndpoint } from '@vivace/config';
 import { createSpreadMetrics, createSpreadSink } from '@vivace/distributor';
 import { createWorkerChunkEncoder, HeadChunks, serveHeads } from '@vivace/ingester';
-import { orAborted } from '@vivace/kernel';
+import { type Clock, orAborted, VivaceError } from '@vivace/kernel';
+import type { TraceSink } from '@vivace/otlp';
 import { createPushClient, headsMethods, pushMethods } from '@vivace/rpc';
 import { createHttpApi } from './compose-api.ts';
 import type { Base } from './compose-base.ts';
@@ -65,6 +66,7 @@ export async function startIngester(base: Base): Promise<Addresses> {
   const api = createHttpApi(base, { flush: (flushSignal) => flush(flushSignal) });
   await base.start(api);
   const { ingester } = await createIngester(base, parts, { acceptAfterMs: ACCEPT_AFTER_MS });
+  const acceptFromMs = clock.monotonicMs() + ACCEPT_AFTER_MS;
   await ingester.start();
   flush = (flushSignal) => ingester.flush(flushSignal);
   base.add({ stop: () => cutWhatThereIs(base, flush) });
@@ -75,12 +77,27 @@ export async function startIngester(base: Base): Promise<Addresses> {
   budgets.add({ name: 'chunks', usedBytes: () => chunks.bytes, maxBytes });
   const rpc = createCallServer(
     base,
-    new Map([...pushMethods(ingester), ...headsMethods(serveHeads(ingester, chunks))]),
+    new Map([...pushMethods(acceptFrom(acceptFromMs, ingester, clock)), ...headsMethods(serveHeads(ingester, chunks))]),
   );
   signal.throwIfAborted();
   await base.start(rpc);
+  // Queriers are answered already: what the process before it has left is missing for as short as can be.
+  await clock.sleep(Math.max(0, acceptFromMs - clock.monotonicMs()), signal);
   base.ready();
   return { http: formatEndpoint(api.address), grpc: formatEndpoint(rpc.address) };
+}
+
+/** Refuses what comes before the log takes it, which would be in the heads and not acknowledged. */
+function acceptFrom(fromMs: number, sink: TraceSink, clock: Pick<Clock, 'monotonicMs'>): TraceSink {
+  return {
+    push: async (tenant, request, signal) => {
+      const waitMs = fromMs - clock.monotonicMs();
+      if (waitMs <= 0) return sink.push(tenant, request, signal);
+      throw new VivaceError('unavailable', 'ingester-starting', 'the ingester takes no spans yet: try again', {
+        retryAfterMs: Math.ceil(waitMs),
+      });
+    },
+  };
 }
 
 /** What is not in blocks by then is in the log, which others read when this process is gone. */

@@ -513,6 +513,24 @@ describe('leases', () => {
   });
 });
 
+test('a log that was just opened takes records only when every list of streams has its own, and reads others meanwhile', async () => {
+  const earlier = await open({ instance: 'same' });
+  const { durable, position } = earlier.append('from before');
+  await finished(durable);
+  const one = await open({ instance: 'same', limits: { acceptAfterMs: 100_000 } });
+  expect(await takenOver(one, position.stream)).toEqual(['from before']);
+  const before = puts(one).length;
+  for (let tries = 0; tries < 2; tries++) {
+    const refused = { kind: 'unavailable', code: 'log-young', retryAfterMs: expect.any(Number) };
+    expect(await failureOf(one.append('early').durable)).toMatchObject(refused);
+    await passed(30_000);
+  }
+  expect(puts(one)).toHaveLength(before);
+  await passed(40_000);
+  await finished(one.append('in time').durable);
+  expect(puts(one)).toHaveLength(before + 1);
+});
+
 test('a stream of a day is followed by another, and closed when nothing is left of it', async () => {
   const one = await open();
   const { stream } = one.log.position;

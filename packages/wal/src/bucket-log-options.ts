@@ -42,7 +42,10 @@ export interface BucketLogLimits {
   leaseMaxAgeMs: number;
   /** An older stream gets no further record: streams older than two days cannot be committed any more. */
   streamMaxAgeMs: number;
-  /** Appends are taken so long after the lease of their stream is there: every list of streams in use has it then. */
+  /**
+   * Appends are taken so long after the lease of their stream is there: every list of streams in use has it then. A log
+   * that was just opened refuses them until then, and streams of others can be taken over meanwhile.
+   */
   acceptAfterMs: number;
   /** What closed streams have left is looked for about so often. */
   sweepIntervalMs: number;

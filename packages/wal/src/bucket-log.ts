@@ -79,6 +79,8 @@ class BucketLog implements WriteAheadLog {
   /** Takes records, unless it is lost and the next is not there yet. */
   #open: OwnStream | undefined;
   #opening: Promise<void> | undefined;
+  /** Monotonic time before which the first stream takes nothing. */
+  #acceptFromMs = 0;
   #stopping: Promise<void> | undefined;
   #lastIdMs = 0;
   #nextSweepMs: number | undefined;
@@ -104,6 +106,7 @@ class BucketLog implements WriteAheadLog {
   async open(signal?: AbortSignal): Promise<void> {
     await persistently('looking for streams', () => this.#find(true, signal), this.#patience, signal);
     this.#open = await this.#openStream(signal);
+    this.#acceptFromMs = this.#clock.monotonicMs() + this.#limits.acceptAfterMs;
   }
 
   get bytes(): number {
@@ -245,6 +248,8 @@ class BucketLog implements WriteAheadLog {
     if (this.#stream.state !== 'open') {
       return unavailable('log-fenced', 'another process has taken the log over: try again', RETRY_MS);
     }
+    const youngMs = this.#acceptFromMs - this.#clock.monotonicMs();
+    if (youngMs > 0) return unavailable('log-young', 'the log takes no records yet: try again', youngMs);
     // Those that are late are the probe.
     if (this.#stream.isLate) {
       return unavailable('log-failed', 'the bucket of the log does not take records: try again', RETRY_MS);
@@ -307,7 +312,6 @@ class BucketLog implements WriteAheadLog {
       });
       this.#own.set(id, stream);
       this.#beatLater(stream);
-      if (this.#limits.acceptAfterMs > 0) await this.#clock.sleep(this.#limits.acceptAfterMs, signal);
       return stream;
     }
   }
@@ -315,7 +319,13 @@ class BucketLog implements WriteAheadLog {
   /** Opens the next stream and has appends go there; until then they go on as before, or are refused. */
   #replaceStream(): void {
     if (this.#opening !== undefined || this.#stopping !== undefined) return;
-    this.#opening = this.#openStream(this.#abort.signal)
+    const { acceptAfterMs } = this.#limits;
+    const { signal } = this.#abort;
+    this.#opening = this.#openStream(signal)
+      .then(async (next) => {
+        if (acceptAfterMs > 0) await this.#clock.sleep(acceptAfterMs, signal);
+        return next;
+      })
       .then((next) => {
         const before = this.#stream;
         this.#open = next;
