@@ -14,8 +14,9 @@ import { type PacedLoad, startPacedLoad } from '../truth/paced-load.ts';
 import { Questions } from '../truth/questions.ts';
 import { GRACES } from '../truth/quick-settings.ts';
 import { Cluster } from './cluster.ts';
-import type { Act, ClusterSettings } from './cluster-settings.ts';
+import { type Act, BUCKET, type ClusterSettings } from './cluster-settings.ts';
 import type { Member, Outage } from './member.ts';
+import type { Network } from './network.ts';
 import { oneRetry, type PartAnswer } from './one-retry.ts';
 
 /** What was done to a process, and how long answers were parts after it. */
@@ -47,6 +48,14 @@ export interface ClusterResult {
   inventory: Inventory | undefined;
 }
 
+export interface Surroundings {
+  tell?: (line: string) => void;
+  /** What there is to cut; default: none. */
+  network?: Network;
+  /** Ends it early; its processes are gone when it has. */
+  signal?: AbortSignal;
+}
+
 const TENANTS = ['shop', 'Shop', 'games'];
 const KEPT_FOR_EVER = { retentionMs: undefined, slackMs: 0 };
 const CLIENTS_A_TENANT = 4;
@@ -61,12 +70,12 @@ const MAX_FAILURES = 50;
  * retry; and afterwards looks whether everything that was acknowledged is there once, for those who lived through it
  * and for a process that has just started.
  */
-export async function runCluster(settings: ClusterSettings, tell: (line: string) => void): Promise<ClusterResult> {
-  const run = new Run(settings, tell);
+export async function runCluster(settings: ClusterSettings, surroundings: Surroundings = {}): Promise<ClusterResult> {
+  const run = new Run(settings, surroundings);
   try {
     await run.start();
     await run.storm();
-    await run.verify();
+    if (!run.isOver) await run.verify();
   } catch (error) {
     run.fail(error);
   } finally {
@@ -78,6 +87,7 @@ export async function runCluster(settings: ClusterSettings, tell: (line: string)
 class Run {
   readonly #settings: ClusterSettings;
   readonly #tell: (line: string) => void;
+  readonly #network: Network | undefined;
   readonly #random: Random;
   readonly #ledger: Ledger;
   readonly #beginMs = Date.now();
@@ -96,25 +106,37 @@ class Run {
   #turn = 0;
   #loadMs = 0;
   #ended = false;
+  #isOver = false;
   /** A process that was started when all others had ended. */
   #last: { http: string } | undefined;
 
-  constructor(settings: ClusterSettings, tell: (line: string) => void) {
+  constructor(settings: ClusterSettings, { tell = () => undefined, network, signal }: Surroundings) {
     this.#settings = settings;
     this.#tell = tell;
+    this.#network = network;
+    signal?.addEventListener('abort', () => {
+      this.#isOver = true;
+      this.fail(new Error('it was ended early'));
+      void this.close();
+    });
     this.#random = seededRandom(settings.seed);
     this.#ledger = new Ledger(settings.seed);
   }
 
   async start(): Promise<void> {
     const { sizes, cutInterval } = this.#settings;
-    this.#store = await startS3Process();
+    const place = this.#network?.place;
+    this.#store = await startS3Process(place?.(BUCKET));
     this.#cluster = await Cluster.start({
       store: this.#store,
       random: this.#random,
       sizes,
       cutInterval,
-      onDied: (error) => this.fail(error),
+      ...(place !== undefined && { place }),
+      onDied: (error) => {
+        this.#isOver = true;
+        this.fail(error);
+      },
     });
     this.#members = this.#cluster.members;
     this.#problems = this.#cluster.problems;
@@ -166,7 +188,7 @@ class Run {
     await this.#rest(endMs - Date.now());
     this.#loadMs = Date.now() - beginMs;
     this.#tell('no new requests: those that are under way');
-    await load.end();
+    await (this.#failures.length === 0 ? load.end() : load.giveUp());
     this.#ended = true;
     await Promise.all(asking);
   }
@@ -233,6 +255,11 @@ class Run {
     };
   }
 
+  /** Something is wrong with the processes themselves: nothing more can be asked. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
   fail(error: unknown): void {
     const message = error instanceof Error ? error.message : String(error);
     this.#tell(`FAILED: ${message}`);
@@ -270,11 +297,23 @@ class Run {
       return;
     }
     await cluster.whole();
-    const member = cluster.named(act.suspend);
-    member.suspend();
-    this.#done.push({ act, outage: member.outages.at(-1) as Outage });
-    await this.#rest(1000 * act.seconds);
-    member.resume();
+    if ('suspend' in act) {
+      const member = cluster.named(act.suspend);
+      member.suspend();
+      this.#done.push({ act, outage: member.outages.at(-1) as Outage });
+      await this.#rest(1000 * act.seconds);
+      member.resume();
+      return;
+    }
+    const { cut, away, seconds } = act;
+    const network = this.#network as Network;
+    const outage: Outage = { how: 'cut off', fromMs: Date.now(), untilMs: undefined };
+    this.#done.push({ act, outage });
+    if (away !== undefined) cluster.named(away).outages.push(outage);
+    await network.cut(...cut);
+    await this.#rest(1000 * seconds);
+    await network.join(...cut);
+    outage.untilMs = Date.now();
   }
 
   /** Less where something is wrong already. */
@@ -301,7 +340,7 @@ class Run {
       const parts = this.#parts.filter(({ endMs }) => endMs > fromMs && endMs <= nextMs);
       return {
         second: Math.round((fromMs - this.#beginMs) / 1000),
-        what: 'kill' in act ? `killed ${act.kill}` : `suspended ${act.suspend}`,
+        what: describe(act),
         awayMs: untilMs - fromMs,
         parts: parts.length,
         lastPartMs: parts.reduce((last, { endMs }) => Math.max(last, endMs - fromMs), 0),
@@ -314,7 +353,9 @@ class Run {
     const directory = temporaryDirectory();
     const env = { ...s3Env(store, store), VIVACE_MULTITENANCY_ENABLED: 'true' };
     try {
-      const server = await startServer({ dataDir: directory.path, env });
+      const { host, launcher = [] } = this.#network?.place(BUCKET) ?? {};
+      const flags = host === undefined ? [] : ['--bind', host];
+      const server = await startServer({ dataDir: directory.path, env, flags, launcher });
       try {
         this.#last = server;
         await questions.counts(asker);
@@ -326,4 +367,9 @@ class Run {
       directory.remove();
     }
   }
+}
+
+function describe(act: Act): string {
+  if ('kill' in act) return `killed ${act.kill}`;
+  return 'suspend' in act ? `suspended ${act.suspend}` : `cut ${act.cut.join(' from ')}`;
 }

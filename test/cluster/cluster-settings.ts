@@ -1,7 +1,14 @@
 import type { Sizes } from './cluster.ts';
 
 /** What is done to the processes, one after another. */
-export type Act = { kill: string } | { suspend: string; seconds: number };
+export type Act =
+  | { kill: string }
+  | { suspend: string; seconds: number }
+  /** Two processes, or one and `BUCKET`, that do not reach each other; `away`: the one that answers may miss. */
+  | { cut: readonly [string, string]; away?: string; seconds: number };
+
+/** What a network calls the S3 server. */
+export const BUCKET = 'bucket';
 
 export interface ClusterSettings {
   minutes: number;

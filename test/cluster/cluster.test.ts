@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { runCluster } from './cluster-run.ts';
 import { formatClusterReport } from './report.ts';
 
@@ -22,7 +22,13 @@ test('a distributor, ingesters, a querier and a frontend that are killed under l
     questionsPerSecond: 8,
     cutInterval: '3s',
   };
-  const result = await runCluster(settings, () => undefined);
+  const ended = new AbortController();
+  const running = runCluster(settings, { signal: ended.signal });
+  onTestFinished(async () => {
+    ended.abort();
+    await running;
+  });
+  const result = await running;
   const report = `VIVACE_TEST_SEED=${SEED}\n${formatClusterReport(result)}`;
   console.info(report);
   expect(result.failures, report).toEqual([]);

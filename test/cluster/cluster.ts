@@ -5,7 +5,8 @@ import { pause } from '../harness/load.ts';
 import type { LogProblems } from '../harness/process-log.ts';
 import { s3Env } from '../harness/s3-env.ts';
 import { quickSettings } from '../truth/quick-settings.ts';
-import { grpcAddress, type Kind, Member, type MemberPorts } from './member.ts';
+import { type Kind, Member, type MemberPorts } from './member.ts';
+import type { Place } from './network.ts';
 
 export type Sizes = Record<Kind, number>;
 
@@ -14,15 +15,28 @@ export interface ClusterOptions {
   random: Random;
   sizes: Sizes;
   cutInterval: string;
+  /** Default: all on this machine's own addresses. */
+  place?: (name: string) => Place;
   /** Told when a process ends by itself. */
   onDied: (error: Error) => void;
 }
+
+const HERE: Place = { host: '127.0.0.1', launcher: [] };
 
 /** Those that are called start before those that call them, and stop after them. */
 const START_ORDER: readonly Kind[] = ['ingester', 'querier', 'distributor', 'query-frontend', 'compactor'];
 const PORTS_A_MEMBER = 4;
 const READY_WITHIN_MS = 120_000;
 const SAMPLE_MS = 1000;
+
+/** The names of the processes of a cluster of these sizes. */
+export function memberNames(sizes: Sizes): string[] {
+  return START_ORDER.flatMap((kind) => namesOf(kind, sizes));
+}
+
+function namesOf(kind: Kind, sizes: Sizes): string[] {
+  return Array.from({ length: sizes[kind] }, (_, i) => `${kind}-${i + 1}`);
+}
 
 /** The processes of a split deployment on one bucket. */
 export class Cluster {
@@ -31,14 +45,21 @@ export class Cluster {
   readonly #sampling: NodeJS.Timeout;
 
   /** Resolves when all of them are ready; leaves none behind where that fails. */
-  static async start({ store, random, sizes, cutInterval, onDied }: ClusterOptions): Promise<Cluster> {
-    const kinds = START_ORDER.flatMap((kind) => Array.from({ length: sizes[kind] }, (_, i) => [kind, i + 1] as const));
-    const ports = await freePorts(PORTS_A_MEMBER * kinds.length, random);
-    const portsOf = (index: number): MemberPorts => {
-      const [http, otlpHttp, otlpGrpc, grpc] = ports.slice(PORTS_A_MEMBER * index);
-      return { http, otlpHttp, otlpGrpc, grpc } as MemberPorts;
-    };
-    const addresses = (of: Kind) => kinds.flatMap(([kind], i) => (kind === of ? [grpcAddress(portsOf(i))] : [])).join();
+  static async start({
+    store,
+    random,
+    sizes,
+    cutInterval,
+    place = () => HERE,
+    onDied,
+  }: ClusterOptions): Promise<Cluster> {
+    const ports = await freePorts(PORTS_A_MEMBER * memberNames(sizes).length, random);
+    const planned = START_ORDER.flatMap((kind) => namesOf(kind, sizes).map((name) => ({ kind, name }))).map((one) => {
+      const [http, otlpHttp, otlpGrpc, grpc] = ports.splice(0, PORTS_A_MEMBER);
+      return { ...one, place: place(one.name), ports: { http, otlpHttp, otlpGrpc, grpc } as MemberPorts };
+    });
+    const addresses = (of: Kind) =>
+      planned.flatMap((one) => (one.kind === of ? [`${one.place.host}:${one.ports.grpc}`] : [])).join();
     const problems: LogProblems = new Map();
     const env: Record<string, string> = {
       ...s3Env(store, store),
@@ -48,9 +69,7 @@ export class Cluster {
       VIVACE_INGESTER_CLIENT_ADDRESSES: addresses('ingester'),
       VIVACE_QUERIER_CLIENT_ADDRESSES: addresses('querier'),
     };
-    const members = kinds.map(
-      ([kind, number], i) => new Member({ kind, name: `${kind}-${number}`, ports: portsOf(i), env, problems, onDied }),
-    );
+    const members = planned.map((one) => new Member({ ...one, env, problems, onDied }));
     const cluster = new Cluster(members, problems);
     try {
       // Ingesters take ten seconds in which they do nothing.

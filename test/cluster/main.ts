@@ -18,6 +18,9 @@ const settings = fullSettings({
   seed: Number(values.seed),
   suspendSeconds: Number(values.suspend),
 });
-const result = await runCluster(settings, (line) => process.stdout.write(`${new Date().toISOString()} ${line}\n`));
+// Nothing that was started outlives this process.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+const tell = (line: string) => process.stdout.write(`${new Date().toISOString()} ${line}\n`);
+const result = await runCluster(settings, { tell });
 process.stdout.write(`\n${formatClusterReport(result)}`);
 process.exitCode = result.failures.length === 0 ? 0 : 1;

@@ -2,18 +2,19 @@ import type { ChildProcess } from 'node:child_process';
 import { collectProblems, type LogProblems } from '../harness/process-log.ts';
 import { residentMib } from '../harness/process-memory.ts';
 import { startServer, type TestServer, temporaryDirectory } from '../harness/server.ts';
+import type { Place } from './network.ts';
 
 export type Kind = 'distributor' | 'ingester' | 'querier' | 'query-frontend' | 'compactor';
 
 /** A time in which a process did not answer. */
 export interface Outage {
-  how: 'killed' | 'suspended';
+  how: 'killed' | 'suspended' | 'cut off';
   fromMs: number;
   /** When it said that it is ready, or went on; undefined until then. */
   untilMs: number | undefined;
 }
 
-/** Of this machine, by listener. */
+/** By listener. */
 export interface MemberPorts {
   http: number;
   otlpHttp: number;
@@ -25,19 +26,14 @@ interface MemberOptions {
   kind: Kind;
   name: string;
   ports: MemberPorts;
+  place: Place;
   env: Record<string, string>;
   problems: LogProblems;
   /** Told when it ends by itself. */
   onDied: (error: Error) => void;
 }
 
-const HOST = '127.0.0.1';
 const OUTPUT_KEPT = 10_000;
-
-/** Where other processes call the one of these ports. */
-export function grpcAddress({ grpc }: MemberPorts): string {
-  return `${HOST}:${grpc}`;
-}
 
 /** One of the processes, at the same addresses in all of its lives; nothing on its disk survives. */
 export class Member {
@@ -67,19 +63,15 @@ export class Member {
 
   /** Where it answers while it lives. */
   get http(): string {
-    return `http://${HOST}:${this.#options.ports.http}`;
+    return `http://${this.#options.place.host}:${this.#options.ports.http}`;
   }
 
   get otlpHttp(): string {
-    return `http://${HOST}:${this.#options.ports.otlpHttp}`;
+    return `http://${this.#options.place.host}:${this.#options.ports.otlpHttp}`;
   }
 
   get otlpGrpc(): string {
-    return `${HOST}:${this.#options.ports.otlpGrpc}`;
-  }
-
-  get ports(): MemberPorts {
-    return this.#options.ports;
+    return `${this.#options.place.host}:${this.#options.ports.otlpGrpc}`;
   }
 
   get isReady(): boolean {
@@ -88,7 +80,7 @@ export class Member {
 
   /** A new process. Resolves when it is ready. */
   async start(): Promise<void> {
-    const { kind, name, ports, env, onDied } = this.#options;
+    const { kind, name, ports, place, env, onDied } = this.#options;
     const beginMs = Date.now();
     if (this.#closed) throw new Error(`${name} is closed`);
     this.#ending = false;
@@ -98,7 +90,14 @@ export class Member {
     const listen = { http, 'otlp-http': otlpHttp, 'otlp-grpc': otlpGrpc, grpc };
     const server = await startServer({
       dataDir: directory.path,
-      flags: ['--target', kind, ...Object.entries(listen).flatMap(([key, port]) => [`--${key}-port`, `${port}`])],
+      launcher: place.launcher,
+      flags: [
+        '--target',
+        kind,
+        '--bind',
+        place.host,
+        ...Object.entries(listen).flatMap(([key, port]) => [`--${key}-port`, `${port}`]),
+      ],
       env: { ...env, VIVACE_INGESTER_INSTANCE_NAME: name },
       onSpawn: (child) => {
         this.#child = child;
@@ -112,26 +111,24 @@ export class Member {
     });
     this.#server = server;
     this.starts.push(Date.now() - beginMs);
-    const outage = this.outages.at(-1);
-    if (outage !== undefined) outage.untilMs ??= Date.now();
+    this.#back();
   }
 
   /** SIGKILL. Resolves when the process is gone. */
   async kill(): Promise<void> {
-    this.outages.push({ how: 'killed', fromMs: Date.now(), untilMs: undefined });
+    this.#away('killed');
     await this.#end();
   }
 
   /** SIGSTOP: it keeps its connections and its memory, and does nothing. */
   suspend(): void {
-    this.outages.push({ how: 'suspended', fromMs: Date.now(), untilMs: undefined });
+    this.#away('suspended');
     this.#child?.kill('SIGSTOP');
   }
 
   resume(): void {
     this.#child?.kill('SIGCONT');
-    const outage = this.outages.at(-1);
-    if (outage !== undefined) outage.untilMs ??= Date.now();
+    this.#back();
   }
 
   /** SIGTERM; resolves with the exit code. */
@@ -156,6 +153,15 @@ export class Member {
   /** The end of what it has written. */
   output(): string {
     return `${this.name}:\n${this.#server?.output().slice(-OUTPUT_KEPT) ?? ''}`;
+  }
+
+  #away(how: Outage['how']): void {
+    this.outages.push({ how, fromMs: Date.now(), untilMs: undefined });
+  }
+
+  #back(): void {
+    const outage = this.outages.at(-1);
+    if (outage !== undefined) outage.untilMs ??= Date.now();
   }
 
   async #end(): Promise<void> {

@@ -30,22 +30,46 @@ export interface TestServerOptions {
   dataDir: string;
   flags?: readonly string[];
   env?: Record<string, string>;
+  /** A command that runs the one that follows it. */
+  launcher?: readonly string[];
   /** Told of the process before it is ready. */
   onSpawn?: (child: ChildProcess) => void;
 }
 
+/** Servers and directories must not outlive their test, however that ends. */
+const running = new Set<ChildProcess>();
+const directories = new Set<string>();
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+  for (const directory of directories) rmSync(directory, { recursive: true, force: true });
+});
+
 export function temporaryDirectory(): { path: string; remove: () => void } {
   const directory = mkdtempSync(path.join(tmpdir(), 'vivace-test-'));
-  return { path: directory, remove: () => rmSync(directory, { recursive: true, force: true }) };
+  directories.add(directory);
+  const remove = () => {
+    rmSync(directory, { recursive: true, force: true });
+    directories.delete(directory);
+  };
+  return { path: directory, remove };
 }
 
 /** Starts a server on free ports and waits until it says that it is ready; throws with its output when it ends before. */
-export async function startServer({ dataDir, flags = [], env = {}, onSpawn }: TestServerOptions): Promise<TestServer> {
+export async function startServer({
+  dataDir,
+  flags = [],
+  env = {},
+  launcher = [],
+  onSpawn,
+}: TestServerOptions): Promise<TestServer> {
   const ports = ['--http-port', '0', '--otlp-grpc-port', '0', '--otlp-http-port', '0', '--grpc-port', '0'];
-  const child = spawn(process.execPath, [mainFile, '--data-dir', dataDir, ...ports, ...flags], {
+  const command = [...launcher, process.execPath, mainFile, '--data-dir', dataDir, ...ports, ...flags];
+  const child = spawn(command[0] as string, command.slice(1), {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, VIVACE_SERVER_LOG_FORMAT: 'json', VIVACE_QUERIER_WARM_UP: 'false', ...env },
   });
+  running.add(child);
+  child.once('exit', () => running.delete(child));
   onSpawn?.(child);
   const exited = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
   let output = '';

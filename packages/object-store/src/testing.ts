@@ -9,7 +9,7 @@ export {
   type FaultyStore,
   seededFaults,
 } from './faulty-store.ts';
-export { type S3Process, type S3ProcessCounts, startS3Process } from './testing/s3-process.ts';
+export { type S3Process, type S3ProcessCounts, type S3ProcessOptions, startS3Process } from './testing/s3-process.ts';
 export {
   type S3Fault,
   type S3FaultRequest,

@@ -10,7 +10,7 @@ import { LOADS, measureLog } from './testing/measure-log.ts';
  */
 
 for (const load of LOADS) {
-  const server = await startS3Process('traces');
+  const server = await startS3Process();
   const { bucket, endpoint, region, credentials } = server;
   const store = await createS3Store({ bucket, endpoint, region, credentials });
   const counting = createCountingStore(store);

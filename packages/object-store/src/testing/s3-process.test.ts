@@ -3,7 +3,7 @@ import { createS3Store } from '../s3-store.ts';
 import { startS3Process } from './s3-process.ts';
 
 test('a server in a process of its own changes its weather and counts what it did', async () => {
-  const server = await startS3Process('b');
+  const server = await startS3Process({ bucket: 'b' });
   const { endpoint, region, credentials } = server;
   const store = await createS3Store({ bucket: 'b', endpoint, region, credentials });
   try {

@@ -1,4 +1,4 @@
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { S3Weather, S3WeatherCounts } from './s3-weather.ts';
@@ -26,8 +26,21 @@ export interface S3Process {
   close(): Promise<void>;
 }
 
-export async function startS3Process(bucket = 'traces'): Promise<S3Process> {
-  const child = fork(mainFile, ['--bucket', bucket], { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] });
+export interface S3ProcessOptions {
+  bucket?: string;
+  /** Where it listens. */
+  host?: string;
+  /** A command that runs the one that follows it. */
+  launcher?: readonly string[];
+}
+
+export async function startS3Process({
+  bucket = 'traces',
+  host = '127.0.0.1',
+  launcher = [],
+}: S3ProcessOptions = {}): Promise<S3Process> {
+  const command = [...launcher, process.execPath, mainFile, '--bucket', bucket, '--host', host];
+  const child = spawn(command[0] as string, command.slice(1), { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] });
   const exited = once(child, 'exit');
   const [line] = (await Promise.race([
     once(child.stdout as NonNullable<ChildProcess['stdout']>, 'data'),

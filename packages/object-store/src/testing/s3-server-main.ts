@@ -3,19 +3,21 @@ import { startS3Server } from './s3-server.ts';
 import { type S3Weather, S3WeatherPlan } from './s3-weather.ts';
 
 /**
- * The embedded S3 server as a program: `node s3-server-main.ts --port 0 --bucket b [--ignore-conditions]`. Prints
+ * The embedded S3 server as a program: `node s3-server-main.ts --port 0 --bucket b [--host H] [--ignore-conditions]`. Prints
  * one line of JSON, `{ endpoint, bucket, accessKeyId, secretAccessKey, region }`, and runs until SIGINT or SIGTERM.
  * A parent with a channel to it sends the weather (null: fair), and is answered with the counts of what was before;
  * when the channel closes, the server ends.
  */
 const { values } = parseArgs({
   options: {
+    host: { type: 'string', default: '127.0.0.1' },
     port: { type: 'string', default: '0' },
     bucket: { type: 'string', default: 'vivace' },
     'ignore-conditions': { type: 'boolean', default: false },
   },
 });
 const server = await startS3Server({
+  host: values.host,
   port: Number(values.port),
   buckets: [values.bucket],
   ignoreConditions: values['ignore-conditions'],
