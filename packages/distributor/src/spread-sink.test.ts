@@ -3,13 +3,13 @@ import { type Clock, seededRandom, systemClock, VivaceError } from '@vivace/kern
 import type { PushResult, TraceSink } from '@vivace/otlp';
 import { decodeTraces, encodeTraces } from '@vivace/otlp/testing';
 import { ChannelPool, createPushClient } from '@vivace/rpc';
-import { describeTraceSink, startPushServer, type TestPushServer } from '@vivace/rpc/testing';
+import { describeTraceSink, startPushServer, type TestRpcServer } from '@vivace/rpc/testing';
 import { createMetrics } from '@vivace/telemetry';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { createSpreadMetrics, createSpreadSink } from './index.ts';
 
 /** An ingester that remembers the traces it has acknowledged. */
-interface TestIngester extends TestPushServer {
+interface TestIngester extends TestRpcServer {
   traces: Set<string>;
   spans: number;
   pushes: number;

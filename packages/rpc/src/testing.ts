@@ -1,2 +1,4 @@
 export { describeTraceSink } from './testing/describe-trace-sink.ts';
-export { startPushServer, type TestPushServer } from './testing/push-server.ts';
+export { startHeadsServer } from './testing/heads-server.ts';
+export { startPushServer } from './testing/push-server.ts';
+export type { TestRpcServer } from './testing/test-server.ts';

@@ -7,6 +7,8 @@ export function serveHeads(ingester: Ingester, chunks: HeadChunks): HeadsServing
   return {
     rows: async ({ tenant, have, time }, signal): Promise<{ answer: HeadsAnswer; chunks: HeadChunk[] }> => {
       const { found, ...state } = await ingester.answerHeads(tenant, (builder, heads) => builder.views(heads), signal);
+      // What nobody waits for is not encoded.
+      signal.throwIfAborted();
       const { chunks: asked, others } = await chunks.chunksOf(found ?? [], time);
       const known = new Set(have);
       return {

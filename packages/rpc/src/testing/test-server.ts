@@ -1,0 +1,30 @@
+import { createByteBudget, type GrpcMethod } from '@vivace/http';
+import { createBufferPool, systemClock } from '@vivace/kernel';
+import { onTestFinished } from 'vitest';
+import type { Callee } from '../channel-pool.ts';
+import { createRpcServer, type RpcServer } from '../rpc-server.ts';
+
+export interface TestRpcServer extends Callee {
+  server: RpcServer;
+}
+
+/** Serves calls on a free port until the test has ended. */
+export async function startTestServer(
+  methods: ReadonlyMap<string, GrpcMethod>,
+  maxRequestBytes = 8 * 1024 * 1024,
+): Promise<TestRpcServer> {
+  const server = createRpcServer({
+    host: '127.0.0.1',
+    port: 0,
+    methods,
+    memory: { pool: createBufferPool({ maxIdleBytes: 0 }), budget: createByteBudget(8 * maxRequestBytes) },
+    maxRequestBytes,
+    clock: systemClock,
+    onError: () => undefined,
+    stopTimeoutMs: 500,
+  });
+  await server.start({ signal: AbortSignal.timeout(5000) });
+  onTestFinished(() => server.stop());
+  const { port } = server.address;
+  return { server, address: `127.0.0.1:${port}`, host: '127.0.0.1', port };
+}
