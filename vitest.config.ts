@@ -6,6 +6,8 @@ const LONGEST = [
   'packages/manifest/src/model.test.ts',
   'packages/block-query/src/differential.test.ts',
   'test/split.test.ts',
+  'test/cluster/cluster.test.ts',
+  'test/cluster/partition.test.ts',
   'test/soak/soak.test.ts',
   'test/bucket-log.test.ts',
   'packages/block-query/src/metrics-differential.test.ts',

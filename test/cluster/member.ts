@@ -34,6 +34,8 @@ interface MemberOptions {
 }
 
 const OUTPUT_KEPT = 10_000;
+/** Many begin at the same time, and others are at work. */
+const READY_TIMEOUT_MS = 110_000;
 
 /** One of the processes, at the same addresses in all of its lives; nothing on its disk survives. */
 export class Member {
@@ -91,6 +93,7 @@ export class Member {
     const server = await startServer({
       dataDir: directory.path,
       launcher: place.launcher,
+      readyTimeoutMs: READY_TIMEOUT_MS,
       flags: [
         '--target',
         kind,

@@ -32,6 +32,8 @@ export interface TestServerOptions {
   env?: Record<string, string>;
   /** A command that runs the one that follows it. */
   launcher?: readonly string[];
+  /** Default: 30 s. */
+  readyTimeoutMs?: number;
   /** Told of the process before it is ready. */
   onSpawn?: (child: ChildProcess) => void;
 }
@@ -60,6 +62,7 @@ export async function startServer({
   flags = [],
   env = {},
   launcher = [],
+  readyTimeoutMs = READY_TIMEOUT_MS,
   onSpawn,
 }: TestServerOptions): Promise<TestServer> {
   const ports = ['--http-port', '0', '--otlp-grpc-port', '0', '--otlp-http-port', '0', '--grpc-port', '0'];
@@ -78,7 +81,7 @@ export async function startServer({
       output += text;
     });
   }
-  const addresses = await readyAddresses(child, exited, () => output);
+  const addresses = await readyAddresses(child, exited, () => output, readyTimeoutMs);
   return {
     pid: child.pid as number,
     dataDir,
@@ -110,12 +113,13 @@ async function readyAddresses(
   child: ChildProcess,
   exited: Promise<number | null>,
   output: () => string,
+  timeoutMs: number,
 ): Promise<Addresses> {
   let ended = false;
   void exited.then(() => {
     ended = true;
   });
-  const deadline = Date.now() + READY_TIMEOUT_MS;
+  const deadline = Date.now() + timeoutMs;
   while (Date.now() < deadline && !ended) {
     for (const line of output().split('\n')) {
       if (!line.startsWith('{') || !line.includes('"ready"')) continue;
@@ -125,5 +129,5 @@ async function readyAddresses(
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   child.kill('SIGKILL');
-  throw new Error(`the server did not get ready:\n${output()}`);
+  throw new Error(`the server did not get ready in ${timeoutMs / 1000} s:\n${output()}`);
 }
