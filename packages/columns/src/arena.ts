@@ -88,5 +88,10 @@ export function grownLength(present: number, needed: number): number {
   return length;
 }
 
+/** Whether a table with room for `capacity` rows, of which there are many, will have to grow soon. */
+export function isNearlyFull(count: number, capacity: number): boolean {
+  return capacity >= 1024 && capacity - count <= capacity / 64;
+}
+
 /** Rows that a fresh table has room for. */
 export const INITIAL_ROWS = 16;

@@ -59,6 +59,13 @@ export class AttributeTable {
     return this.#keys.length * KEY_BYTES + this.#keyBytes + this.#columnCount * COLUMN_BYTES;
   }
 
+  /** See `Column`. */
+  get growthSoon(): number {
+    let bytes = 0;
+    for (const { columns } of this.#keys) for (const column of columns) bytes += column?.growthSoon ?? 0;
+    return bytes;
+  }
+
   /** The key with the bytes `source[from, to)`; undefined where it can have no column (empty, too long, not UTF-8, too many keys). */
   find(source: Source, from: number, to: number): AttributeKey | undefined {
     const length = to - from;

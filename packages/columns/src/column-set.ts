@@ -1,4 +1,4 @@
-import { Arena, INITIAL_ROWS } from './arena.ts';
+import { Arena, INITIAL_ROWS, isNearlyFull } from './arena.ts';
 import { AttributeTable } from './attribute-table.ts';
 import { Column } from './column.ts';
 import { Dictionary } from './dictionary.ts';
@@ -6,6 +6,9 @@ import { EventTable } from './event-table.ts';
 import { SpanTable } from './span-table.ts';
 import { TraceTable } from './trace-table.ts';
 import type { ColumnSetView } from './view.ts';
+
+/** What a row takes in the columns that all rows have, and in the table of traces. */
+const ROW_BYTES = 59;
 
 /**
  * A column set being filled (see view.ts for its shape). One thread writes; others read views, which see the
@@ -73,6 +76,16 @@ export class ColumnSet {
   /** Bytes of all memory, hash tables and an estimate of the objects included. */
   get size(): number {
     return this.#arena.size + this.traces.size + this.spans.size + this.attributes.size + this.events.size;
+  }
+
+  /**
+   * What `size` will be after the next few spans, where the rows have to grow for them: a set that ends before they do
+   * has half the memory of one that ends just after.
+   */
+  get sizeSoon(): number {
+    const capacity = this.trace.length;
+    if (!isNearlyFull(this.count, capacity)) return this.size;
+    return this.size + capacity * ROW_BYTES + this.attributes.growthSoon;
   }
 
   /** Opens a row, dead until `revive`d, and returns its number. */

@@ -1,4 +1,4 @@
-import type { Arena } from './arena.ts';
+import { type Arena, isNearlyFull } from './arena.ts';
 import { Dictionary } from './dictionary.ts';
 
 import type { SparseColumn } from './view.ts';
@@ -18,6 +18,11 @@ export class Column {
     this.#rows = arena.int32(INITIAL_VALUES);
     this.#codes = arena.int32(INITIAL_VALUES);
     this.dictionary = new Dictionary(seed, arena);
+  }
+
+  /** Bytes that the next few values will make it grow by. */
+  get growthSoon(): number {
+    return isNearlyFull(this.count, this.#rows.length) ? this.#rows.length * 8 : 0;
   }
 
   push(row: number, code: number): void {

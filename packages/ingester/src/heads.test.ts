@@ -46,3 +46,19 @@ test('a span over a limit is refused by itself', () => {
   const heads = openHeads();
   expect(heads.push('a', spanRequest([1], { padding: 2000 }).bytes)).toMatchObject({ accepted: 0, rejected: 1 });
 });
+
+test('before the rows of a head have to grow, it counts as large as it will be then', () => {
+  const heads = openHeads();
+  let told = 0;
+  for (let first = 1; first < 1020; first += 10) {
+    heads.push('a', spanRequest(Array.from({ length: 10 }, (_, i) => first + i)).bytes);
+    if (first < 1000) expect(heads.sizeOf('a')).toBe(heads.size);
+    told = heads.sizeOf('a');
+  }
+  const before = heads.size;
+  expect(told).toBeGreaterThan(before + 1024 * 55);
+  heads.push('a', spanRequest([1021, 1022, 1023, 1024, 1025]).bytes);
+  expect(heads.size).toBeGreaterThan(before + 1024 * 55);
+  expect(heads.sizeOf('a')).toBe(heads.size);
+  expect(told).toBeGreaterThan(0.9 * heads.size);
+});

@@ -92,9 +92,9 @@ export class Heads {
     }
   }
 
-  /** Bytes of the open column set of a head. */
+  /** Bytes of the open column set of a head; of what it will take soon, where it has to grow. */
   sizeOf(head: string): number {
-    return this.#open.get(head)?.size ?? 0;
+    return this.#open.get(head)?.set.sizeSoon ?? 0;
   }
 
   /** Ends the open column set of a head; later requests go to a new one. Undefined where there is none. */
