@@ -20,7 +20,7 @@ import type { Network } from './network.ts';
 import { oneRetry, type PartAnswer } from './one-retry.ts';
 
 /** What was done to a process, and how long answers were parts after it. */
-export interface DoneAct {
+interface DoneAct {
   second: number;
   what: string;
   /** Until it was ready again, milliseconds. */
@@ -125,14 +125,14 @@ class Run {
 
   async start(): Promise<void> {
     const { sizes, cutInterval } = this.#settings;
-    const place = this.#network?.place;
-    this.#store = await startS3Process(place?.(BUCKET));
+    const network = this.#network;
+    this.#store = await startS3Process(network?.place(BUCKET));
     this.#cluster = await Cluster.start({
       store: this.#store,
       random: this.#random,
       sizes,
       cutInterval,
-      ...(place !== undefined && { place }),
+      ...(network !== undefined && { place: (name) => network.place(name) }),
       onDied: (error) => {
         this.#isOver = true;
         this.fail(error);

@@ -13,23 +13,25 @@ export interface PartAnswer {
 }
 
 /**
- * The patience of a client with one retry, which a balancer of load gives to another frontend. The second answer has to
- * be whole; or say that it is a part, and then an ingester has to be away.
+ * The patience of a client with one retry, which a balancer of load gives to another frontend. An answer that says that
+ * it is a part is an answer while an ingester is away; who gets one looks once more whether it is whole by now.
  */
-export function oneRetry(cluster: Cluster, parts: PartAnswer[]): Patience {
+export function oneRetry(cluster: Pick<Cluster, 'served' | 'missedIngester'>, parts: PartAnswer[]): Patience {
   return async (attempts) => {
-    if (attempts.length === 1) {
-      await cluster.served();
-      return 'again';
+    const [first, last] = [attempts[0], attempts.at(-1)] as [Attempt, Attempt];
+    const partial = attempts.filter(({ problem }) => problem === PART).length;
+    const isExcused = cluster.missedIngester(first.beginMs, last.endMs, SETTLE_MS);
+    if (attempts.length - partial > 1 || (partial > 1 && !isExcused)) {
+      const told = attempts.map(
+        ({ problem, http, beginMs, endMs }) => `${problem} of ${http} after ${endMs - beginMs} ms`,
+      );
+      throw new Error(`not whole after one retry: ${told.join(', then ')}`);
     }
-    const [first, second] = attempts as [Attempt, Attempt];
-    if (second.problem === PART && cluster.missedIngester(first.beginMs, second.endMs, SETTLE_MS)) {
-      parts.push({ endMs: second.endMs });
+    if (partial > 1) {
+      parts.push({ endMs: last.endMs });
       return 'enough';
     }
-    const told = attempts.map(
-      ({ problem, http, beginMs, endMs }) => `${problem} of ${http} after ${endMs - beginMs} ms`,
-    );
-    throw new Error(`not whole after one retry: ${told.join(', then ')}`);
+    await cluster.served();
+    return 'again';
   };
 }

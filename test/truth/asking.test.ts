@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { ProtoWriter } from '@vivace/otlp';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { encodeSpanLoad } from '../harness/span-load.ts';
-import { Asker } from './asking.ts';
+import { Asker, PART } from './asking.ts';
 import type { Keeping } from './keeping.ts';
 import { Ledger, type SentRequest, type SentTrace } from './ledger.ts';
 
@@ -116,6 +117,52 @@ describe('a trace by its id', () => {
     expect(Object.fromEntries(patient.counts.notWhole)).toEqual({ 503: 1, gone: 1 });
     answer = (response) => response.writeHead(500).end('a defect');
     await expect(asker().checkTrace(trace)).rejects.toThrow(/500 a defect/);
+  });
+});
+
+describe('an answer that says that it is a part, to who takes parts', () => {
+  const taker = (taken: string[]) => {
+    const { port } = http.address() as AddressInfo;
+    return new Asker({
+      ledger,
+      keeping: () => FOR_EVER,
+      server: () => ({ http: `http://127.0.0.1:${port}` }),
+      ended: () => false,
+      takesParts: true,
+      patience: async (attempts) => {
+        taken.push(...attempts.map(({ problem }) => problem));
+        return attempts.length === 1 ? 'again' : 'enough';
+      },
+    });
+  };
+  /** TraceByIDResponse, with the reason why it is not whole. */
+  const answerPart = (indices: readonly number[]) => {
+    const spanIds = indices.map((index) => ledger.spanId(trace, index));
+    const spans = encodeSpanLoad([{ traceId: trace.id, spanIds }], 1);
+    const out = new ProtoWriter(4096);
+    out.bytesField(1, spans);
+    out.stringField(4, 'an ingester is away');
+    const body = out.toBytes();
+    answer = (response) => response.end(body);
+  };
+
+  test('may lack spans, and is asked for again', async () => {
+    const taken: string[] = [];
+    const asker = taker(taken);
+    answerPart([0, 3]);
+    await asker.checkTrace(trace);
+    expect(taken).toEqual([PART, PART, PART]);
+    expect(asker.counts).toMatchObject({ parts: 1, second: 0, whole: { trace: 0 } });
+  });
+
+  test('is wrong with a span twice, and with more than was sent', async () => {
+    answerPart([0, 3, 0]);
+    await expect(taker([]).checkTrace(trace)).rejects.toThrow(/span 0 .* is there twice/);
+    answer = (response) =>
+      response.writeHead(200, { 'x-vivace-partial': 'away' }).end('{"series":[{"labels":[],"value":7}],"metrics":{}}');
+    await expect(taker([]).checkCount('shop', Date.now() - 200 * SECOND, Date.now())).rejects.toThrow(
+      '7 spans are counted, of 6 acknowledged',
+    );
   });
 });
 
