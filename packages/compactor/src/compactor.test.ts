@@ -29,8 +29,8 @@ afterEach(async () => {
 
 function setUp(seed = 1) {
   const clock = createShiftedClock();
-  // The beginning of an hour, a few days ahead.
-  clock.advance(3 * DAY + HOUR - (clock.nowMs() % HOUR));
+  // The morning of a day, a few days ahead: what is merged depends on which windows have ended.
+  clock.advance(4 * DAY + 8 * HOUR - (clock.nowMs() % DAY));
   const random = seededRandom(seed);
   const store = createMemoryStore({ clock });
   const tenant = createStoredTenant({ store, tenant: 'shop', clock, random });
