@@ -1,5 +1,5 @@
 import type { ColumnSetView } from '@vivace/columns';
-import { compareBytes, dataError, VivaceError } from '@vivace/kernel';
+import { compareBytes, dataError, isKind, VivaceError } from '@vivace/kernel';
 import {
   type BlockIndex,
   decodeIndex,
@@ -148,21 +148,27 @@ class Reader implements BlockReader {
     const { length } = this.#place.sections.filter;
     const offset = filterProbeOffset(length, high);
     const { filters } = this.#cache;
-    let whole = filters.get(this.id) as Uint8Array | undefined;
-    if (whole === undefined && length <= WHOLE_FILTER_BYTES) {
-      whole = await this.#read('filter', 0, length, options);
-      filters.put(this.id, whole, length + FILTER_ENTRY_BYTES);
-    }
-    if (whole !== undefined) {
-      return filterMayHold(whole.subarray(offset, offset + FILTER_BLOCK_BYTES), length, low, high);
-    }
     const key = `${this.id}/${offset}`;
-    let block = filters.get(key) as Uint8Array | undefined;
-    if (block === undefined) {
-      block = await this.#read('filter', offset, FILTER_BLOCK_BYTES, options);
-      filters.put(key, block, FILTER_BLOCK_BYTES + FILTER_ENTRY_BYTES);
+    const mayHoldIn = (block: Uint8Array) => filterMayHold(block, length, low, high);
+    const whole = filters.get(this.id) as Uint8Array | undefined;
+    try {
+      if (whole !== undefined) return mayHoldIn(whole.subarray(offset, offset + FILTER_BLOCK_BYTES));
+    } catch (error) {
+      // Only what was asked of it is known to be right: the rest may have come damaged, that one time.
+      if (!isKind(error, 'data')) throw error;
     }
-    return filterMayHold(block, length, low, high);
+    if (whole === undefined && length <= WHOLE_FILTER_BYTES) {
+      const read = await this.#read('filter', 0, length, options);
+      const mayHold = mayHoldIn(read.subarray(offset, offset + FILTER_BLOCK_BYTES));
+      filters.put(this.id, read, length + FILTER_ENTRY_BYTES);
+      return mayHold;
+    }
+    const kept = filters.get(key) as Uint8Array | undefined;
+    if (kept !== undefined) return mayHoldIn(kept);
+    const block = await this.#read('filter', offset, FILTER_BLOCK_BYTES, options);
+    const mayHold = mayHoldIn(block);
+    filters.put(key, block, FILTER_BLOCK_BYTES + FILTER_ENTRY_BYTES);
+    return mayHold;
   }
 
   async readTrace(traceId: Uint8Array, options: CallOptions = {}): Promise<ColumnSetView | undefined> {

@@ -150,6 +150,7 @@ describe.each(QUESTIONS)('a question of kind $question.kind', ({ question, found
     const rest = await answer(question);
     expect(found(rest.result)).toEqual(expected([0, 2]));
     expect(rest.problems).toEqual([expect.stringContaining(`block ${damaged.id} cannot be read: `)]);
+    expect(rest.damaged).toEqual([damaged.id]);
     expect(rest.missing).toEqual([]);
   });
 

@@ -28,7 +28,7 @@ export async function answerJob(
   reads: BlockReads,
   { located, ...options }: JobOptions,
 ): Promise<JobAnswer<unknown>> {
-  const answer: JobAnswer<unknown> = { result: undefined, missing: [], problems: [], inspectedBytes: 0 };
+  const answer: JobAnswer<unknown> = { result: undefined, missing: [], problems: [], damaged: [], inspectedBytes: 0 };
   const onRead = (bytes: number): void => {
     answer.inspectedBytes += bytes;
   };
@@ -59,6 +59,7 @@ export async function answerJob(
         throw new VivaceError('internal', 'query-source', error.message, { cause: error });
       sources = sources.filter(({ id }) => id !== source);
       failed.add(source);
+      if (isKind(error.cause, 'data')) answer.damaged.push(source);
       if (isKind(error.cause, 'not-found')) answer.missing.push(error.source);
       else answer.problems.push(`block ${error.source} cannot be read: ${toVivaceError(error.cause).message}`);
     }

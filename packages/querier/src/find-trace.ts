@@ -11,7 +11,7 @@ const MAX_GATHERED = 2;
 
 /** Joins what heads and blocks hold of a trace. */
 export async function findTrace(search: TraceSearch, reads: BlockReads): Promise<Transferred> {
-  const found: Omit<TraceFound, 'trace' | 'truncated'> = { missing: [], problems: [], inspectedBytes: 0 };
+  const found: Omit<TraceFound, 'trace' | 'truncated'> = { missing: [], problems: [], damaged: [], inspectedBytes: 0 };
   const parts: EncodedSpans[] = [...search.heads];
   // Resends may make several parts shrink to one, but what is far over the limit is not gathered to be cut.
   const maxBytes = MAX_GATHERED * search.maxBytes;
@@ -49,6 +49,7 @@ async function readTrace(
       Int32Array.from({ length: view.spanCount }, (_, row) => row),
     );
   } catch (error) {
+    if (isKind(error, 'data')) found.damaged.push(entry.id);
     if (isKind(error, 'not-found')) found.missing.push(entry.id);
     else found.problems.push(`block ${entry.id} cannot be read: ${toVivaceError(error).message}`);
     return undefined;

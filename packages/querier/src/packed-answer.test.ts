@@ -62,6 +62,7 @@ const job = (result: unknown): JobAnswer<unknown> => ({
   result,
   missing: ['block-1'],
   problems: ['block 2 cannot be read'],
+  damaged: ['block 2'],
   inspectedBytes: 7,
 });
 /** What arrives in another thread. */

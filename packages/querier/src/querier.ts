@@ -4,6 +4,7 @@ import { type Clock, orAborted, type Random, type Service, VivaceError } from '@
 import {
   type BlockEntry,
   blockKey,
+  entryObjects,
   listTenants,
   type Manifest,
   type ManifestSnapshot,
@@ -60,6 +61,8 @@ export interface QuerierOptions {
   random: Random;
   logger: Logger;
   onExit: (error: VivaceError) => void;
+  /** Hears of objects of which bytes were not what they should be: what is kept of them is not to be believed. */
+  onDamaged?: (key: string) => void;
 }
 
 /** Parts of a trace lie at most so far outside the time that a lookup asks for. */
@@ -90,6 +93,7 @@ export class Querier implements TraceFinder, Service {
       clock: options.clock,
       cacheBytes: options.filterCacheBytes / 2,
       onProblem: (tenant, problem) => this.#problems.tell(tenant, problem),
+      onDamaged: (key) => options.onDamaged?.(key),
     });
     this.#workers = createSearchWorkers({
       count: options.workers,
@@ -159,6 +163,7 @@ export class Querier implements TraceFinder, Service {
       const entries = snapshot === undefined ? [] : await this.#locator.locate(snapshot, id, isAsked, signal);
       const search: TraceSearch = { tenant, id, entries, heads: head.parts, maxBytes: options.maxBytes };
       const found: TraceFound = await orAborted(this.#workers.find(search), signal);
+      this.#tellDamaged(tenant, entries, found);
       if (found.missing.length > 0 && plan < MAX_PLANS) continue;
       problems.push(...found.problems, ...found.missing.map((block) => `block ${block} is gone from the store`));
       for (const problem of problems) this.#problems.tell(tenant, problem);
@@ -293,6 +298,7 @@ export class Querier implements TraceFinder, Service {
   ): QuerierAnswer<Result> {
     const found = [...answer.problems, ...answer.missing.map((block) => `block ${block} is gone from the store`)];
     for (const problem of found) this.#problems.tell(tenant, problem);
+    this.#tellDamaged(tenant, entries, answer);
     return {
       result: answer.result,
       problems: [...found, ...problems],
@@ -300,6 +306,14 @@ export class Querier implements TraceFinder, Service {
       blocks: entries.length,
       blockBytes: bytes,
     };
+  }
+
+  #tellDamaged(tenant: string, entries: readonly BlockEntry[], { damaged }: Pick<JobAnswer<unknown>, 'damaged'>): void {
+    for (const id of damaged) {
+      const entry = entries.find((one) => one.id === id);
+      if (entry === undefined) continue;
+      for (const object of entryObjects(entry)) this.#options.onDamaged?.(blockKey(tenant, id, object));
+    }
   }
 
   /** None, and a problem, where the store does not say: what is in the heads can still be answered. */

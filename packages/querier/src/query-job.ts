@@ -34,6 +34,8 @@ export interface JobAnswer<Result> {
   missing: string[];
   /** Blocks that could not be read, and why. */
   problems: string[];
+  /** Those of them of which bytes were not what they should be. */
+  damaged: string[];
   inspectedBytes: number;
 }
 

@@ -40,16 +40,18 @@ async function setUp(traces: number, cacheBytes = 1 << 24) {
   const snapshot: ManifestSnapshot = { tenant: TENANT, version: 1, live, covered: new Map(), segments: [segment] };
   const counting = createCountingStore(store);
   const problems: string[] = [];
+  const damaged: string[] = [];
   const locator = new TraceLocator({
     store: counting,
     clock: systemClock,
     cacheBytes,
     onProblem: (_tenant, problem) => problems.push(problem),
+    onDamaged: (key) => damaged.push(key),
   });
   const locate = async (traceId: Uint8Array, isAsked: (entry: BlockEntry) => boolean = all): Promise<string[]> =>
     (await locator.locate(snapshot, traceId, isAsked, signal)).map((entry) => entry.id).sort();
   const holders = (at: number): string[] => [`block ${at % (BLOCKS - 1)}`, `block ${BLOCKS - 1}`].sort();
-  return { store, ids, segment, counting, problems, locate, holders, random };
+  return { store, ids, segment, counting, problems, damaged, locate, holders, random };
 }
 
 test('a small segment is read once, for every trace', async () => {
@@ -86,15 +88,17 @@ test('several lookups at the same time read it once', async () => {
 test.each([500, 200_000])(
   'a segment of %i traces that is damaged or gone makes every block one that may have it',
   async (traces) => {
-    const { store, ids, segment, locate, holders, problems } = await setUp(traces);
+    const { store, ids, segment, locate, holders, problems, damaged } = await setUp(traces);
     const key = segmentKey(TENANT, segment.id);
     const { bytes } = await store.get(key);
     const everything = Array.from({ length: BLOCKS }, (_, i) => `block ${i}`).sort();
     await store.put(key, [bytes.map((byte) => byte ^ 4)]);
     expect(await locate(ids[3] as Uint8Array)).toEqual(everything);
     expect(problems[0]).toContain(segment.id);
+    expect(damaged).toEqual([key]);
     await store.delete(key);
     expect(await locate(ids[3] as Uint8Array)).toEqual(everything);
+    expect(damaged).toHaveLength(1);
     // What was damaged is not kept.
     await store.put(key, [bytes]);
     expect(await locate(ids[3] as Uint8Array)).toEqual(holders(3));

@@ -1,5 +1,5 @@
 import { createByteCache } from '@vivace/block';
-import { type Clock, orAborted, toVivaceError } from '@vivace/kernel';
+import { type Clock, isKind, orAborted, toVivaceError } from '@vivace/kernel';
 import { type BlockEntry, type ManifestSnapshot, segmentKey, type TraceSegment } from '@vivace/manifest';
 import type { ByteRange, ObjectStore } from '@vivace/object-store';
 import { bucketIn, bucketRange, checkSegment, findBlocks, segmentBytes, traceHash } from '@vivace/trace-index';
@@ -13,6 +13,8 @@ export interface TraceLocatorOptions {
   cacheBytes: number;
   /** Hears of segments that cannot be read. Answers stay right: the filters of their blocks are asked. */
   onProblem: (tenant: string, problem: string) => void;
+  /** Hears of keys of which bytes were not what they should be. */
+  onDamaged: (key: string) => void;
 }
 
 /** A segment up to this is read whole: the request costs more than the bytes, and the next trace nothing. */
@@ -71,6 +73,7 @@ export class TraceLocator {
       const bucket = this.#known(segment, hash) ?? (await this.#read(tenant, segment, hash));
       return findBlocks(segment, bucket, hash)?.flatMap((ordinal) => blocksOf(ordinal));
     } catch (error) {
+      if (isKind(error, 'data')) this.#options.onDamaged(segmentKey(tenant, segment.id));
       this.#options.onProblem(
         tenant,
         `segment ${segment.id} of the trace index cannot be read: ${toVivaceError(error).message}`,

@@ -20,6 +20,8 @@ export interface TraceFound {
   missing: string[];
   /** Blocks that could not be read, and why. */
   problems: string[];
+  /** Those of them of which bytes were not what they should be. */
+  damaged: string[];
   /** Bytes read from the store. */
   inspectedBytes: number;
 }

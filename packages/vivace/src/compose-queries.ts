@@ -38,7 +38,7 @@ export function createQuerier(base: Base, { reads, manifest }: StoreParts, heads
   const querier = new Querier({
     heads,
     manifest,
-    store: reads,
+    ...reads,
     cacheBytes: config.querier.cache_bytes,
     filterCacheBytes: config.querier.filter_cache_bytes,
     workers: config.querier.workers,

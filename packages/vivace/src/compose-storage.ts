@@ -3,13 +3,13 @@ import type { Manifest } from '@vivace/manifest';
 import { lockDirectory, type ObjectStore } from '@vivace/object-store';
 import type { Base } from './compose-base.ts';
 import { createManifests } from './manifests.ts';
-import { openDiskCache } from './open-disk-cache.ts';
+import { openDiskCache, type Reads } from './open-disk-cache.ts';
 import { openStorage } from './storage.ts';
 
 export interface StoreParts {
   store: ObjectStore;
   /** The same for queries: what is read of blocks and the trace index may be kept on a disk. */
-  reads: ObjectStore;
+  reads: Reads;
   manifest: (tenant: string) => Manifest;
 }
 

@@ -8,14 +8,21 @@ import {
 } from '@vivace/object-store';
 import type { Base } from './compose-base.ts';
 
+/** What queries read from. */
+export interface Reads {
+  store: ObjectStore;
+  /** Lets go of what is kept of an object. */
+  onDamaged?: (key: string) => void;
+}
+
 /**
  * The store as queries read it, over a cache on a disk where the settings name a directory and this process reads blocks.
  * One that cannot be used is told and done without: a cache is no reason not to start.
  */
-export async function openDiskCache(base: Base, store: ObjectStore): Promise<ObjectStore> {
+export async function openDiskCache(base: Base, store: ObjectStore): Promise<Reads> {
   const { config, clock, logger } = base;
   const { path: directory, max_bytes: maxBytes } = config.querier.disk_cache;
-  if (directory === '' || (config.target !== 'all' && config.target !== 'querier')) return store;
+  if (directory === '' || (config.target !== 'all' && config.target !== 'querier')) return { store };
   let lock: DirectoryLock | undefined;
   try {
     lock = await lockDirectory(directory);
@@ -33,11 +40,15 @@ export async function openDiskCache(base: Base, store: ObjectStore): Promise<Obj
       },
     });
     registerMetrics(base, cache, maxBytes);
-    return createCachedStore(store, { cache, isImmutable: isImmutableKey });
+    return {
+      store: createCachedStore(store, { cache, isImmutable: isImmutableKey }),
+      // What came damaged over the network was kept as it came: the next query reads it of the store.
+      onDamaged: (key) => void cache.forget(key),
+    };
   } catch (error) {
     await lock?.release();
     logger.error({ err: error, directory }, 'the disk cache cannot be used: queries read the bucket');
-    return store;
+    return { store };
   }
 }
 
