@@ -1,6 +1,10 @@
 import type { DictionaryView } from '@vivace/columns';
 import { ByteWriter } from './byte-writer.ts';
 
+/** Slots are emptied one by one where one in so many is taken. */
+const FEW = 16;
+const NOTHING: Uint8Array = new Uint8Array(0);
+
 /** Gives byte strings codes by first appearance. */
 export class ByteInterner {
   readonly #bytes = new ByteWriter(256);
@@ -8,6 +12,9 @@ export class ByteInterner {
   #hashes = new Int32Array(16);
   #slots = new Int32Array(32).fill(-1);
   #count = 0;
+  /** What codes were asked of last, and as words: the entries of a dictionary lie in one array. */
+  #source = NOTHING;
+  #words = new DataView(NOTHING.buffer);
   readonly #seed: number;
 
   /** `seed`: so that a sender cannot choose strings that collide; it does not change the codes. */
@@ -16,7 +23,11 @@ export class ByteInterner {
   }
 
   code(source: Uint8Array, from: number, to: number): number {
-    const hash = hashOf(source, from, to, this.#seed);
+    if (source !== this.#source) {
+      this.#source = source;
+      this.#words = new DataView(source.buffer, source.byteOffset, source.byteLength);
+    }
+    const hash = hashOf(this.#words, from, to, this.#seed);
     const mask = this.#slots.length - 1;
     let slot = hash & mask;
     for (;;) {
@@ -39,9 +50,15 @@ export class ByteInterner {
 
   /** Forgets all entries, and keeps the memory: what `view` gave is not good any more. */
   reset(): void {
+    if (this.#count * FEW < this.#slots.length) this.#clear();
+    else this.#slots.fill(-1);
     this.#count = 0;
     this.#bytes.reset();
-    this.#slots.fill(-1);
+  }
+
+  /** Memory that is kept, about. */
+  get capacity(): number {
+    return this.#bytes.buffer.length + 16 * this.#hashes.length;
   }
 
   get count(): number {
@@ -55,6 +72,16 @@ export class ByteInterner {
   /** What `view` gives, in memory of its own. */
   take(): DictionaryView {
     return { count: this.#count, bytes: this.#bytes.take(), offsets: this.#offsets.slice(0, this.#count + 1) };
+  }
+
+  /** Empties the slots of all entries. */
+  #clear(): void {
+    const mask = this.#slots.length - 1;
+    for (let code = 0; code < this.#count; code++) {
+      let slot = (this.#hashes[code] as number) & mask;
+      while (this.#slots[slot] !== code) slot = (slot + 1) & mask;
+      this.#slots[slot] = -1;
+    }
   }
 
   #copy(source: Uint8Array, from: number, to: number): void {
@@ -97,19 +124,15 @@ export class ByteInterner {
 }
 
 /** Four bytes a step; the factor is of the seed, so that a sender cannot undo a step with the next. */
-function hashOf(bytes: Uint8Array, from: number, to: number, seed: number): number {
+function hashOf(bytes: DataView, from: number, to: number, seed: number): number {
   const factor = Math.imul(seed, 0x9e3779b1) | 1;
   let hash = (to - from) ^ seed;
   let at = from;
   for (; at + 4 <= to; at += 4) {
-    const word =
-      (bytes[at] as number) |
-      ((bytes[at + 1] as number) << 8) |
-      ((bytes[at + 2] as number) << 16) |
-      ((bytes[at + 3] as number) << 24);
+    const word = bytes.getInt32(at, true);
     hash = Math.imul((hash ^ (hash >>> 15)) + word, 0x01000193) ^ Math.imul(word ^ (hash << 16), factor);
   }
-  for (; at < to; at++) hash = Math.imul((hash ^ (hash >>> 15)) + (bytes[at] as number), 0x01000193);
+  for (; at < to; at++) hash = Math.imul((hash ^ (hash >>> 15)) + bytes.getUint8(at), 0x01000193);
   hash ^= hash >>> 15;
   return Math.imul(hash, 0x85ebca6b) ^ (hash >>> 13);
 }

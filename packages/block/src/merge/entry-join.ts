@@ -17,8 +17,14 @@ export class EntryJoin implements EntryNumbers {
     this.#interner = new ByteInterner(seed);
   }
 
+  /** Forgets all entries, and keeps the memory: what `view` gave is not good any more. */
   reset(): void {
     this.#interner.reset();
+  }
+
+  /** Memory that is kept, about. */
+  get capacity(): number {
+    return this.#interner.capacity + this.#joint.byteLength;
   }
 
   open(entries: Values, count: number): void {

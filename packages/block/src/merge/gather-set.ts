@@ -44,7 +44,7 @@ export function gatherSet(
 ): RowSet {
   const rows = to - from;
   const plan = planRuns(windows, order, from, to);
-  const spans = new TableGather('spans', plan.spans, rows, seed);
+  const spans = new TableGather('spans', plan.spans, rows, buffers, seed);
   const start = buffers.uint32('set start', 2 * rows);
   pickPairs(keys.start, order, from, to, start);
   const end = buffers.uint32('set end', 2 * rows);
@@ -90,7 +90,7 @@ export function gatherSet(
     traceState: spans.sparse('trace_state'),
     attributes: sourcesOf(spans, attributes.spans),
     overflow,
-    events: gatherEvents(plan, start, attributes.events, seed),
+    events: gatherEvents(plan, start, attributes.events, buffers, seed),
   };
 }
 
@@ -128,9 +128,10 @@ function gatherEvents(
   { events: pieces, eventRows: rows, eventSpan: span }: RunPlan,
   start: Uint32Array,
   attributes: readonly TableAttribute[],
+  buffers: Buffers,
   seed: number,
 ): RowSet['events'] {
-  const events = new TableGather('events', pieces, rows, seed);
+  const events = new TableGather('events', pieces, rows, buffers, seed);
   const kind = new Uint8Array(rows);
   events.integers('kind', kind);
   const time = new Uint32Array(events.fixed('time_offset', 8).buffer);

@@ -8,6 +8,7 @@ import { RLE_DICTIONARY } from '../parquet/types.ts';
 import { decodeHalves, integerAt } from '../parquet/whole-chunk.ts';
 import type { RowSpace } from '../row-space.ts';
 import type { EncoderScratch } from '../table-encoder.ts';
+import type { Buffers } from './buffers.ts';
 import { EntryJoin } from './entry-join.ts';
 import { damageOf, type InputBlock, type LoadedGroup, type MergedTable } from './input-block.ts';
 
@@ -38,27 +39,25 @@ export class TableGather {
   readonly rows: number;
   readonly #table: MergedTable;
   readonly #pieces: readonly Piece[];
+  readonly #buffers: Buffers;
   readonly #seed: number;
-  /** Of the column that was laid out last. */
-  #laid: EntryJoin | undefined;
 
-  constructor(table: MergedTable, pieces: readonly Piece[], rows: number, seed: number) {
+  constructor(table: MergedTable, pieces: readonly Piece[], rows: number, buffers: Buffers, seed: number) {
     this.#table = table;
     this.#pieces = pieces.filter(({ runs }) => runs.count > 0);
     this.rows = rows;
+    this.#buffers = buffers;
     this.#seed = seed;
   }
 
-  /** A code a row, -1 where the column has no value; `required` where every row has one. */
+  /** A code a row, -1 where the column has no value; `required` where every row has one. Good as long as the set. */
   coded(id: string, codes: Int32Array, required = false): DictionaryView {
-    return this.#join(id, codes, new EntryJoin(this.#seed), required);
+    return this.#join(id, codes, this.#buffers.join(`${this.#table} ${id}`, this.#seed), required);
   }
 
   /** As `AttributeSource.lay`. */
   lay(id: string, { rows }: RowSpace, scratch: EncoderScratch, kinds?: Uint8Array) {
-    this.#laid ??= new EntryJoin(this.#seed);
-    this.#laid.reset();
-    const dictionary = this.#join(id, scratch.codes, this.#laid, false);
+    const dictionary = this.#join(id, scratch.codes, this.#buffers.join('laid', this.#seed), false);
     const entries = dictionary.count;
     if (scratch.counts.length < entries) scratch.counts = new Int32Array(entries * 2);
     if (kinds && scratch.linkCounts.length < entries) scratch.linkCounts = new Int32Array(entries * 2);
@@ -76,8 +75,9 @@ export class TableGather {
     return { total, dictionary };
   }
 
+  /** The rows that have a value. Good as long as the set. */
   sparse(id: string): SparseColumn {
-    const all = new Int32Array(this.rows);
+    const all = this.#buffers.int32('all rows', this.rows).subarray(0, this.rows);
     const dictionary = this.coded(id, all);
     let count = 0;
     for (let row = 0; row < all.length; row++) if ((all[row] as number) >= 0) count++;

@@ -72,7 +72,8 @@ const BOOL_ENTRIES: Values = { bytes: Uint8Array.of(0, 1), width: 1, offsets: un
  * Decodes rows `from … to - 1` (from the start of the row group) of a chunk.
  *
  * @param codes What becomes the codes; of `to - from` elements.
- * @param numbers Where codes are to be others than those of the entries given back.
+ * @param numbers Where codes are to be others than those of the entries given back, which are good until the next call
+ *   then.
  */
 export function decodeChunk(
   schema: ColumnSchema,
@@ -87,7 +88,8 @@ export function decodeChunk(
   codes.fill(-1);
   const firstPage = Math.floor(from / chunk.pageRows);
   const lastPage = Math.floor((to - 1) / chunk.pageRows);
-  const plain = chunk.encoding === RLE_DICTIONARY ? undefined : createSink(schema, sinkBytes(chunk, to - from));
+  const room = numbers === undefined ? undefined : sinkRoom;
+  const plain = chunk.encoding === RLE_DICTIONARY ? undefined : createSink(schema, sinkBytes(chunk, to - from), room);
   let dictionary: DecodedDictionary | undefined;
   for (let number = firstPage; number <= lastPage; number++) {
     const page = chunk.pages[number];
@@ -126,7 +128,10 @@ export function decodeChunk(
   }
   if (plain !== undefined) {
     const entries = plain.entries();
-    if (numbers !== undefined) renumberRows(entries, plain.bools ? 2 : plain.count, codes, numbers);
+    if (numbers !== undefined) {
+      renumberRows(entries, plain.bools ? 2 : plain.count, codes, numbers);
+      trimSinkRoom();
+    }
     return { codes, entries, entryCount: plain.bools ? 2 : plain.count, dictionary: plain.bools !== undefined };
   }
   return { codes, entries: dictionary ?? NO_ENTRIES, entryCount: dictionary?.count ?? 0, dictionary: true };
@@ -218,10 +223,24 @@ function sinkBytes({ pages, pageRows }: ChunkLayout, rows: number): number {
   return Math.min(bytes, SINK_BYTES);
 }
 
-function createSink(schema: ColumnSchema, bytes: number): ValueSink {
+/** Values that are renumbered are not needed after that: those of the next chunk take their place. */
+const sinkRoom = { out: new ByteWriter(0), offsets: new Uint32Array(64) };
+
+/** Lets go of room that is larger than what a sink begins with. */
+function trimSinkRoom(): void {
+  if (sinkRoom.out.buffer.length > SINK_BYTES) sinkRoom.out = new ByteWriter(0);
+  if (sinkRoom.offsets.byteLength > SINK_BYTES) sinkRoom.offsets = new Uint32Array(64);
+}
+
+function createSink(schema: ColumnSchema, bytes: number, room: typeof sinkRoom | undefined): ValueSink {
   const width = valueBytes(schema);
-  const out = new ByteWriter(schema.type === BOOLEAN ? 0 : bytes);
-  let offsets = new Uint32Array(schema.type === BYTE_ARRAY ? 64 : 0);
+  const out = room?.out ?? new ByteWriter(schema.type === BOOLEAN ? 0 : bytes);
+  let offsets = room?.offsets ?? new Uint32Array(schema.type === BYTE_ARRAY ? 64 : 0);
+  if (room !== undefined) {
+    out.reset();
+    if (schema.type !== BOOLEAN) out.ensure(bytes);
+    offsets[0] = 0;
+  }
   const sink: ValueSink = {
     count: 0,
     bools: schema.type === BOOLEAN ? new Uint8Array(0) : undefined,
@@ -241,7 +260,10 @@ function createSink(schema: ColumnSchema, bytes: number): ValueSink {
         input.skip(skip * width);
         out.bytes(input.view(count * width));
       } else {
-        if (offsets.length <= sink.count + count) offsets = grown(offsets, sink.count + count + 1);
+        if (offsets.length <= sink.count + count) {
+          offsets = grown(offsets, sink.count + count + 1);
+          if (room !== undefined) room.offsets = offsets;
+        }
         readStrings(out, input, skip, count, offsets, sink.count);
       }
       sink.count += count;
