@@ -63,6 +63,8 @@ export const SCENARIOS: Record<string, Partial<DatasetOptions>> = {
   'unique-keys': { uniqueKeys: true },
   'million-span-trace': { giantTraceSpans: MILLION },
   interplay: { spans: 3 * MILLION },
+  /** One process against one a service, on a bucket. */
+  split: {},
   /** Makes its own data: many small blocks. */
   lookups: {},
   hard: { keys: 500, tenants: 200, lateTraces: 10, resends: 10, clockSkewMs: 60_000, uniqueKeys: true },

@@ -15,6 +15,8 @@ import { figures, renderJson, renderTable } from './report.ts';
 import { renderRequests } from './requests/requests-report.ts';
 import { runRequests } from './requests/run-requests.ts';
 import { runOnce } from './run.ts';
+import { runSplit, splitRows } from './split/run-split.ts';
+import { median } from './statistics.ts';
 
 /** The bench as a program: 0 when everything was right, 1 when an answer was wrong, 2 for a usage error. */
 async function main(argv: readonly string[], signal: AbortSignal): Promise<number> {
@@ -88,6 +90,14 @@ async function runAll(options: BenchOptions, workDir: string, signal: AbortSigna
       const json = `${JSON.stringify(measured, null, 2)}\n`;
       await print(options, { table: renderRequests(measured), json });
       if (options.write) await writeFile(MEASURED_REQUESTS, json);
+    } else if (options.scenario === 'split') {
+      const runs = await repeat(options, () => runSplit(context));
+      wrong = runs.some(({ complaints }) => complaints.length > 0);
+      const json = { machine, options, runs };
+      await print(options, {
+        table: `${splitRows(runs, median).join('\n')}\n`,
+        json: `${JSON.stringify(json, ofMaps, 2)}\n`,
+      });
     } else if (options.scenario === 'interplay') {
       const runs = await repeat(options, () => runInterplay(context));
       const all = interplayFigures(runs);
@@ -109,6 +119,10 @@ async function runAll(options: BenchOptions, workDir: string, signal: AbortSigna
     await dataset.close();
   }
   return wrong ? 1 : 0;
+}
+
+function ofMaps(_: string, value: unknown): unknown {
+  return value instanceof Map ? Object.fromEntries(value) : value;
 }
 
 /** Where `vivace cost` has its counts from. */

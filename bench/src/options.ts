@@ -127,7 +127,10 @@ export function parseOptions(argv: readonly string[], freshSeed: number): BenchO
   const { values, positionals } = parse(argv);
   const command = values.help ? 'help' : commandOf(positionals);
   if (values.write && command !== 'requests') throw usage('--write is of the command requests');
-  if (values.scenario === 'interplay' && values.tenants !== undefined) throw usage('interplay has one tenant');
+  if ((values.scenario === 'interplay' || values.scenario === 'split') && values.tenants !== undefined) {
+    throw usage(`${values.scenario} has one tenant`);
+  }
+  if (values.scenario === 'split' && values.url !== undefined) throw usage('split starts its own processes');
   if (!Object.hasOwn(SCENARIOS, values.scenario)) {
     throw usage(`no such scenario: ${values.scenario}; write one of ${Object.keys(SCENARIOS).join(', ')}`);
   }

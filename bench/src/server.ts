@@ -39,6 +39,16 @@ export interface StartOptions {
   signal: AbortSignal;
   /** Settings beside those of `npm start`. */
   env?: Record<string, string>;
+  /** One of the services of a split deployment (default all of them). */
+  target?: string;
+}
+
+/** One process of Vivace. */
+export interface OwnProcess extends Omit<OwnServer, 'otlp'> {
+  /** Only of one that takes traces. */
+  otlp: URL | undefined;
+  /** Where other processes call it, host and port; undefined where none does. */
+  calls: string | undefined;
 }
 
 const MAIN = path.resolve(import.meta.dirname, '../../packages/vivace/src/main.ts');
@@ -47,10 +57,25 @@ const STOP_TIMEOUT_MS = 60_000;
 const MAX_OUTPUT = 16_384;
 
 /** Starts Vivace on free ports with everything under `dataDir`, as `npm start` does, and waits until it is ready. */
-export async function startServer({ dataDir, tenants, clock, signal, env = {} }: StartOptions): Promise<OwnServer> {
+export async function startServer(options: StartOptions): Promise<OwnServer> {
+  const started = await startProcess(options);
+  const { otlp } = started;
+  if (otlp === undefined) throw new Error(`--target ${options.target ?? 'all'} takes no traces`);
+  return { ...started, otlp };
+}
+
+export async function startProcess({
+  dataDir,
+  tenants,
+  clock,
+  signal,
+  env = {},
+  target = 'all',
+}: StartOptions): Promise<OwnProcess> {
   const startedMs = clock.monotonicMs();
-  const ports = ['--http-port', '0', '--otlp-http-port', '0', '--otlp-grpc-port', '0'];
-  const child = spawn(process.execPath, [MAIN, '--data-dir', dataDir, '--log-level', 'warn', ...ports], {
+  const ports = ['http', 'otlp-http', 'otlp-grpc', 'grpc'].flatMap((name) => [`--${name}-port`, '0']);
+  const args = [MAIN, '--target', target, '--data-dir', dataDir, '--log-level', 'warn', ...ports];
+  const child = spawn(process.execPath, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...(tenants && { VIVACE_MULTITENANCY_ENABLED: 'true' }), ...env },
   });
@@ -67,10 +92,10 @@ export async function startServer({ dataDir, tenants, clock, signal, env = {} }:
     return stopChild(child, exited, clock);
   };
   try {
-    const { api, otlp } = await addresses(child, output, clock, signal);
+    const { api, otlp, calls } = await addresses(child, output, clock, signal);
     await untilReady(api, child, output, clock, signal);
     const startMs = clock.monotonicMs() - startedMs;
-    return { api, otlp, pid: child.pid as number, startMs, died: death.signal, output, stop };
+    return { api, otlp, calls, pid: child.pid as number, startMs, died: death.signal, output, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -93,12 +118,17 @@ async function addresses(
   output: () => string,
   clock: Clock,
   signal: AbortSignal,
-): Promise<{ api: URL; otlp: URL }> {
+): Promise<Pick<OwnProcess, 'api' | 'otlp' | 'calls'>> {
   const deadlineMs = clock.monotonicMs() + START_TIMEOUT_MS;
   for (;;) {
-    const api = /^\s*HTTP API\s+(https?:\/\/\S+)/m.exec(output())?.[1];
-    const otlp = /^\s*OTLP HTTP\s+(https?:\/\/\S+)/m.exec(output())?.[1];
-    if (api !== undefined && otlp !== undefined) return { api: new URL(api), otlp: new URL(otlp) };
+    // It is printed at once, and the first line says that all of it is there.
+    const report = /^Vivace .* is ready\n\n((?: {2}.*\n)+)/m.exec(output())?.[1] ?? '';
+    const api = /^ *HTTP(?: API)? +(\S+)/m.exec(report)?.[1];
+    if (api !== undefined) {
+      const otlp = /^ *OTLP HTTP +(\S+)/m.exec(report)?.[1];
+      const calls = /^ *Calls +(\S+)/m.exec(report)?.[1];
+      return { api: new URL(api), otlp: otlp === undefined ? undefined : new URL(otlp), calls };
+    }
     checkAlive(child, output, deadlineMs, clock);
     await clock.sleep(20, signal);
   }
