@@ -21,7 +21,7 @@ export interface ClusterSettings {
   cutInterval: string;
 }
 
-export const FULL_SIZES: Sizes = { distributor: 2, ingester: 3, querier: 2, 'query-frontend': 2, compactor: 2 };
+const FULL_SIZES: Sizes = { distributor: 2, ingester: 3, querier: 2, 'query-frontend': 2, compactor: 2 };
 
 /** The order of the kills of a round: those of a kind lie apart. */
 const ORDER = [

@@ -22,7 +22,7 @@ export interface AskCounts {
 }
 
 /** An answer that is wrong: something acknowledged is lost, or doubled, or was never sent. */
-export class WrongAnswer extends Error {}
+class WrongAnswer extends Error {}
 
 /** A question that was asked and had no whole answer. */
 export interface Attempt {
