@@ -138,6 +138,18 @@ describe('a window', () => {
     await expectTruth(tenant, truth);
   });
 
+  test('is no longer than a seventh of what spans are kept for', async () => {
+    const world = setUp();
+    const { clock, tenant, compactor } = world;
+    const { service } = compactor({ retention: () => ({ keepMs: 6 * DAY, rules: [] }) });
+    for (let hour = 0; hour < 3; hour++) await fillHour(world);
+    clock.advance(2 * DAY);
+    await service.round(signal);
+    expect((await tenant.live()).map(({ level }) => level)).toEqual([1, 1, 1]);
+    await compactor({ retention: () => ({ keepMs: 7 * DAY, rules: [] }) }).service.round(signal);
+    expect((await tenant.live()).map(({ level }) => level)).toEqual([2]);
+  });
+
   test('leaves nothing behind: the objects of merged blocks go after the grace', async () => {
     const world = setUp();
     const { clock, tenant, compactor, store } = world;

@@ -51,6 +51,8 @@ interface TenantState {
 const LIST_CYCLES = 10;
 /** A tenant without work is looked at less and less often, down to this. */
 const MAX_IDLE_MS = 10 * 60_000;
+/** A block goes when its last span is due: in a window of more than this share of the time its first ones would stay for too long. */
+const WINDOW_SHARE = 1 / 7;
 /** Judging traces by rules keeps columns of all their spans in memory: merges that do it are smaller. */
 const MAX_CLASSIFIED_ROWS = 5_000_000;
 /** A window whose merge failed rests, each time twice as long. */
@@ -182,11 +184,11 @@ export class Compactor implements Service {
     const { clock, manifest, plan, retention } = this.#options;
     const { live } = await manifest(tenant).snapshot(signal);
     const nowMs = await manifest(tenant).storeTimeMs(signal);
-    const { rules } = retention(tenant);
+    const kept = retention(tenant);
     const sound = live.filter(({ id }) => !this.#damaged.has(id));
-    return planJobs(sound, { ...plan, nowMs })
+    return planJobs(sound, { ...plan, windowsMs: windowsFor(plan.windowsMs, kept), nowMs })
       .filter((job) => (this.#resting.get(claimKey(tenant, job))?.untilMs ?? 0) <= clock.monotonicMs())
-      .map((job) => (rules.length > 0 ? shortenToClassify(job) : job));
+      .map((job) => (kept.rules.length > 0 ? shortenToClassify(job) : job));
   }
 
   /** False where somebody else is at it, or it failed. */
@@ -319,4 +321,13 @@ function bytesOf(entries: readonly BlockEntry[]): number {
   let bytes = 0;
   for (const { sections } of entries) for (const { length } of Object.values(sections)) bytes += length;
   return bytes;
+}
+
+/**
+ * The windows that are short for how long spans are kept, and in any case the smallest. With rules all of them: merging
+ * them is what keeps the parts of a trace equally long.
+ */
+function windowsFor(windowsMs: readonly number[], { keepMs, rules }: Retention): readonly number[] {
+  if (rules.length > 0) return windowsMs;
+  return windowsMs.filter((windowMs, place) => place === 0 || windowMs <= keepMs * WINDOW_SHARE);
 }

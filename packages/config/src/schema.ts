@@ -416,7 +416,7 @@ const compactor = section({
   compaction: section({
     block_retention: duration('336h', {
       about:
-        'How long spans are kept, by their own time; then the blocks that hold nothing newer are removed. 0: for ever. A tenant can have another, see `overrides`.',
+        'How long spans are kept, by their own time; then the blocks that hold nothing newer are removed, which is up to a day later, or `compaction_window` where it is less than a week. 0: for ever. A tenant can have another, see `overrides`.',
       why: "14 days, Tempo's default.",
       maxMs: MAX_RETENTION_MS,
     }),
