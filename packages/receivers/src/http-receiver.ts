@@ -67,7 +67,10 @@ export function createHttpReceiver(options: HttpReceiverOptions): HttpReceiver {
     const startedMs = clock.monotonicMs();
     const json = mediaType(request) === JSON_TYPE;
     const gone = new AbortController();
-    response.on('close', () => gone.abort());
+    // Not of every answer that went out: an abort makes an error, with the stack that nobody looks at.
+    response.on('close', () => {
+      if (!response.writableEnded) gone.abort();
+    });
     const body = new RequestBody(memory, options.maxRequestBytes);
     try {
       const plan = planOf(request, json);

@@ -9,7 +9,8 @@ export class CommitGate {
   readonly #clock: Clock;
   readonly #delayMs: number;
   #beganMs = 0;
-  #waiting: AbortController | undefined;
+  /** Ends the wait that is going on. */
+  #end: (() => void) | undefined;
   #stopped = false;
 
   constructor(clock: Clock, delayMs: number) {
@@ -26,14 +27,17 @@ export class CommitGate {
   async wait(): Promise<void> {
     const waitMs = this.#beganMs + this.#delayMs - this.#clock.monotonicMs();
     if (this.#stopped || waitMs <= 0) return;
-    this.#waiting = new AbortController();
-    await this.#clock.sleep(waitMs, this.#waiting.signal).catch(() => undefined);
-    this.#waiting = undefined;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const cancel = this.#clock.after(waitMs, resolve);
+    this.#end = resolve;
+    await promise;
+    this.#end = undefined;
+    cancel();
   }
 
   /** Ends the wait that is going on: enough is there. */
   open(): void {
-    this.#waiting?.abort();
+    this.#end?.();
   }
 
   /** Nothing waits any more. */
