@@ -40,5 +40,7 @@ export const bucketLogFormat: LogFormat = {
   dropped: (lease) => readLeaseObject(lease).dropped,
   // Once: what fails in between is the next sweep's, as in a process. (And a call of one that dies never lets go of its
   // signal, so there is one for each.)
-  sweep: (store) => sweepLog(store, new AbortController().signal),
+  sweep: async (store) => {
+    await sweepLog(store, new AbortController().signal);
+  },
 };
