@@ -5,7 +5,7 @@ import { type BlockContent, BlockEncoder } from './block-encoder.ts';
 import { shapeBlock } from './block-shape.ts';
 import { FilterBuilder } from './filter.ts';
 import { DEFAULT_PAGE_ROWS, DEFAULT_ROW_GROUP_ROWS, MAX_BLOCK_ROWS, type SectionName } from './layout.ts';
-import { linkParents } from './parent-links.ts';
+import { findRemote, linkParents } from './parent-links.ts';
 import { rowSetOf } from './row-set.ts';
 
 export interface EncodeOptions {
@@ -51,6 +51,6 @@ export function encodeBlock(set: ColumnSetView, order: Int32Array, options: Enco
     filter: new FilterBuilder(),
     emit: (section, bytes) => sections[section].push(bytes),
   });
-  encoder.add(shape, linkParents(shape, seed));
+  encoder.add(shape, findRemote({ set: shape.set, order, delta: linkParents(shape, seed) }));
   return { sections, ...encoder.finish() };
 }

@@ -2,6 +2,7 @@ import type { AttributePlan, TableAttribute } from './attribute-plan.ts';
 import type { BlockFacts } from './block-facts.ts';
 import type { BlockShape } from './block-shape.ts';
 import { encodeAttributes } from './encode-attributes.ts';
+import { freeMemory } from './free-memory.ts';
 import { gatherBytes, gatherCodes, gatherHalves, gatherMapped } from './gather.ts';
 import { IntInterner } from './int-interner.ts';
 import { SPAN_COLUMNS } from './layout.ts';
@@ -86,10 +87,12 @@ export function encodeSpans(
   gatherCodes(codes, order, set.trace);
   table.codes(TRACE_ID, { bytes: set.traceIds, width: 16, offsets: undefined }, set.traceCount, true);
 
-  const ids = new Int32Array(2 * rows);
+  // Where the times were.
+  const ids = new Int32Array(times.buffer);
   gatherHalves(ids, order, set.spanId);
   const idBytes = new Uint8Array(ids.buffer);
   table.column(SPAN_ID, (from, to) => writer.fixed(SPAN_ID, idBytes, from, to, { pageRows, compressible: false }));
+  freeMemory(times);
 
   if (parents.remoteCount === 0) table.nothing(PARENT_ID);
   else {

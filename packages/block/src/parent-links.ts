@@ -1,5 +1,6 @@
 import type { ColumnSetView } from '@vivace/columns';
 import type { BlockShape } from './block-shape.ts';
+import { freeMemory } from './free-memory.ts';
 
 // Hot path: every span looks its parent up in its own trace. Benchmark: `encode-block.bench.ts`.
 
@@ -20,25 +21,45 @@ interface LinkedRows {
 }
 
 /**
- * Finds the row of each span's parent: the first span of the trace with that id. `seed` makes the hash table
- * one that a sender cannot fill with collisions; it does not change the result.
+ * Finds the row of each span's parent, as `ParentLinks.delta`: the first span of the trace with that id. `seed` makes the
+ * hash table one that a sender cannot fill with collisions; it does not change the result.
  */
 export function linkParents(
   { set, order, traceCount, traceFirst }: Pick<BlockShape, 'order' | 'traceCount' | 'traceFirst'> & LinkedRows,
   seed: number,
-): ParentLinks {
-  const rows = order.length;
-  const links = { delta: new Int32Array(rows).fill(NO_PARENT), remote: new Int32Array(rows).fill(-1), remoteCount: 0 };
+): Int32Array {
+  const delta = new Int32Array(order.length).fill(NO_PARENT);
   let table = new Int32Array(1 << 12).fill(-1);
   for (let trace = 0; trace < traceCount; trace++) {
     const first = traceFirst[trace] as number;
     const end = traceFirst[trace + 1] as number;
     const slots = 2 ** Math.ceil(Math.log2((end - first) * 2));
-    if (slots > table.length) table = new Int32Array(slots).fill(-1);
+    if (slots > table.length) {
+      freeMemory(table);
+      table = new Int32Array(slots).fill(-1);
+    }
     enter(table, slots - 1, set.spanId, order, first, end, seed);
-    find(links, table, slots - 1, set, order, first, end, seed);
+    find(delta, table, slots - 1, set, order, first, end, seed);
   }
-  return links;
+  freeMemory(table);
+  return delta;
+}
+
+/** Adds the parents that are not in the block. */
+export function findRemote({
+  set: { parentId },
+  order,
+  delta,
+}: Pick<BlockShape, 'order'> & LinkedRows & Pick<ParentLinks, 'delta'>): ParentLinks {
+  const remote = new Int32Array(order.length).fill(-1);
+  let remoteCount = 0;
+  for (let i = 0; i < order.length; i++) {
+    const row = order[i] as number;
+    if (delta[i] !== NO_PARENT || (parentId[2 * row] === 0 && parentId[2 * row + 1] === 0)) continue;
+    remote[i] = row;
+    remoteCount++;
+  }
+  return { delta, remote, remoteCount };
 }
 
 /**
@@ -74,7 +95,7 @@ function enter(
 
 /** Looks the parents of the rows `first … end - 1` up among those entered. */
 function find(
-  links: ParentLinks,
+  delta: Int32Array,
   table: Int32Array,
   mask: number,
   { spanId, parentId }: LinkedRows['set'],
@@ -83,7 +104,6 @@ function find(
   end: number,
   seed: number,
 ): void {
-  const { delta, remote } = links;
   for (let i = first; i < end; i++) {
     const row = order[i] as number;
     const low = parentId[2 * row] as number;
@@ -92,11 +112,7 @@ function find(
     let slot = spread(low, high, seed) & mask;
     for (;;) {
       const other = table[slot] as number;
-      if (other < first) {
-        remote[i] = row;
-        links.remoteCount++;
-        break;
-      }
+      if (other < first) break;
       const otherRow = order[other] as number;
       if (spanId[2 * otherRow] === low && spanId[2 * otherRow + 1] === high) {
         delta[i] = other - i;

@@ -35,7 +35,7 @@ async function merge(task: MergeTask): Promise<Merged> {
     seed,
     signal,
     sink: async (block: number, section: SectionName, bytes: Uint8Array) => {
-      await call('write', { block, section, bytes } satisfies MergeWrite);
+      await call('write', { block, section, bytes } satisfies MergeWrite, [bytes.buffer as ArrayBuffer]);
     },
   });
   return {

@@ -127,7 +127,7 @@ export function startWorkerOnDemand(options: WorkerOptions): WorkerClient {
 }
 
 /** Inside a worker: answers calls by name. Returns what calls the handlers of the thread that started it. */
-export function serveWorker(handlers: Handlers): (method: string, argument: unknown) => Promise<unknown> {
+export function serveWorker(handlers: Handlers): WorkerClient['call'] {
   const port = parentPort;
   if (isMainThread || port === null)
     throw new VivaceError('internal', 'not-a-worker', 'this module runs in a worker thread');
@@ -136,7 +136,7 @@ export function serveWorker(handlers: Handlers): (method: string, argument: unkn
     if ('method' in message) answer(port, handlers, message);
     else calls.settle(message);
   });
-  return (method, argument) => calls.send(method, argument, []);
+  return (method, argument, transfer = []) => calls.send(method, argument, transfer);
 }
 
 /** Inside a worker: what it was started with. */

@@ -37,13 +37,19 @@ export class Buffers {
 
   /** Lets go of what is larger than this: one trace may be as large as a block. */
   trim(maxBytes: number): void {
-    for (const [name, memory] of this.#arrays) if (memory.byteLength > maxBytes) this.#arrays.delete(name);
+    for (const [name, memory] of this.#arrays) if (memory.byteLength > maxBytes) this.#free(name);
     for (const [name, join] of this.#joins) if (join.capacity > JOIN_ARRAYS * maxBytes) this.#joins.delete(name);
+  }
+
+  #free(name: string): void {
+    this.#arrays.get(name)?.transfer(0);
+    this.#arrays.delete(name);
   }
 
   #memory(name: string, bytes: number): ArrayBuffer {
     const known = this.#arrays.get(name);
     if (known !== undefined && known.byteLength >= bytes) return known;
+    this.#free(name);
     const made = new ArrayBuffer(Math.ceil((bytes * 1.1) / 64) * 64);
     this.#arrays.set(name, made);
     return made;

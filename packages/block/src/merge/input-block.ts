@@ -10,10 +10,12 @@ import {
 import type { ByteCache } from '../byte-cache.ts';
 import { ByteReader } from '../byte-reader.ts';
 import { createBlockCache } from '../cache.ts';
+import { freeMemory } from '../free-memory.ts';
 import type { SectionName } from '../layout.ts';
 import { openBlock } from '../open-block.ts';
 import { type ChunkCache, type DecodedDictionary, type GroupBytes, readDictionary } from '../parquet/chunk-reader.ts';
 import type { ChunkLayout } from '../parquet/directory.ts';
+import { planEvents } from '../plan-trace.ts';
 import type { Owners } from '../read-rows.ts';
 import { decodeTraceList } from '../trace-list.ts';
 import type { AttributeSummary } from '../value-summary.ts';
@@ -41,7 +43,11 @@ export interface LoadedGroup {
   bytes: GroupBytes;
   /** Keeps dictionaries, which one row group of the output needs after the other. */
   cache: ChunkCache;
+  /** The input lets go of it; else whoever loaded it does. */
+  kept: boolean;
 }
+
+const NOTHING: Uint8Array = new Uint8Array(0);
 
 /** For what is read once. */
 export const NO_CACHE: ChunkCache = {
@@ -98,6 +104,8 @@ export class InputBlock {
   readonly #signal: AbortSignal | undefined;
   readonly #columns: Record<MergedTable, Map<string, number>>;
   readonly #loaded: Record<MergedTable, Map<number, LoadedGroup>> = { spans: new Map(), events: new Map() };
+  /** Row of a row group that the merge is at. */
+  #next = { group: 0, row: 0 };
 
   private constructor(
     input: MergeInput,
@@ -179,8 +187,12 @@ export class InputBlock {
     });
   }
 
-  /** Rows of a row group, from memory or read. */
-  async load(table: MergedTable, group: number, range: PageRange): Promise<LoadedGroup> {
+  /**
+   * Rows of a row group, from memory or read.
+   *
+   * @param keep False: it is not wanted again soon, and has only pages that are needed.
+   */
+  async load(table: MergedTable, group: number, range: PageRange, keep = true): Promise<LoadedGroup> {
     const loaded = this.#loaded[table];
     const known = loaded.get(group);
     if (known !== undefined) return known;
@@ -191,20 +203,23 @@ export class InputBlock {
     const verified = new Set<number>();
     const cache = keepDictionaries(this.#dictionaries, `${this.#number}/${table}/${group}/`);
     if (this.wholeGroups) {
+      this.#leaveGroups(table, group);
       const bytes = length === 0 ? new Uint8Array(0) : await this.#read(table, offset, length);
-      const made = { columns, chunks, bytes: { bytes, base: 0, verified }, cache };
-      loaded.set(group, made);
+      const made = { columns, chunks, bytes: { bytes, base: 0, verified }, cache, kept: keep };
+      if (keep) loaded.set(group, made);
+      else cutToPages(made, range);
       return made;
     }
     const more: { bytes: Uint8Array; base: number }[] = [];
     for (const { from, to } of planPages(chunks, range)) {
       more.push({ bytes: await this.#read(table, offset + from, to - from), base: from });
     }
-    return { columns, chunks, bytes: { bytes: new Uint8Array(0), base: 0, verified, more }, cache };
+    return { columns, chunks, bytes: { bytes: NOTHING, base: 0, verified, more }, cache, kept: false };
   }
 
-  /** Lets go of row groups before this one. */
-  release(group: number): void {
+  /** Lets go of row groups before this one, of which rows before `row` are not wanted again, either. */
+  release(group: number, row = 0): void {
+    this.#next = { group, row };
     for (const loaded of [this.#loaded.spans, this.#loaded.events]) {
       for (const [number, { bytes }] of loaded) {
         if (number >= group) continue;
@@ -212,6 +227,16 @@ export class InputBlock {
         loaded.delete(number);
       }
     }
+  }
+
+  /** Of the row group that the merge is about to leave for another, only the pages of the rows that are left stay. */
+  #leaveGroups(table: MergedTable, group: number): void {
+    const { group: left, row: from } = this.#next;
+    const loaded = this.#loaded[table].get(left);
+    if (left >= group || from === 0 || loaded === undefined || loaded.bytes.more !== undefined) return;
+    const to = (this.index.spans.groups[left] as TableGroup).rows;
+    const range = table === 'spans' ? { from, to } : planEvents(this.index, { group: left, from, to });
+    if (loaded.chunks.length > 0) cutToPages(loaded, range);
   }
 
   async #read(section: SectionName, offset: number, length: number): Promise<Uint8Array> {
@@ -237,16 +262,17 @@ function rawBytes(chunks: readonly ChunkLayout[]): number {
   return bytes;
 }
 
-/**
- * Gives memory that was read back at once: the collector hears of it too late, when a hundred megabytes have come
- * together. Nothing may refer to it any more.
- */
+/** Gives memory that was read back at once. Nothing may refer to it any more. */
 export function freeGroup({ bytes: { bytes, more = [] } }: Pick<LoadedGroup, 'bytes'>): void {
-  for (const part of [bytes, ...more.map((piece) => piece.bytes)]) {
-    const { buffer } = part;
-    const isOwn = buffer instanceof ArrayBuffer && buffer.byteLength === part.byteLength;
-    if (isOwn && part.byteLength > 0) buffer.transfer(0);
-  }
+  for (const part of [bytes, ...more.map((piece) => piece.bytes)]) freeMemory(part);
+}
+
+/** Keeps only the pages of some rows of a row group that was read as a whole. */
+function cutToPages(group: LoadedGroup, range: PageRange): void {
+  const { bytes, verified } = group.bytes;
+  const more = planPages(group.chunks, range).map(({ from, to }) => ({ bytes: bytes.slice(from, to), base: from }));
+  freeMemory(bytes);
+  group.bytes = { bytes: NOTHING, base: 0, verified, more };
 }
 
 /** What tells columns apart; names in Parquet may be those of several attributes. */

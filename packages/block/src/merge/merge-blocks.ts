@@ -3,6 +3,7 @@ import { BlockEncoder } from '../block-encoder.ts';
 import { shapeBlock } from '../block-shape.ts';
 import { createByteCache } from '../byte-cache.ts';
 import { createPresizedFilter, presizedFilterBytes } from '../filter.ts';
+import { freeMemory } from '../free-memory.ts';
 import {
   DEFAULT_PAGE_ROWS,
   DEFAULT_ROW_GROUP_ROWS,
@@ -11,7 +12,7 @@ import {
   SECTION_NAMES,
   type SectionName,
 } from '../layout.ts';
-import { linkParents, type ParentLinks } from '../parent-links.ts';
+import { findRemote, linkParents } from '../parent-links.ts';
 import { Buffers } from './buffers.ts';
 import { dropResends } from './drop-resends.ts';
 import { gatherSet } from './gather-set.ts';
@@ -42,7 +43,7 @@ const MAX_KEPT_BYTES = 4 * 1024 * 1024;
  * and of spans with one identity one stays (`resend.ts`). What the blocks answer is what the inputs answer together.
  *
  * Takes memory for the filter and for a row group of the output, not for blocks; a trace larger than a row group takes
- * some 50 bytes a span more. Rejects with a `data` error that names the block and its section for bytes that are not what
+ * some 40 bytes a span more. Rejects with a `data` error that names the block and its section for bytes that are not what
  * was written, and with the errors of reads and of the sink; what the sink was given by then is no block.
  */
 export async function mergeBlocks(options: MergeOptions): Promise<MergeResult> {
@@ -140,6 +141,8 @@ class OutputMerge {
     const seed = this.#seed;
     const buffers = this.#buffers;
     const { groupRows } = segment;
+    // What comes after a large trace was read to find its end, and is read again.
+    if (segment.isLarge) for (const input of this.#inputs) input.release(Number.POSITIVE_INFINITY);
     const keys = await readKeys(segment, buffers);
     const attributes = storedAttributes(this.#spans, this.#events);
     const ordered = orderRows(segment, keys, buffers);
@@ -147,7 +150,7 @@ class OutputMerge {
     this.#result.resends += segment.rows - order.length;
     const { traces } = segment;
     const { traceCount } = traces;
-    const parents = linkParents({ set: keys, order, traceCount, traceFirst }, seed);
+    const delta = linkParents({ set: keys, order, traceCount, traceFirst }, seed);
     const traceIds = traces.ids.subarray(0, 16 * traceCount);
     const writer = await this.#blockFor(order.length, Math.ceil(order.length / groupRows));
     for (let from = 0; from < order.length; from += groupRows) {
@@ -157,12 +160,15 @@ class OutputMerge {
       const gathered = gatherSet({ windows, keys, order, from, to, traceIds, trace }, attributes, buffers, seed);
       const set = promoteColumns(gathered, { spans: this.#spans.promoted, events: this.#events.promoted }, seed);
       const shape = shapeBlock(set, ownRows(buffers, to - from), to - from);
-      writer.encoder.add(shape, linksOf(parents, from, to), from > 0);
+      const parents = findRemote({ set, order: shape.order, delta: delta.subarray(from, to) });
+      writer.encoder.add(shape, parents, from > 0);
+      freeMemory(parents.remote, trace, shape.spans.position);
       freeWindows(windows);
       await writer.drain();
     }
+    freeMemory(delta);
     buffers.trim(MAX_KEPT_BYTES);
-    for (const { input, group } of segment.windows) input.release(group);
+    for (const { input, group, to } of segment.windows) input.release(group, to);
   }
 
   /** The block that so many more rows go to. */
@@ -256,16 +262,4 @@ function tracesOf(traceFirst: Int32Array, from: number, to: number): Int32Array 
     traces[row - from] = trace;
   }
   return traces;
-}
-
-/** Links of rows `from … to - 1`, with themselves as rows of the column set. */
-function linksOf({ delta, remote }: ParentLinks, from: number, to: number): ParentLinks {
-  const rows = new Int32Array(to - from).fill(-1);
-  let remoteCount = 0;
-  for (let row = from; row < to; row++) {
-    if ((remote[row] as number) < 0) continue;
-    rows[row - from] = row - from;
-    remoteCount++;
-  }
-  return { delta: delta.subarray(from, to), remote: rows, remoteCount };
 }

@@ -35,7 +35,7 @@ export async function readKeys({ windows, rows, isLarge }: Segment, buffers: Buf
       const { input, group, from, to, base } = window;
       const range = { from, to };
       const columns = KEY_COLUMNS.map((name) => input.column('spans', name));
-      const spans = isLarge ? await input.load('spans', group, { ...range, columns }) : window.spans;
+      const spans = isLarge ? await input.load('spans', group, { ...range, columns }, false) : window.spans;
       const chunk = (name: string): LoadedChunk => chunkOf(input, spans, name);
       reading(window, () => {
         decodeHalves(chunk('start'), start, base, range);
@@ -48,9 +48,7 @@ export async function readKeys({ windows, rows, isLarge }: Segment, buffers: Buf
         const deltas = optionalChunk(input, spans, 'parent');
         if (deltas !== undefined) decodeIntegers(deltas, delta, base - first, { range });
       });
-      if (!isLarge) continue;
-      if (input.wholeGroups) input.release(group + 1);
-      else freeGroup(spans);
+      if (isLarge && !spans.kept) freeGroup(spans);
     }
     const part = (array: Int32Array): Int32Array => array.subarray(2 * first, 2 * end);
     reading(own[0] as Window, () => completeParents(part(parentId), delta, part(spanId), end - first));

@@ -42,6 +42,7 @@ const NOT_LOADED: LoadedGroup = {
   chunks: [],
   bytes: { bytes: new Uint8Array(0), base: 0, verified: new Set() },
   cache: NO_CACHE,
+  kept: true,
 };
 
 /** Places the rows of some traces: a window for every run of rows of a row group of an input. */
@@ -100,22 +101,16 @@ export async function loadRows(
     const skipped = first[i] as number;
     if (skipped < 0) continue;
     const place = { input, group, from: start + skipped, to: start + (end[i] as number), base: base + skipped };
-    loaded.push(await loadWindow(place));
-  }
-  const released = new Set<InputBlock>();
-  for (const { input, group } of loaded) {
-    if (!released.has(input)) input.release(group);
-    released.add(input);
+    loaded.push(await loadWindow(place, false));
   }
   return loaded;
 }
 
-/** Lets go of windows; what their inputs keep as wholes stays until it is released. */
+/** Lets go of windows; what their inputs keep stays until it is released. */
 export function freeWindows(windows: readonly Window[]): void {
-  for (const { input, spans, events } of windows) {
-    if (input.wholeGroups) continue;
-    freeGroup(spans);
-    if (events !== undefined) freeGroup(events);
+  for (const { spans, events } of windows) {
+    if (!spans.kept) freeGroup(spans);
+    if (events?.kept === false) freeGroup(events);
   }
 }
 
@@ -153,12 +148,13 @@ function placeRows(
   }
 }
 
-async function loadWindow(place: WindowPlace): Promise<Window> {
+async function loadWindow(place: WindowPlace, keep = true): Promise<Window> {
   const { input, group, from, to } = place;
-  const spans = await input.load('spans', group, { from, to });
+  const spans = await input.load('spans', group, { from, to }, keep);
   const { rows } = input.index.events.groups[group] as TableGroup;
   const range = rows === 0 ? undefined : planEvents(input.index, { group, from, to });
-  const events = range === undefined || range.to <= range.from ? undefined : await input.load('events', group, range);
+  const events =
+    range === undefined || range.to <= range.from ? undefined : await input.load('events', group, range, keep);
   return { ...place, spans, events };
 }
 

@@ -1,5 +1,6 @@
 import { crc32 } from '@vivace/kernel';
 import { ByteWriter } from '../byte-writer.ts';
+import { freeMemory } from '../free-memory.ts';
 import { compress, SMALLEST_TO_COMPRESS, WORTHWHILE } from './compression.ts';
 import { encodeDelta } from './delta.ts';
 import { codeWidth, encodeHybrid, encodeLevels } from './hybrid.ts';
@@ -283,6 +284,7 @@ export class ChunkWriter {
           writeDictionaryPageHeader(out, dictionaryEntries, dictionaryBytes, body.length, dictionary.crc);
           dictionary.headerBytes = out.length - start;
           out.bytes(body);
+          if (dictionaryPacked !== undefined) freeMemory(dictionaryPacked);
         }
       }
       const body = zstd ? (packed ?? compress(plain)) : plain;
@@ -291,6 +293,7 @@ export class ChunkWriter {
       writeDataPageHeader(out, to - from, encoding, plain.length, body.length, page.crc);
       page.headerBytes = out.length - start;
       out.bytes(body);
+      if (zstd) freeMemory(body);
       pages.push(page);
     }
     return { bytes: out.take(), rows, values, zstd, encoding, pageRows, dictionary, pages };

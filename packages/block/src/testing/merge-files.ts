@@ -2,6 +2,7 @@ import { closeSync, openSync, readFileSync, readSync, writeFileSync, writeSync }
 import { join } from 'node:path';
 import type { ColumnSetView } from '@vivace/columns';
 import { encodeBlock } from '../encode-block.ts';
+import { freeMemory } from '../free-memory.ts';
 import { mergeBlocks } from '../merge/merge-blocks.ts';
 import type { MergeOptions } from '../merge/merge-options.ts';
 import type { BlockPlace } from '../open-block.ts';
@@ -84,6 +85,8 @@ async function mergeFiles(
       outputs.set(name, file);
       writeSync(file, part);
       bytes += part.length;
+      // As the compactor's thread, which hands them to another.
+      freeMemory(part);
     },
   });
   for (const file of [...outputs.values(), ...files]) closeSync(file);
