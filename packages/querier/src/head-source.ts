@@ -5,6 +5,8 @@ import type { TimeRange } from '@vivace/rpc';
 
 /** What ingesters hold that is in no block: the one of this process, or all others. */
 export interface HeadSource {
+  /** Whether asking takes a call to another process. */
+  readonly isRemote?: boolean;
   findTrace(tenant: string, id: Uint8Array, signal: AbortSignal): Promise<HeadParts>;
   /** At least the rows of spans that may be of a time. */
   headViews(tenant: string, time: TimeRange, signal: AbortSignal): Promise<HeadViews>;

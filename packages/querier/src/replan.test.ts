@@ -7,6 +7,7 @@ import { createMemoryStore } from '@vivace/object-store';
 import { createLogger } from '@vivace/telemetry';
 import { parse } from '@vivace/traceql';
 import { afterEach, expect, test } from 'vitest';
+import type { HeadParts, HeadSource } from './head-source.ts';
 import { Querier, type QuerierAnswer } from './querier.ts';
 
 // Queries on a list of blocks that is out of date: others have put one block in the place of all, and the objects are gone.
@@ -35,7 +36,7 @@ const spansOf = (block: number): TestSpan[] =>
     name: `op ${block}`,
   }));
 
-async function setUp() {
+async function setUp(heads: Partial<HeadSource> = {}) {
   const store = createMemoryStore();
   const random = seededRandom(3);
   const open = () => openManifest({ store, tenant: TENANT, clock: systemClock, random });
@@ -67,6 +68,7 @@ async function setUp() {
     heads: {
       findTrace: async () => ({ parts: [], problems: [] }),
       headViews: async () => ({ views: [], problems: [] }),
+      ...heads,
     },
     manifest: () => counted,
     store,
@@ -86,6 +88,11 @@ async function setUp() {
   return {
     querier,
     plans: () => reads,
+    /** A block more; the version of the list that has it. */
+    addBlock: async (block: number): Promise<number> => {
+      await other.commit({ add: [await put(spansOf(block))], remove: [], cover: [] }, signal);
+      return (await other.snapshot(signal)).version;
+    },
     /** One block in the place of the oldest so many, whose objects go. */
     replaceOldest: async (count: number) => {
       const merged = await put(Array.from({ length: count }, (_, block) => spansOf(block)).flat());
@@ -153,5 +160,34 @@ test('what is gone and replaced by nothing is told, after one more look, and the
   expect(last.problems).toHaveLength(3);
   expect(last.problems[0]).toMatch(/^block [0-9a-f-]{36} is gone from the store$/);
   expect(tracesOf(last)).toEqual(ALL.filter((id) => ![0, 1, 2].map(traceId).includes(id)));
+  expect(plans()).toBe(2);
+});
+
+const lookUp = { maxBytes: 1 << 24, signal };
+
+test('what is looked up in blocks while other processes are asked for heads counts only with a list that goes with their answer', async () => {
+  const asked = Promise.withResolvers<void>();
+  const answer = Promise.withResolvers<HeadParts>();
+  const heads = {
+    isRemote: true,
+    findTrace: () => {
+      asked.resolve();
+      return answer.promise;
+    },
+  };
+  const { querier, addBlock } = await setUp(heads);
+  const found = querier.findTrace(TENANT, hexToBytes(traceId(BLOCKS)), lookUp);
+  await asked.promise;
+  // The trace leaves the heads for a block, and the blocks were looked at before.
+  answer.resolve({ parts: [], problems: [], minVersion: await addBlock(BLOCKS) });
+  expect(await found).toMatchObject({ complete: true, problems: [] });
+  expect((await found).trace.length).toBeGreaterThan(0);
+});
+
+test('blocks are looked at once where that list still goes with the heads', async () => {
+  const { querier, plans } = await setUp({ isRemote: true });
+  const { trace, complete } = await querier.findTrace(TENANT, hexToBytes(traceId(3)), lookUp);
+  expect(complete).toBe(true);
+  expect(trace.length).toBeGreaterThan(0);
   expect(plans()).toBe(2);
 });

@@ -48,6 +48,7 @@ interface Round<Answer> {
  * (docs/storage-protocol.md, Coordination).
  */
 export class RemoteHeads implements HeadSource {
+  readonly isRemote = true;
   readonly #options: RemoteHeadsOptions;
   readonly #shelf: ChunkShelf;
 
