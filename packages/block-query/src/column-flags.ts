@@ -94,18 +94,35 @@ function anyFlags(source: BatchRows, key: string, test: LiteralTest, flags: Uint
     const kinds = batch.eventKind();
     for (const scope of ['event', 'link'] as const) {
       const found = eventFlags(source, { kind: 'attribute', scope, name: key, text: key, from: 0, to: 0 }, test);
+      if (found.every((one) => one === 0)) continue;
       const more = new Uint8Array(flags.length);
-      for (let event = 0; event < found.length; event++) {
-        if ((kinds[event] === LINK_ROW) !== (scope === 'link')) continue;
-        const row = spans[event] as number;
-        if (flags[row] === 0) more[row] = (more[row] as number) | (found[event] as number);
-      }
-      for (let row = 0; row < flags.length; row++) flags[row] = (flags[row] as number) | (more[row] as number);
+      addByEvent(more, flags, found, spans, kinds, scope === 'link');
+      addAll(flags, more);
     }
   }
   const scopes = scopeFlags(source, ({ attributes }) => attributes.get(key), test);
   if (scopes.some((found) => found !== 0)) fillGaps(flags, batch.scope(), scopes);
   return flags;
+}
+
+/** Adds the flags of events, or of links, to those of their spans that have none in `known`. */
+function addByEvent(
+  flags: Uint8Array,
+  known: Uint8Array,
+  found: Uint8Array,
+  spans: Int32Array,
+  kinds: Uint8Array,
+  ofLinks: boolean,
+): void {
+  for (let event = 0; event < found.length; event++) {
+    if ((kinds[event] === LINK_ROW) !== ofLinks) continue;
+    const row = spans[event] as number;
+    if (known[row] === 0) flags[row] = (flags[row] as number) | (found[event] as number);
+  }
+}
+
+function addAll(flags: Uint8Array, more: Uint8Array): void {
+  for (let row = 0; row < flags.length; row++) flags[row] = (flags[row] as number) | (more[row] as number);
 }
 
 function fillGaps(flags: Uint8Array, codes: Int32Array, found: Uint8Array): void {
