@@ -37,7 +37,12 @@ test.skipIf(!isPossible)(
       ],
       {
         stdio: ['ignore', 'ignore', 'pipe'],
-        env: { PATH: process.env.PATH, VIVACE_SERVER_LOG_FORMAT: 'json', VIVACE_QUERIER_WARM_UP: 'false' },
+        // Only administrators have the place of chroot in their path.
+        env: {
+          PATH: `${process.env.PATH}:/usr/sbin`,
+          VIVACE_SERVER_LOG_FORMAT: 'json',
+          VIVACE_QUERIER_WARM_UP: 'false',
+        },
       },
     );
     const exited = new Promise<number | null>((resolve, reject) => child.once('exit', resolve).once('error', reject));

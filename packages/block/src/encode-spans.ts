@@ -1,8 +1,8 @@
+import { freeMemory } from '@vivace/kernel';
 import type { AttributePlan, TableAttribute } from './attribute-plan.ts';
 import type { BlockFacts } from './block-facts.ts';
 import type { BlockShape } from './block-shape.ts';
 import { encodeAttributes } from './encode-attributes.ts';
-import { freeMemory } from './free-memory.ts';
 import { gatherBytes, gatherCodes, gatherHalves, gatherMapped } from './gather.ts';
 import { IntInterner } from './int-interner.ts';
 import { SPAN_COLUMNS } from './layout.ts';

@@ -1,6 +1,6 @@
 import type { ColumnSetView } from '@vivace/columns';
+import { freeMemory } from '@vivace/kernel';
 import type { BlockShape } from './block-shape.ts';
-import { freeMemory } from './free-memory.ts';
 
 // Hot path: every span looks its parent up in its own trace. Benchmark: `encode-block.bench.ts`.
 

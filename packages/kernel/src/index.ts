@@ -12,6 +12,7 @@ export {
 export { type Clock, systemClock } from './clock.ts';
 export { assert, dataError, type ErrorDetails, type ErrorKind, isKind, toVivaceError, VivaceError } from './errors.ts';
 export { type Files, type ReadableFile, systemErrorCode, systemFiles, type WritableFile } from './files.ts';
+export { freeMemory } from './free-memory.ts';
 export { type ListenPlace, listenError } from './listen-error.ts';
 export { orAborted } from './or-aborted.ts';
 export { fraction, type Random, seededRandom, systemRandom } from './random.ts';

@@ -1,5 +1,5 @@
 import { constants, zstdCompress, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
-import { crc32, dataError } from '@vivace/kernel';
+import { crc32, dataError, freeMemory } from '@vivace/kernel';
 import {
   decodeFooter,
   decodeTrailer,
@@ -127,14 +127,9 @@ async function compressed(raw: Uint8Array): Promise<Uint8Array> {
   // segments, which is more than compressing them.
   const own = new Uint8Array(frame);
   // A frame that came in pieces lies in memory of others.
-  if (frame.buffer.byteLength === options.chunkSize) freeMemory(frame);
+  if (frame.buffer.byteLength === options.chunkSize) freeMemory(new Uint8Array(frame.buffer));
   freeMemory(raw);
   return own;
-}
-
-/** Gives the memory of a buffer back that nobody will look at again. */
-function freeMemory({ buffer }: Uint8Array): void {
-  if (buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
 
 function inflated(stored: Uint8Array, rawLength: number): Uint8Array {

@@ -9,8 +9,7 @@ export class CommitGate {
   readonly #clock: Clock;
   readonly #delayMs: number;
   #beganMs = 0;
-  /** Ends the wait that is going on. */
-  #end: (() => void) | undefined;
+  #waiting: AbortController | undefined;
   #stopped = false;
 
   constructor(clock: Clock, delayMs: number) {
@@ -27,17 +26,15 @@ export class CommitGate {
   async wait(): Promise<void> {
     const waitMs = this.#beganMs + this.#delayMs - this.#clock.monotonicMs();
     if (this.#stopped || waitMs <= 0) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const cancel = this.#clock.after(waitMs, resolve);
-    this.#end = resolve;
-    await promise;
-    this.#end = undefined;
-    cancel();
+    this.#waiting = new AbortController();
+    await this.#clock.sleep(waitMs, this.#waiting.signal).catch(() => undefined);
+    this.#waiting = undefined;
   }
 
   /** Ends the wait that is going on: enough is there. */
   open(): void {
-    this.#end?.();
+    // No error, which would be made with a stack that nobody looks at.
+    this.#waiting?.abort('enough is there');
   }
 
   /** Nothing waits any more. */

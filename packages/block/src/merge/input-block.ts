@@ -1,4 +1,4 @@
-import { dataError, isKind, VivaceError } from '@vivace/kernel';
+import { dataError, freeMemory, isKind, VivaceError } from '@vivace/kernel';
 import type { TableAttribute } from '../attribute-plan.ts';
 import {
   type BlockIndex,
@@ -10,7 +10,6 @@ import {
 import type { ByteCache } from '../byte-cache.ts';
 import { ByteReader } from '../byte-reader.ts';
 import { createBlockCache } from '../cache.ts';
-import { freeMemory } from '../free-memory.ts';
 import type { SectionName } from '../layout.ts';
 import { openBlock } from '../open-block.ts';
 import { type ChunkCache, type DecodedDictionary, type GroupBytes, readDictionary } from '../parquet/chunk-reader.ts';

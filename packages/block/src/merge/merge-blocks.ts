@@ -1,9 +1,8 @@
-import { assert, VivaceError } from '@vivace/kernel';
+import { assert, freeMemory, VivaceError } from '@vivace/kernel';
 import { BlockEncoder } from '../block-encoder.ts';
 import { shapeBlock } from '../block-shape.ts';
 import { createByteCache } from '../byte-cache.ts';
 import { createPresizedFilter, presizedFilterBytes } from '../filter.ts';
-import { freeMemory } from '../free-memory.ts';
 import {
   DEFAULT_PAGE_ROWS,
   DEFAULT_ROW_GROUP_ROWS,

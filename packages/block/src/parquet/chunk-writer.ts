@@ -1,6 +1,5 @@
-import { crc32 } from '@vivace/kernel';
+import { crc32, freeMemory } from '@vivace/kernel';
 import { ByteWriter } from '../byte-writer.ts';
-import { freeMemory } from '../free-memory.ts';
 import { compress, SMALLEST_TO_COMPRESS, WORTHWHILE } from './compression.ts';
 import { encodeDelta } from './delta.ts';
 import { codeWidth, encodeHybrid, encodeLevels } from './hybrid.ts';

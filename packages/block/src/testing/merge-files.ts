@@ -1,8 +1,8 @@
 import { closeSync, openSync, readFileSync, readSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ColumnSetView } from '@vivace/columns';
+import { freeMemory } from '@vivace/kernel';
 import { encodeBlock } from '../encode-block.ts';
-import { freeMemory } from '../free-memory.ts';
 import { mergeBlocks } from '../merge/merge-blocks.ts';
 import type { MergeOptions } from '../merge/merge-options.ts';
 import type { BlockPlace } from '../open-block.ts';
