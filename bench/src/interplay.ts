@@ -4,10 +4,11 @@ import path from 'node:path';
 import { ask } from './ask.ts';
 import type { StoredDataset } from './dataset-file.ts';
 import { keepAlive } from './http.ts';
-import { type LoadResult, load } from './load.ts';
+import type { LoadResult } from './load.ts';
 import { listAt, pathOf, type Question, type Range } from './question.ts';
 import { flush } from './run.ts';
 import type { RunContext } from './run-context.ts';
+import { sendRequests } from './send-requests.ts';
 import { cpuSeconds, type Server, startServer } from './server.ts';
 import { type Latency, latency } from './statistics.ts';
 
@@ -37,7 +38,6 @@ export interface InterplayResult {
 }
 
 const SCAN_ALONE_MS = 10_000;
-const RETRY_FOR_MS = 300_000;
 
 /**
  * One run: a fifth of the data is loaded and cut, to have something to scan; then the scans run alone, the next two
@@ -60,24 +60,8 @@ async function measure(context: RunContext, server: Server): Promise<InterplayRe
   const { options, dataset, clock, signal, progress } = context;
   const [before, alone, beside] = partsOf(dataset);
   const loadPart = async (label: string, part: Part): Promise<MeteredLoad> => {
-    progress.begin(label, part.spans);
     const startCpu = cpuSeconds(server);
-    const result = await load(
-      { requests: part.requests, read: (request) => dataset.read(request) },
-      {
-        url: server.otlp,
-        connections: options.connections,
-        rate: options.rate,
-        encoding: options.encoding,
-        tenants: false,
-        retryForMs: RETRY_FOR_MS,
-        clock,
-        random: context.random,
-        signal,
-        onProgress: (spans) => progress.add(spans),
-      },
-    );
-    progress.end();
+    const result = await sendRequests(context, label, server.otlp, part.requests);
     const endCpu = cpuSeconds(server);
     const cpuS = startCpu === undefined || endCpu === undefined ? undefined : endCpu - startCpu;
     return { ...result, cpuS };

@@ -6,10 +6,11 @@ import { countTraces, type LookupOptions, type Lookups, lookUpAbsent, lookUpGian
 import { sentText } from './dataset-file.ts';
 import { type Freshness, type FreshnessOptions, probeFreshness } from './freshness.ts';
 import { bodyText, call } from './http.ts';
-import { type LoadResult, load } from './load.ts';
+import type { LoadResult } from './load.ts';
 import { processTreesReadable, type TreeWatch, watchTree } from './process-tree.ts';
 import { runQueries } from './query-suite.ts';
 import type { RunContext } from './run-context.ts';
+import { sendRequests } from './send-requests.ts';
 import { type OwnServer, type Server, startServer } from './server.ts';
 import { measureBlocks, measureStored, type Stored, type StoredBlocks } from './stored.ts';
 
@@ -47,7 +48,6 @@ export interface RunResult {
 
 const IDLE_PROBES = 20;
 const V2_SAMPLES = 20;
-const RETRY_FOR_MS = 300_000;
 
 /** One run: start, load, flush, settle, weigh, restart, look up. */
 export async function runOnce(context: RunContext): Promise<RunResult> {
@@ -143,7 +143,7 @@ async function loadAll(
   context: RunContext,
   server: Server,
 ): Promise<{ loads: LoadResult[]; freshLoaded: Freshness; searchLoaded: Freshness; flushMs: number }> {
-  const { options, dataset, clock, random, signal, progress } = context;
+  const { dataset, signal, progress } = context;
   let loading = true;
   const probing = Promise.all([
     probeFreshness(freshnessOptions(context, server, 'id'), () => !loading),
@@ -155,25 +155,8 @@ async function loadAll(
   let flushMs = 0;
   try {
     for (const [phase, requests] of dataset.phases.entries()) {
-      const spans = requests.reduce((sum, request) => sum + request.spans, 0);
-      progress.begin(`loading${dataset.phases.length > 1 ? `, part ${phase + 1}` : ''}`, spans);
-      loads.push(
-        await load(
-          { requests, read: (request) => dataset.read(request) },
-          {
-            url: server.otlp,
-            connections: options.connections,
-            rate: options.rate,
-            encoding: options.encoding,
-            tenants: options.dataset.tenants > 1,
-            retryForMs: RETRY_FOR_MS,
-            clock,
-            random,
-            signal,
-            onProgress: (count) => progress.add(count),
-          },
-        ),
-      );
+      const label = `loading${dataset.phases.length > 1 ? `, part ${phase + 1}` : ''}`;
+      loads.push(await sendRequests(context, label, server.otlp, requests));
       if (phase === dataset.phases.length - 1) loading = false;
       progress.begin('flushing', 1);
       flushMs += await flush(server.api, signal);

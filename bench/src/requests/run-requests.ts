@@ -4,11 +4,11 @@ import { listTenants, openManifest } from '@vivace/manifest';
 import { createRetryingStore, createS3Store } from '@vivace/object-store';
 import { ask } from '../ask.ts';
 import { keepAlive } from '../http.ts';
-import { load } from '../load.ts';
 import { suiteOf } from '../query-suite.ts';
 import type { QuestionGroup } from '../question.ts';
 import { flush } from '../run.ts';
 import type { RunContext } from '../run-context.ts';
+import { sendRequests } from '../send-requests.ts';
 import { type OwnServer, startServer } from '../server.ts';
 import { between, type CountedBucket, type RequestCounts, startCountedBucket } from './counted-bucket.ts';
 import type { MeasuredRequests } from './measured-requests.ts';
@@ -18,7 +18,6 @@ const PUT_LATENCY_MS = 40;
 const CUTS = 8;
 const IDLE_MS = 30_000;
 const SETTLE_MS = 3_000;
-const RETRY_FOR_MS = 300_000;
 /** Merging is waited for so long. */
 const MERGE_FOR_MS = 120_000;
 const QUIET_MS = 10_000;
@@ -81,13 +80,13 @@ export async function runRequests(context: RunContext, command: string): Promise
 }
 
 async function loadInCuts(
-  { options, dataset, clock, random, signal, progress }: RunContext,
+  context: RunContext,
   server: OwnServer,
   bucket: CountedBucket,
   idle: MeasuredRequests['idleHour'],
 ): Promise<Pick<MeasuredRequests, 'perCut' | 'log' | 'spansPerSecond'>> {
+  const { dataset, clock, signal } = context;
   const requests = dataset.phases.flat();
-  progress.begin('loading', dataset.truth.spans);
   const before = bucket.counts();
   const startedMs = clock.monotonicMs();
   let loadingMs = 0;
@@ -95,28 +94,13 @@ async function loadInCuts(
   for (let cut = 0; cut < CUTS; cut++) {
     const part = requests.slice((cut * requests.length) / CUTS, ((cut + 1) * requests.length) / CUTS);
     const logBefore = bucket.counts().log.put;
-    const { elapsedMs } = await load(
-      { requests: part, read: (request) => dataset.read(request) },
-      {
-        url: server.otlp,
-        connections: options.connections,
-        rate: options.rate,
-        encoding: options.encoding,
-        tenants: false,
-        retryForMs: RETRY_FOR_MS,
-        clock,
-        random,
-        signal,
-        onProgress: (spans) => progress.add(spans),
-      },
-    );
+    const { elapsedMs } = await sendRequests(context, `loading, part ${cut + 1}`, server.otlp, part);
     loadingMs += elapsedMs;
     logPuts += bucket.counts().log.put - logBefore;
     await flush(server.api, signal);
   }
   // What follows a commit: the trace index, segments of the log that are dropped.
   await clock.sleep(SETTLE_MS, signal);
-  progress.end();
   const after = bucket.counts();
   const hours = (clock.monotonicMs() - startedMs) / 3_600_000;
   const leasePuts = (idle.log.put * loadingMs) / 3_600_000;

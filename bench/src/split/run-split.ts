@@ -1,10 +1,10 @@
 import { askGroups, type GroupResult } from '../ask.ts';
 import { lookUpTraces } from '../by-id.ts';
-import { load } from '../load.ts';
 import { suiteOf } from '../query-suite.ts';
 import { startCountedBucket } from '../requests/counted-bucket.ts';
 import { flush } from '../run.ts';
 import type { RunContext } from '../run-context.ts';
+import { sendRequests } from '../send-requests.ts';
 import { alignColumns, format } from '../table.ts';
 import { type Deployment, startSingle, startSplit } from './deployments.ts';
 
@@ -26,7 +26,6 @@ export interface SplitResult {
 
 /** About what S3 takes for a small put, in its own region. */
 const PUT_LATENCY_MS = 40;
-const RETRY_FOR_MS = 300_000;
 
 /**
  * The same work on a bucket by one process, then by one process a service. Half of the data makes the code warm, the
@@ -68,7 +67,7 @@ async function measure(context: RunContext, deployment: Deployment, name: string
     await clock.sleep(options.settleMs, signal);
   };
   const send = async (from: number, to: number) => {
-    const sent = await loadPart(context, deployment, requests.slice(from, to), name);
+    const sent = await sendRequests(context, `${name}, loading`, deployment.otlp, requests.slice(from, to));
     const { refusedSpans, rejectedSpans, firstReason } = sent;
     if (refusedSpans + rejectedSpans > 0)
       complaints.push(`${refusedSpans + rejectedSpans} spans were not accepted: ${firstReason}`);
@@ -87,33 +86,6 @@ async function measure(context: RunContext, deployment: Deployment, name: string
   const cpuMicrosPerSpan =
     before === undefined || after === undefined ? undefined : ((after - before) * 1e6) / acceptedSpans;
   return { cpuMicrosPerSpan, spansPerSecond, reads, complaints: complaints.map((text) => `${name}: ${text}`) };
-}
-
-function loadPart(
-  { options, dataset, clock, random, signal, progress }: RunContext,
-  { otlp }: Deployment,
-  requests: RunContext['dataset']['phases'][number],
-  name: string,
-) {
-  progress.begin(
-    `${name}, loading`,
-    requests.reduce((sum, { spans }) => sum + spans, 0),
-  );
-  return load(
-    { requests, read: (request) => dataset.read(request) },
-    {
-      url: otlp,
-      connections: options.connections,
-      rate: options.rate,
-      encoding: options.encoding,
-      tenants: false,
-      retryForMs: RETRY_FOR_MS,
-      clock,
-      random,
-      signal,
-      onProgress: (spans) => progress.add(spans),
-    },
-  ).finally(() => progress.end());
 }
 
 /** Twice by id, of which the second counts, and then the query suite, of which the first round does not count. */
