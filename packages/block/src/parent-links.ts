@@ -79,17 +79,8 @@ function enter(
     const row = order[i] as number;
     const low = spanId[2 * row] as number;
     const high = spanId[2 * row + 1] as number;
-    let slot = spread(low, high, seed) & mask;
-    for (;;) {
-      const other = table[slot] as number;
-      if (other < first) {
-        table[slot] = i;
-        break;
-      }
-      const otherRow = order[other] as number;
-      if (spanId[2 * otherRow] === low && spanId[2 * otherRow + 1] === high) break;
-      slot = (slot + 1) & mask;
-    }
+    const slot = slotOf(table, mask, spanId, order, first, low, high, seed);
+    if ((table[slot] as number) < first) table[slot] = i;
   }
 }
 
@@ -109,17 +100,29 @@ function find(
     const low = parentId[2 * row] as number;
     const high = parentId[2 * row + 1] as number;
     if (low === 0 && high === 0) continue;
-    let slot = spread(low, high, seed) & mask;
-    for (;;) {
-      const other = table[slot] as number;
-      if (other < first) break;
-      const otherRow = order[other] as number;
-      if (spanId[2 * otherRow] === low && spanId[2 * otherRow + 1] === high) {
-        delta[i] = other - i;
-        break;
-      }
-      slot = (slot + 1) & mask;
-    }
+    const other = table[slotOf(table, mask, spanId, order, first, low, high, seed)] as number;
+    if (other >= first) delta[i] = other - i;
+  }
+}
+
+/** Where the row of a span id is, or belongs: the slot then holds none of this trace. */
+function slotOf(
+  table: Int32Array,
+  mask: number,
+  spanId: Int32Array,
+  order: Int32Array,
+  first: number,
+  low: number,
+  high: number,
+  seed: number,
+): number {
+  let slot = spread(low, high, seed) & mask;
+  for (;;) {
+    const other = table[slot] as number;
+    if (other < first) return slot;
+    const row = order[other] as number;
+    if (spanId[2 * row] === low && spanId[2 * row + 1] === high) return slot;
+    slot = (slot + 1) & mask;
   }
 }
 
