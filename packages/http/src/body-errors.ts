@@ -20,3 +20,13 @@ export function overloaded(maxBytes: number): VivaceError {
     { retryAfterMs: 1000 },
   );
 }
+
+/** Whether the client, the network or this process was slow, the client is to send it again: after a 408 it would not. */
+export function bodyLate(timeoutMs: number): VivaceError {
+  return new VivaceError(
+    'unavailable',
+    'body-late',
+    `the body of the request was not there after ${timeoutMs / 1000} s: send it again`,
+    { retryAfterMs: 1000 },
+  );
+}

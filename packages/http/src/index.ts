@@ -1,5 +1,6 @@
-export { TOO_LARGE, tooLarge } from './body-errors.ts';
+export { bodyLate, TOO_LARGE, tooLarge } from './body-errors.ts';
 export { type ByteBudget, createByteBudget } from './byte-budget.ts';
+export { answerClientError, isRequestTimeout } from './client-error.ts';
 export {
   type ChannelTls,
   createGrpcChannel,

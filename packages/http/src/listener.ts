@@ -3,7 +3,8 @@ import http2 from 'node:http2';
 import https from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { type Clock, listenError, systemErrorCode, VivaceError } from '@vivace/kernel';
+import { type Clock, listenError, VivaceError } from '@vivace/kernel';
+import { answerClientError } from './client-error.ts';
 import { readPreface } from './preface.ts';
 
 /**
@@ -271,32 +272,6 @@ function closeStalled(stream: http2.ServerHttp2Stream, timeoutMs: number): void 
   stream.setTimeout(timeoutMs, () => {
     if (stream.writableLength > 0) stream.close(http2.constants.NGHTTP2_CANCEL);
   });
-}
-
-/** What is no HTTP request gets an answer that says so. Reset connections get none. */
-function answerClientError(error: Error, socket: Socket): void {
-  if (!socket.writable || systemErrorCode(error) === 'ECONNRESET') {
-    socket.destroy();
-    return;
-  }
-  const [status, text] = clientErrorText(systemErrorCode(error) ?? '');
-  const body = `${text}\n`;
-  socket.end(
-    `HTTP/1.1 ${status}\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
-  );
-  // Half closed is not closed: whoever sends garbage may never close its side.
-  socket.destroySoon();
-}
-
-function clientErrorText(code: string): [status: string, text: string] {
-  switch (code) {
-    case 'HPE_HEADER_OVERFLOW':
-      return ['431 Request Header Fields Too Large', 'the headers are too large: send fewer or shorter ones'];
-    case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return ['408 Request Timeout', 'the request was not complete in time: send it again'];
-    default:
-      return ['400 Bad Request', 'this is not an HTTP request: the port takes HTTP/1.1 and HTTP/2'];
-  }
 }
 
 function bind(server: http.Server, { host, port, portFlag, tls }: ListenerOptions): Promise<ListenAddress> {

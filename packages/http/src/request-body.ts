@@ -95,11 +95,15 @@ export class RequestBody {
 
 const EMPTY = new Uint8Array(new SharedArrayBuffer(0));
 
-/** Reads the body of an HTTP request into `body`. Rejects with what `append` throws, or `canceled` if the client leaves. */
-export function collectBody(message: IncomingMessage, body: RequestBody): Promise<void> {
+/**
+ * Reads the body of an HTTP request into `body`, as soon as it comes: nothing here waits for room. Rejects with what
+ * `append` throws, with the signal's reason, or `canceled` if the client leaves.
+ */
+export function collectBody(message: IncomingMessage, body: RequestBody, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const settle = (error?: unknown) => {
       message.off('data', onData).off('end', onEnd).off('close', onClose);
+      signal.removeEventListener('abort', onAbort);
       // What still comes is thrown away, or the answer would wait for it.
       message.resume();
       if (error === undefined) resolve();
@@ -117,6 +121,8 @@ export function collectBody(message: IncomingMessage, body: RequestBody): Promis
     const onEnd = () => settle();
     const onClose = () =>
       settle(new VivaceError('canceled', 'client-gone', 'the client left before its body was complete'));
+    const onAbort = () => settle(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
     // An error is always followed by close, which is what counts.
     message
       .on('data', onData)

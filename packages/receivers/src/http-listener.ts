@@ -1,6 +1,7 @@
 import http from 'node:http';
 import https from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
+import { answerClientError, isRequestTimeout } from '@vivace/http';
 import { type Clock, listenError } from '@vivace/kernel';
 import type { TlsOptions } from './tls-options.ts';
 
@@ -12,7 +13,7 @@ export interface HttpListenerOptions {
   clock: Clock;
   /** How long a client may take for the head of a request. Default 10 s: they are small. */
   headersTimeoutMs?: number;
-  /** How long a client may take for a whole request. Default 30 s: a Collector gives up by itself then. */
+  /** How long a client may take for a whole request. Default 25 s: a Collector gives up by itself after 30. */
   requestTimeoutMs?: number;
   /** How long a connection may idle between requests. Default 75 s: longer than load balancers keep theirs. */
   keepAliveTimeoutMs?: number;
@@ -30,24 +31,28 @@ export interface HttpListener {
   address(): { host: string; port: number };
 }
 
+export const DEFAULT_REQUEST_TIMEOUT_MS = 25_000;
+
+/** What a listener calls. */
+export interface HttpHandlers {
+  /** Also called for `Expect: 100-continue`, with `expectsContinue`: it calls `writeContinue` when it wants the body. */
+  onRequest: (request: http.IncomingMessage, response: http.ServerResponse, expectsContinue: boolean) => void;
+  /** A request was not there in time. Nobody else looks after the connection; `refuse` answers with 408 and ends it. */
+  onLate: (socket: Socket, refuse: () => void) => void;
+}
+
 /** How often a stopping server looks for connections that have become idle. */
 const SWEEP_MS = 50;
 
-/**
- * A node:http server with every timeout set. `handle` is also called for `Expect: 100-continue`, with
- * `expectsContinue`: it calls `writeContinue` when it wants the body.
- */
-export function createHttpListener(
-  options: HttpListenerOptions,
-  handle: (request: http.IncomingMessage, response: http.ServerResponse, expectsContinue: boolean) => void,
-): HttpListener {
+/** A node:http server with every timeout set. */
+export function createHttpListener(options: HttpListenerOptions, handlers: HttpHandlers): HttpListener {
   const { host, port, tls, clock } = options;
   const settings: http.ServerOptions = {
     headersTimeout: options.headersTimeoutMs ?? 10_000,
-    requestTimeout: options.requestTimeoutMs ?? 30_000,
+    requestTimeout: options.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS,
     keepAliveTimeout: options.keepAliveTimeoutMs ?? 75_000,
     // Timeouts are only looked at this often.
-    connectionsCheckingInterval: Math.min(5_000, Math.ceil((options.headersTimeoutMs ?? 10_000) / 2)),
+    connectionsCheckingInterval: Math.min(2_000, Math.ceil((options.headersTimeoutMs ?? 10_000) / 2)),
     noDelay: true,
   };
   const server =
@@ -61,8 +66,13 @@ export function createHttpListener(
           ...(tls.clientCa === undefined ? {} : { ca: tls.clientCa, requestCert: true, rejectUnauthorized: true }),
         });
   server.maxConnections = options.maxConnections ?? 10_000;
-  server.on('request', (request, response) => handle(request, response, false));
-  server.on('checkContinue', (request, response) => handle(request, response, true));
+  server.on('request', (request, response) => handlers.onRequest(request, response, false));
+  server.on('checkContinue', (request, response) => handlers.onRequest(request, response, true));
+  server.on('clientError', (error, socket: Socket) => {
+    const refuse = () => answerClientError(error, socket);
+    if (isRequestTimeout(error)) handlers.onLate(socket, refuse);
+    else refuse();
+  });
   let stopped: Promise<void> | undefined;
 
   const close = async () => {

@@ -292,6 +292,7 @@ describe('the OTLP/HTTP receiver', () => {
 
   describe('copes with clients that', () => {
     const head = 'POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-protobuf\r\n';
+    const quick = { headersTimeoutMs: 300, requestTimeoutMs: 600 };
 
     it('leave in the middle of a body: everything is given back and nothing is pushed', async () => {
       const { port, sink, memory, metrics } = await started();
@@ -317,17 +318,85 @@ describe('the OTLP/HTTP receiver', () => {
       expect(sink.pushes[0]?.signal.aborted).toBe(true);
     });
 
-    it('send their head or their body too slowly: the connection is closed in time', async () => {
-      const { port, memory } = await started({ headersTimeoutMs: 300, requestTimeoutMs: 600 });
+    it('send their head too slowly: the connection is closed in time', async () => {
+      const { port } = await started(quick);
       const before = performance.now();
-      const said = await Promise.all([
-        raw(port, head),
-        raw(port, `${head}Content-Length: 50\r\n\r\nabc`),
-        raw(port, 'PO'),
-      ]);
+      for (const text of await Promise.all([raw(port, head), raw(port, 'PO'), raw(port, '')])) {
+        expect(text).toMatch(/^HTTP\/1\.1 408/);
+      }
       expect(performance.now() - before).toBeLessThan(5000);
-      for (const text of said) expect(text).toContain('408');
-      while (memory.pool.bytesInUse > 0) await systemClock.sleep(2);
+    });
+
+    it.each([
+      ['a length', 'Content-Length: 50\r\n\r\nabc'],
+      ['chunks', 'Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n'],
+      ['nothing of it', 'Content-Length: 50\r\n\r\n'],
+    ])(
+      'send their body too slowly, with %s: 503 says that they may try again, and the connection is closed',
+      async (_, rest) => {
+        const { port, sink, memory, metrics } = await started(quick);
+        const before = performance.now();
+        const [inProto, inJson] = await Promise.all([
+          raw(port, head + rest),
+          raw(port, head.replace('x-protobuf', 'json') + rest),
+        ]);
+        expect(performance.now() - before).toBeLessThan(6000);
+        const message = 'the body of the request was not there after 0.6 s: send it again';
+        for (const text of [inProto, inJson]) {
+          expect(text).toMatch(/^HTTP\/1\.1 503/);
+          expect(text.match(/HTTP\/1\.1/g)).toHaveLength(1);
+          expect(text).toContain('\r\nretry-after: 1\r\n');
+        }
+        expect(inProto).toContain('content-type: application/x-protobuf');
+        expect(inProto.slice(inProto.indexOf('\r\n\r\n') + 4)).toContain(`\b\u000e\u0012@${message}`);
+        expect(JSON.parse(inJson.slice(inJson.indexOf('\r\n\r\n') + 4))).toMatchObject({ code: 14, message });
+        expect([memory.pool.bytesInUse, memory.budget.usedBytes, sink.pushes.length]).toEqual([0, 0, 0]);
+        expect(metrics.values.get('requests{http,503}')).toBe(2);
+      },
+    );
+
+    it('send one byte after another: they are cut off all the same', async () => {
+      const { port, memory } = await started(quick);
+      const socket = net.connect(port, '127.0.0.1');
+      socket.write(`${head}Content-Length: 50000\r\n\r\n`);
+      let said = '';
+      socket.on('data', (data) => (said += data.toString('latin1'))).on('error', () => undefined);
+      const closed = new Promise((resolve) => socket.once('close', resolve));
+      const before = performance.now();
+      while (!socket.destroyed && performance.now() - before < 6000) {
+        socket.write('x');
+        await systemClock.sleep(20);
+      }
+      await closed;
+      expect(performance.now() - before).toBeLessThan(6000);
+      expect(said).toMatch(/^HTTP\/1\.1 503/);
+      expect(memory.pool.bytesInUse).toBe(0);
+    });
+
+    it('waited for a process that was held up: what lies in their sockets is read, however late', async () => {
+      const { port, sink, memory } = await started(quick);
+      const said = ['', ''];
+      const sockets = said.map((_, i) => {
+        const socket = net.connect(port, '127.0.0.1');
+        socket.on('data', (data) => (said[i] += data.toString('latin1')));
+        return socket;
+      });
+      const [open, fresh] = sockets as [net.Socket, net.Socket];
+      open.write(`${head}Content-Length: 900000\r\n\r\nabc`);
+      while (memory.pool.bytesInUse === 0) await systemClock.sleep(2);
+      // What fits is in the system's hands when the writes return, more than a turn of the event loop reads; and nothing
+      // of this process runs for a while.
+      open.write('x'.repeat(899_997));
+      fresh.write(`${head}Content-Length: 3\r\n\r\nabc`);
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1500);
+      while (said.some((text) => text === '')) await systemClock.sleep(5);
+      for (const text of said) expect(text).toMatch(/^HTTP\/1\.1 200 OK/);
+      expect(sink.pushes.map(({ bytes }) => bytes.length).toSorted((a, b) => a - b)).toEqual([3, 900_000]);
+      // Nobody cuts them off afterwards.
+      await systemClock.sleep(1500);
+      fresh.write(`${head}Content-Length: 3\r\n\r\nabc`);
+      while (sink.pushes.length < 3) await systemClock.sleep(5);
+      for (const socket of sockets) socket.destroy();
     });
 
     it('send several requests on one connection', async () => {

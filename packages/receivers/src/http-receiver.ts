@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { collectBody, RequestBody } from '@vivace/http';
+import { bodyLate, collectBody, RequestBody } from '@vivace/http';
 import { type Service, toVivaceError, type VivaceError } from '@vivace/kernel';
 import {
   encodeExportResponse,
@@ -14,7 +14,8 @@ import { type ContentEncoding, contentEncoding, inflate } from './content-encodi
 import { type Cors, createCors } from './cors.ts';
 import { errorStatus } from './error-status.ts';
 import { createGate } from './gate.ts';
-import { createHttpListener, type HttpListenerOptions } from './http-listener.ts';
+import { createHttpListener, DEFAULT_REQUEST_TIMEOUT_MS, type HttpListenerOptions } from './http-listener.ts';
+import { createLateRequests } from './late-requests.ts';
 import type { ReceiverOptions } from './receiver-options.ts';
 import { TENANT_HEADER, writeTenant } from './tenant-header.ts';
 
@@ -56,11 +57,16 @@ export function createHttpReceiver(options: HttpReceiverOptions): HttpReceiver {
   const { memory, metrics, clock } = options;
   const cors = createCors(options.corsOrigins ?? []);
   const inflating = createGate(MAX_INFLATING);
-  const listener = createHttpListener(options, (request, response, expectsContinue) => {
-    setHeaders(response, cors.answer(request.headers.origin));
-    closeWhenStopping(response);
-    if (refusedByRoute(request, response, cors)) return linger(request, response);
-    void receive(request, response, expectsContinue);
+  const late = createLateRequests(clock);
+  const timeoutMs = options.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS;
+  const listener = createHttpListener(options, {
+    onRequest: (request, response, expectsContinue) => {
+      setHeaders(response, cors.answer(request.headers.origin));
+      closeWhenStopping(response);
+      if (refusedByRoute(request, response, cors)) return linger(request, response);
+      void receive(request, response, expectsContinue);
+    },
+    onLate: (socket, refuse) => late.expire(socket, refuse),
   });
 
   async function receive(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): Promise<void> {
@@ -76,7 +82,8 @@ export function createHttpReceiver(options: HttpReceiverOptions): HttpReceiver {
       const plan = planOf(request, json);
       if (plan.length !== undefined) body.expect(plan.length);
       if (expectsContinue) response.writeContinue();
-      await collectBody(request, body);
+      late.begin(request.socket, () => gone.abort(bodyLate(timeoutMs)));
+      await collectBody(request, body, gone.signal).finally(() => late.end(request.socket));
       metrics.receivedBytes.inc({ transport: 'http' }, body.bytes.length);
       await decode(body, plan);
       const result = await push(plan.tenant, body, gone.signal);
