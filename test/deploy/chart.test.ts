@@ -320,6 +320,21 @@ describe.skipIf(rendered === undefined)('the chart', () => {
     }
   });
 
+  test('tells of ingesters that are not ready, whose heads queriers ask for, and of nobody else', () => {
+    for (const [name, manifests] of manifestsOf) {
+      const ingesters = workloadsOf(manifests).filter((workload) => componentOf(workload) === 'ingester');
+      const headless = ingesters.map(({ spec }) => (spec as { serviceName?: string }).serviceName);
+      const services = ofKind(manifests, 'v1/Service');
+      const telling = services.filter(({ spec }) => spec?.publishNotReadyAddresses === true);
+      expect(
+        telling.map(({ metadata }) => metadata?.name),
+        name,
+      ).toEqual(headless);
+      for (const { spec } of telling) expect(spec?.clusterIP, name).toBe('None');
+    }
+    expect([...manifestsOf.values()].flatMap(workloadsOf).map(componentOf)).toContain('ingester');
+  });
+
   test('selects pods with every Service, budget, policy and monitor, and by ports that they have', () => {
     for (const [name, manifests] of manifestsOf) {
       const workloads = workloadsOf(manifests);
