@@ -10,7 +10,7 @@ import {
   segmentsPrefix,
 } from './bucket-layout.ts';
 import { readLease } from './bucket-lease-keeper.ts';
-import { encodeSeal, readSegmentEnd } from './bucket-segment.ts';
+import { encodeSeal, readSegmentEnd, type SegmentFooter } from './bucket-segment.ts';
 import { NONCE_BYTES } from './layout.ts';
 import { listPages } from './list-pages.ts';
 import type { SegmentDamage, SegmentPosition, SegmentState } from './log.ts';
@@ -64,19 +64,35 @@ export async function readFooter(
   size: number,
   signal?: AbortSignal,
 ): Promise<readonly Section[] | 'seal' | undefined> {
+  try {
+    const { footer } = await readTail(store, at, size, TAIL_BYTES, signal);
+    return footer === 'seal' ? footer : footer.sections;
+  } catch (error) {
+    if (isKind(error, 'not-found')) return undefined;
+    throw error;
+  }
+}
+
+/** What the end of a segment says, and its last bytes: at least `least`, or all that there are. Throws `data`. */
+export async function readTail(
+  store: ObjectStore,
+  at: SegmentPosition,
+  size: number,
+  least: number,
+  signal?: AbortSignal,
+): Promise<{ footer: SegmentFooter | 'seal'; tail: Uint8Array }> {
   if (size > OBJECT_MAX_BYTES) throw damaged(`the object has ${size} bytes`);
-  let length = Math.min(size, TAIL_BYTES);
+  let length = Math.min(size, least);
   try {
     for (;;) {
       const range = { offset: size - length, length: Math.max(1, length) };
       const options = signal === undefined ? { range } : { range, signal };
-      const end = readSegmentEnd(at, (await store.get(segmentKey(at), options)).bytes, size);
-      if (end === 'seal') return 'seal';
-      if (typeof end === 'object') return end.sections;
-      length = end;
+      const { bytes: tail } = await store.get(segmentKey(at), options);
+      const footer = readSegmentEnd(at, tail, size);
+      if (typeof footer !== 'number') return { footer, tail };
+      length = footer;
     }
   } catch (error) {
-    if (isKind(error, 'not-found')) return undefined;
     // It is not what was listed any more.
     if (isKind(error, 'invalid')) throw damaged('the object is empty or has changed');
     throw error;

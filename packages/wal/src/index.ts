@@ -21,4 +21,10 @@ export type {
   StreamState,
   WriteAheadLog,
 } from './log.ts';
+export {
+  type ForeignSegment,
+  type ForeignStreamOptions,
+  readForeignStream,
+  rereadForeignSegment,
+} from './read-foreign-stream.ts';
 export { sweepLog } from './sweep-log.ts';

@@ -13,16 +13,16 @@ const MAX_BYTES = 16 * 1024 * 1024;
  * Reads the objects of a sequence in its order, and the next ones at the same time: of a bucket each takes as long as
  * its answer is on its way. Whoever stops asking has at most a few read for nothing.
  */
-export class ReadAhead {
-  readonly #read: (at: Ahead) => Promise<Uint8Array>;
-  readonly #reading = new Map<number, Promise<Uint8Array>>();
+export class ReadAhead<Read = Uint8Array> {
+  readonly #read: (at: Ahead) => Promise<Read>;
+  readonly #reading = new Map<number, Promise<Read>>();
 
-  constructor(read: (at: Ahead) => Promise<Uint8Array>) {
+  constructor(read: (at: Ahead) => Promise<Read>) {
     this.#read = read;
   }
 
-  /** The bytes of the first of `rest`, which may come next being the others. A failure is of this call alone. */
-  async next(rest: readonly Ahead[]): Promise<Uint8Array> {
+  /** What was read of the first of `rest`, which may come next being the others. A failure is of this call alone. */
+  async next(rest: readonly Ahead[]): Promise<Read> {
     const [first] = rest;
     if (first === undefined) throw new RangeError('nothing to read');
     const wanted = new Set<number>();
@@ -38,7 +38,7 @@ export class ReadAhead {
       this.#reading.set(at.number, read);
     }
     for (const number of this.#reading.keys()) if (!wanted.has(number)) this.#reading.delete(number);
-    const mine = this.#reading.get(first.number) as Promise<Uint8Array>;
+    const mine = this.#reading.get(first.number) as Promise<Read>;
     this.#reading.delete(first.number);
     return mine;
   }
