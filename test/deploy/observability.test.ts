@@ -69,6 +69,9 @@ beforeAll(async () => {
   const all = await start('all', {
     VIVACE_OVERRIDES_PER_TENANT_OVERRIDE_CONFIG: overrides,
     VIVACE_STORAGE_TRACE_S3_PREFIX: 'alone',
+    VIVACE_QUERIER_DISK_CACHE_PATH: path.join(directory.path, 'cache'),
+    // Every read takes so long.
+    VIVACE_STORAGE_TRACE_S3_HEDGE_REQUESTS_AT: '1ms',
   });
   await use(all);
   await start('ingester')
@@ -147,6 +150,23 @@ test('budgets that are asked for are budgets, and every budget has a limit', () 
     for (const { label, value } of namesOf(query).matched.filter((one) => one.label === 'budget')) {
       for (const name of value.split('|')) expect(used?.has(name), `${where}: ${label} ${name}`).toBe(true);
     }
+  }
+});
+
+test('queries of the disk cache and of reads that are sent once more ask for what is counted there', () => {
+  const valuesOf = (metric: string, label: string) => seen.labels.get(metric)?.get(label) ?? new Set();
+  expect(valuesOf('vivace_object_store_hedged_reads_total', 'outcome')).toContain('denied');
+  const asked = new Set<string>();
+  for (const { where, query } of queries) {
+    for (const { metric, label, value } of namesOf(query).matched) {
+      if (!/^vivace_(disk_cache|object_store_hedged)/.test(metric) || label === 'job') continue;
+      for (const name of value.split('|'))
+        expect(valuesOf(metric, label), `${where}: ${label} ${name}`).toContain(name);
+    }
+    for (const metric of namesOf(query).metrics) asked.add(metric);
+  }
+  for (const metric of seen.names) {
+    if (/^vivace_(disk_cache|object_store_hedged)/.test(metric)) expect(asked, metric).toContain(metric);
   }
 });
 
