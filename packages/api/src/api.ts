@@ -17,6 +17,7 @@ import {
 import { assert, type Clock, type Service, VivaceError } from '@vivace/kernel';
 import type { Logger, Metrics } from '@vivace/telemetry';
 import { createApp } from './app.ts';
+import { createFailureLog } from './failure-log.ts';
 import { healthMethods } from './health.ts';
 import type { BuildInfo } from './operation-routes.ts';
 import { problemResponse } from './problem.ts';
@@ -96,7 +97,7 @@ export function createApi(options: ApiOptions): Api {
   const context: RouteContext = {
     clock,
     observe: (route, status, seconds) => instruments.requests.observe({ route, status: String(status) }, seconds),
-    onError: (error, request) => logger.error({ err: error, request }, 'a request failed'),
+    onError: createFailureLog({ logger, clock }),
   };
   const queries: StreamingOptions | undefined = options.engine && {
     engine: options.engine,

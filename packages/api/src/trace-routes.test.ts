@@ -1,6 +1,6 @@
 import http from 'node:http';
 import { gunzipSync } from 'node:zlib';
-import { VivaceError } from '@vivace/kernel';
+import { systemClock, VivaceError } from '@vivace/kernel';
 import { describe, expect, test } from 'vitest';
 import { fetchTraceAsGrafana, takeTraceAsGrafana } from './testing/grafana-trace.ts';
 import { exampleTrace, startTestApi } from './testing/test-api.ts';
@@ -218,7 +218,35 @@ describe('failures of the finder', () => {
     expect(text.startsWith('the store has no time\n')).toBe(true);
     expect(text).toContain(advice);
     expect(response.headers.get('retry-after')).toBe(status === 503 || status === 429 ? '3' : null);
-    expect(lines.length).toBe(status >= 500 ? 1 : 0);
+    // What the server is not to blame for alone is a warning.
+    const level = status === 500 ? 'error' : 'warn';
+    const told = { level, msg: 'a request failed', request: 'GET /api/v2/traces/:id' };
+    expect(lines).toMatchObject(status >= 500 ? [told] : []);
+  });
+
+  test('that everybody meets are told once a minute for each route and reason, defects each time', async () => {
+    let nowMs = 0;
+    const clock = { ...systemClock, monotonicMs: () => nowMs };
+    const { url, finder, lines } = await startTestApi({ clock });
+    const fail = async (error: VivaceError, version: 'v2/' | '' = 'v2/') => {
+      finder.set(ID, () => Promise.reject(error));
+      await (await fetch(`${url}/api/${version}traces/${ID}`)).text();
+    };
+    const away = new VivaceError('unavailable', 'store-away', 'the store is away');
+    for (let i = 0; i < 5; i++) await fail(away);
+    await fail(new VivaceError('deadline', 'too-slow', 'too slow'));
+    await fail(away, '');
+    nowMs = 59_999;
+    await fail(away);
+    expect(lines.map(({ level, request, err }) => [level, request, (err as { code: string }).code])).toEqual([
+      ['warn', 'GET /api/v2/traces/:id', 'store-away'],
+      ['warn', 'GET /api/v2/traces/:id', 'too-slow'],
+      ['warn', 'GET /api/traces/:id', 'store-away'],
+    ]);
+    nowMs = 60_000;
+    await fail(away);
+    for (let i = 0; i < 2; i++) await fail(new VivaceError('internal', 'defect', 'a defect'));
+    expect(lines.slice(3).map(({ level }) => level)).toEqual(['warn', 'error', 'error']);
   });
 
   test('a trace that is no protobuf is an error before any byte was sent', async () => {

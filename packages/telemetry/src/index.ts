@@ -21,3 +21,4 @@ export {
   type Metrics,
   type Registry,
 } from './metrics.ts';
+export { Seldom } from './seldom.ts';

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { createLogger } from './logger.ts';
 import { createMetrics } from './metrics.ts';
+import { Seldom } from './seldom.ts';
 
 function capture(options: { format: 'auto' | 'json' | 'text'; isTTY?: boolean; level?: 'debug' | 'info' }) {
   let text = '';
@@ -82,4 +83,17 @@ test('process metrics come only when asked for', async () => {
   expect(page.body).toContain('process_resident_memory_bytes');
   expect(page.body).toContain('nodejs_eventloop_lag');
   expect((await createMetrics().render()).body.trim()).toBe('');
+});
+
+test('what is met again and again is told once a minute, however many things there are', () => {
+  let nowMs = 5;
+  const seldom = new Seldom({ monotonicMs: () => nowMs });
+  expect([seldom.isDue('a'), seldom.isDue('a'), seldom.isDue('b')]).toEqual([true, false, true]);
+  nowMs += 59_999;
+  expect(seldom.isDue('a')).toBe(false);
+  nowMs += 1;
+  expect([seldom.isDue('a'), seldom.isDue('a')]).toEqual([true, false]);
+  // More than are remembered: then the first is told once more, and nothing grows.
+  for (let i = 0; i < 1000; i++) seldom.isDue(`c${i}`);
+  expect(seldom.isDue('a')).toBe(true);
 });
