@@ -36,8 +36,10 @@ const spansOf = (block: number): TestSpan[] =>
     name: `op ${block}`,
   }));
 
-async function setUp(heads: Partial<HeadSource> = {}) {
+async function setUp(heads: Partial<HeadSource> = {}, { cacheBytes = 1 << 24, filterCacheBytes = 1 << 22 } = {}) {
   const store = createMemoryStore();
+  /** Reads of objects of blocks. */
+  let gets = 0;
   const random = seededRandom(3);
   const open = () => openManifest({ store, tenant: TENANT, clock: systemClock, random });
   const put = async (spans: TestSpan[]): Promise<BlockEntry> => {
@@ -71,9 +73,15 @@ async function setUp(heads: Partial<HeadSource> = {}) {
       ...heads,
     },
     manifest: () => counted,
-    store,
-    cacheBytes: 1 << 24,
-    filterCacheBytes: 1 << 22,
+    store: {
+      ...store,
+      get: (key, options) => {
+        if (key.includes('/blocks/')) gets++;
+        return store.get(key, options);
+      },
+    },
+    cacheBytes,
+    filterCacheBytes,
     workers: 1,
     keepsPartials: false,
     clock: systemClock,
@@ -88,6 +96,7 @@ async function setUp(heads: Partial<HeadSource> = {}) {
   return {
     querier,
     plans: () => reads,
+    gets: () => gets,
     /** A block more; the version of the list that has it. */
     addBlock: async (block: number): Promise<number> => {
       await other.commit({ add: [await put(spansOf(block))], remove: [], cover: [] }, signal);
@@ -182,6 +191,23 @@ test('what is looked up in blocks while other processes are asked for heads coun
   answer.resolve({ parts: [], problems: [], minVersion: await addBlock(BLOCKS) });
   expect(await found).toMatchObject({ complete: true, problems: [] });
   expect((await found).trace.length).toBeGreaterThan(0);
+});
+
+test('a thread is asked once for what is looked up meanwhile: it reads as much as where nobody else is asked', async () => {
+  const nothingKept = { cacheBytes: 0, filterCacheBytes: 0 };
+  const readBy = async (heads: Partial<HeadSource>) => {
+    const { querier, gets } = await setUp(heads, nothingKept);
+    const { complete, trace } = await querier.findTrace(TENANT, hexToBytes(traceId(3)), lookUp);
+    expect([complete, trace.length > 0]).toEqual([true, true]);
+    return gets();
+  };
+  const once = await readBy({});
+  expect(once).toBeGreaterThan(0);
+  expect(await readBy({ isRemote: true })).toBe(once);
+  // Nor is it kept: who asks again reads again.
+  const { querier, gets } = await setUp({ isRemote: true }, nothingKept);
+  for (let i = 0; i < 2; i++) await querier.findTrace(TENANT, hexToBytes(traceId(3)), lookUp);
+  expect(gets()).toBe(2 * once);
 });
 
 test('blocks are looked at once where that list still goes with the heads', async () => {
