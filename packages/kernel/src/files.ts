@@ -1,6 +1,6 @@
-import { constants } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import path from 'node:path';
+import { createFile, type WritableFile } from './writable-file.ts';
 
 /**
  * The file system as the log and the file-system store use it, small enough that a test can put a layer
@@ -10,8 +10,11 @@ import path from 'node:path';
  * linked or removed name survives after `syncDirectory` of its directory.
  */
 export interface Files {
-  /** Creates a file that must not exist yet (else EEXIST) for writing. */
-  create(file: string): Promise<WritableFile>;
+  /**
+   * Creates a file that must not exist yet (else EEXIST) for writing. With `direct` every `append` must have a multiple
+   * of `DIRECT_BLOCK_BYTES`, and passes by the system's page cache where system and file system allow that.
+   */
+  create(file: string, options?: { direct?: boolean }): Promise<WritableFile>;
   /** Opens a file for positioned reads. */
   open(file: string): Promise<ReadableFile>;
   readFile(file: string): Promise<Uint8Array>;
@@ -30,14 +33,6 @@ export interface Files {
   syncDirectory(directory: string): Promise<void>;
 }
 
-export interface WritableFile {
-  /** Appends the parts one after another. On an error an unknown prefix may have been written. */
-  append(parts: readonly Uint8Array[]): Promise<void>;
-  /** Makes everything appended so far durable (fdatasync). After a failure nothing about the file is known. */
-  sync(): Promise<void>;
-  close(): Promise<void>;
-}
-
 export interface ReadableFile {
   /** Exactly `length` bytes from `position`, fewer only at the end of the file. */
   read(position: number, length: number): Promise<Uint8Array>;
@@ -46,8 +41,7 @@ export interface ReadableFile {
 }
 
 export const systemFiles: Files = {
-  create: async (file) =>
-    writable(await fs.open(file, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o644)),
+  create: createFile,
   open: async (file) => readable(await fs.open(file, 'r')),
   readFile: async (file) => fs.readFile(file),
   link: (existing, name) => fs.link(existing, name),
@@ -92,31 +86,6 @@ async function syncDirectory(directory: string): Promise<void> {
   }
 }
 
-function writable(handle: fs.FileHandle): WritableFile {
-  return {
-    append: async (parts) => {
-      let rest = parts.filter((part) => part.length > 0);
-      while (rest.length > 0) {
-        const { bytesWritten } = await handle.writev(rest);
-        rest = unwritten(rest, bytesWritten);
-      }
-    },
-    sync: () => handle.datasync(),
-    close: () => handle.close(),
-  };
-}
-
-/** What is left of the parts after the system has taken the first `written` bytes. */
-function unwritten(parts: Uint8Array[], written: number): Uint8Array[] {
-  let left = written;
-  for (let i = 0; i < parts.length; i++) {
-    const part = parts[i] as Uint8Array;
-    if (left < part.length) return [part.subarray(left), ...parts.slice(i + 1)];
-    left -= part.length;
-  }
-  return [];
-}
-
 function readable(handle: fs.FileHandle): ReadableFile {
   return {
     read: async (position, length) => {
@@ -132,9 +101,4 @@ function readable(handle: fs.FileHandle): ReadableFile {
     size: async () => (await handle.stat()).size,
     close: () => handle.close(),
   };
-}
-
-/** The code of a system error (`ENOENT`, `ENOSPC` …), or undefined. */
-export function systemErrorCode(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }

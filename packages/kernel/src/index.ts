@@ -11,12 +11,13 @@ export {
 } from './bytes.ts';
 export { type Clock, systemClock } from './clock.ts';
 export { assert, dataError, type ErrorDetails, type ErrorKind, isKind, toVivaceError, VivaceError } from './errors.ts';
-export { type Files, type ReadableFile, systemErrorCode, systemFiles, type WritableFile } from './files.ts';
+export { type Files, type ReadableFile, systemFiles } from './files.ts';
 export { freeMemory } from './free-memory.ts';
 export { type ListenPlace, listenError } from './listen-error.ts';
 export { orAborted } from './or-aborted.ts';
 export { fraction, type Random, seededRandom, systemRandom } from './random.ts';
 export { type Service, stopAll } from './service.ts';
+export { systemErrorCode } from './system-error.ts';
 export { checkTenant, SINGLE_TENANT } from './tenant.ts';
 export { isUuidV7, uuidV7, uuidV7TimeMs } from './uuid.ts';
 export {
@@ -29,3 +30,4 @@ export {
   type WorkerOptions,
   workerArgument,
 } from './worker.ts';
+export { DIRECT_BLOCK_BYTES, type WritableFile } from './writable-file.ts';

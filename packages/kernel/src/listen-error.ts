@@ -1,5 +1,5 @@
 import { VivaceError } from './errors.ts';
-import { systemErrorCode } from './files.ts';
+import { systemErrorCode } from './system-error.ts';
 
 /** Where a server wanted to listen, and how a person moves it elsewhere. */
 export interface ListenPlace {

@@ -17,18 +17,25 @@ const text = (name: string) => name.padEnd(20, '.');
 
 let processes = 0;
 
-async function open(files: SimulatedFiles) {
+async function open(files: SimulatedFiles, blockBytes = 1) {
   const events: DiskLogEvent[] = [];
   const random = seededRandom(++processes);
   const { clock } = createScheduler(random, { startMs: 1_700_000_000_000 + processes });
-  const log = await openDiskLog({ files, clock, random, directory, onEvent: (event) => events.push(event) });
+  const log = await openDiskLog({
+    files,
+    clock,
+    random,
+    directory,
+    limits: { blockBytes },
+    onEvent: (event) => events.push(event),
+  });
   return { log, events };
 }
 
 /** A stream of three segments with three records each, left by a process that is gone. */
-async function written() {
+async function written(blockBytes = 1) {
   const files = new SimulatedFiles();
-  const { log } = await open(files);
+  const { log } = await open(files, blockBytes);
   const { stream } = log.position;
   for (const segment of [1, 2, 3]) {
     for (const name of ['a', 'b', 'c']) log.append(TENANT, utf8Encode(text(`${segment}${name}`)));
@@ -63,6 +70,51 @@ async function found(files: SimulatedFiles, stream: string) {
 }
 
 const whole = { 1: ['1a', '1b', '1c'], 2: ['2a', '2b', '2c'], 3: ['3a', '3b', '3c'] };
+
+const flip = (at: number) => (bytes: Uint8Array) => {
+  bytes[at] = (bytes[at] as number) ^ 1;
+  return bytes;
+};
+
+describe('groups that are filled up to blocks of the disk', () => {
+  const BLOCK_BYTES = 256;
+  /** Of a segment with three records. */
+  const groupAt = BLOCK_BYTES;
+
+  test('are read as if nothing filled them', async () => {
+    const { files, stream, file } = await written(BLOCK_BYTES);
+    for (const segment of [1, 2, 3]) expect((await files.stat(file(segment))).size % BLOCK_BYTES).toBe(0);
+    expect(await found(files, stream)).toEqual({ records: whole, damage: [], events: [] });
+  });
+
+  test('are cut when they are torn, also where what fills them was written', async () => {
+    const { files, stream, file } = await written(BLOCK_BYTES);
+    const last = groupAt + 2 * RECORD_BYTES;
+    await change(files, file(3), flip(last + 30));
+    const { records, damage } = await found(files, stream);
+    expect(records).toEqual({ ...whole, 3: ['3a', '3b'] });
+    expect(damage).toMatchObject([{ segment: 3, offset: last, cut: true }]);
+    expect((await files.stat(file(3))).size).toBe(last);
+  });
+
+  test('are cut in what fills them without a loss', async () => {
+    const { files, stream, file } = await written(BLOCK_BYTES);
+    await change(files, file(3), (bytes) => bytes.subarray(0, bytes.length - 5));
+    const { records, damage } = await found(files, stream);
+    expect(records).toEqual(whole);
+    expect(damage).toMatchObject([{ segment: 3, offset: groupAt + 3 * RECORD_BYTES, cut: true }]);
+  });
+
+  test('are no reason to take a segment without records for the last that was written', async () => {
+    const { files, stream, file } = await written(BLOCK_BYTES);
+    await change(files, file(3), flip(groupAt + 2 * RECORD_BYTES + 30));
+    const header = encodeSegmentHeader(stream, 4, new Uint8Array(16), { blockBytes: BLOCK_BYTES });
+    await replace(files, file(4), header);
+    const { records, damage } = await found(files, stream);
+    expect(records).toEqual({ ...whole, 3: ['3a', '3b'], 4: [] });
+    expect(damage).toMatchObject([{ segment: 3, cut: true }]);
+  });
+});
 
 describe('a torn tail', () => {
   test('is cut, reported, and gone for good', async () => {
@@ -100,11 +152,6 @@ describe('a torn tail', () => {
 });
 
 describe('damage elsewhere', () => {
-  const flip = (at: number) => (bytes: Uint8Array) => {
-    bytes[at] = (bytes[at] as number) ^ 1;
-    return bytes;
-  };
-
   test('in the middle of a segment ends that segment and no other, and nothing is cut', async () => {
     const { files, stream, file } = await written();
     await change(files, file(2), flip(HEADER_BYTES + RECORD_BYTES + 30));

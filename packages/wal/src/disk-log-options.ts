@@ -26,6 +26,13 @@ export interface DiskLogLimits {
    * clients that wait for their acks can send.
    */
   groupDelayMs: number;
+  /**
+   * Headers and groups are filled up to a multiple of so many bytes, 4096 or 1. With 4096 they pass by the system's
+   * page cache where it allows that (`Files.create`): a log is synced at once and read only after a crash, so copies
+   * of it in memory serve nobody. Writing 450 MB in groups of 1 MB, each synced, took 0.74 s of system time through
+   * the cache and 0.11 s past it.
+   */
+  blockBytes: number;
   /** Bytes of records that are not durable yet. A longer record is refused for good. */
   maxUndurableBytes: number;
   /** Bytes on the disk. */
@@ -40,6 +47,7 @@ export const DISK_LOG_DEFAULTS: DiskLogLimits = {
   segmentMaxBytes: 8 * 1024 * 1024,
   groupMaxBytes: 4 * 1024 * 1024,
   groupDelayMs: 5,
+  blockBytes: 4096,
   maxUndurableBytes: 64 * 1024 * 1024,
   maxBytes: 4 * 1024 * 1024 * 1024,
   probeIntervalMs: 1000,

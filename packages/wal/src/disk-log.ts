@@ -21,7 +21,7 @@ import {
   type OpenSegment,
   segmentState,
 } from './disk-stream.ts';
-import { HEADER_BYTES, NONCE_BYTES, RECORD_HEAD_BYTES, RECORD_MAX_BYTES } from './layout.ts';
+import { NONCE_BYTES, RECORD_HEAD_BYTES, RECORD_MAX_BYTES } from './layout.ts';
 import type { LogRecord, OtherStreams, SealedStream, SegmentPosition, StreamState, WriteAheadLog } from './log.ts';
 import { NameSyncs } from './name-syncs.ts';
 import { RecordBatch } from './record-batch.ts';
@@ -242,7 +242,7 @@ class DiskLog implements WriteAheadLog {
     if (this.#undurableBytes + bytes > maxUndurableBytes) {
       return unavailable('log-slow', 'the disk of the log is too slow: try again', RETRY_UNDURABLE_MS);
     }
-    if (this.#bytes + HEADER_BYTES + bytes > maxBytes) {
+    if (this.#bytes + this.#segment.header.length + bytes > maxBytes) {
       return unavailable('log-full', `the log is full until blocks are cut: ${this.#bytes} bytes`, RETRY_FULL_MS);
     }
     if (!this.#failed || this.#segment.records > 0) return undefined;
@@ -273,7 +273,7 @@ class DiskLog implements WriteAheadLog {
   }
 
   #beginSegment(stream: DiskStream, number: number): OpenSegment {
-    this.#segment = newSegment(stream, number, this.#nonce);
+    this.#segment = newSegment(stream, number, this.#nonce, this.#limits.blockBytes);
     return this.#segment;
   }
 
@@ -327,7 +327,10 @@ class DiskLog implements WriteAheadLog {
       this.#inFlight = group;
       this.#gate.begin();
       try {
-        group.batch.finish();
+        const filler = group.batch.finish(this.#limits.blockBytes, group.segment.seed);
+        group.segment.bytes += filler;
+        this.#bytes += filler;
+        this.#undurableBytes += filler;
         await this.#writer.write(group.segment, group.batch.parts);
       } catch (error) {
         await this.#fail(group, error);
@@ -340,7 +343,7 @@ class DiskLog implements WriteAheadLog {
   #settle(group: Group): void {
     const { segment, batch } = group;
     this.#inFlight = undefined;
-    segment.readableBytes = (segment.readableBytes || HEADER_BYTES) + batch.bytes;
+    segment.readableBytes = (segment.readableBytes || segment.header.length) + batch.bytes;
     for (const tenant of batch.tenants) segment.tenants.add(tenant);
     this.#undurableBytes -= batch.bytes;
     this.#recycle(batch);
@@ -351,7 +354,8 @@ class DiskLog implements WriteAheadLog {
     group.resolve();
     const half = segment.readableBytes > this.#limits.segmentMaxBytes / 2;
     if (half && segment.stream.state === 'open' && !this.#writer.prepared) {
-      this.#writer.prepare(newSegment(segment.stream, segment.number + 1, this.#nonce));
+      const { stream, number } = segment;
+      this.#writer.prepare(newSegment(stream, number + 1, this.#nonce, this.#limits.blockBytes));
     }
   }
 

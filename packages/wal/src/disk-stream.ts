@@ -46,8 +46,8 @@ export function newStream(directory: string, id: string, openedMs: number): Disk
   return { id, directory: path.join(directory, id), state: 'open', segments: [], damage: [], openedMs };
 }
 
-export function newSegment(stream: DiskStream, number: number, nonce: Uint8Array): OpenSegment {
-  const header = encodeSegmentHeader(stream.id, number, nonce);
+export function newSegment(stream: DiskStream, number: number, nonce: Uint8Array, blockBytes: number): OpenSegment {
+  const header = encodeSegmentHeader(stream.id, number, nonce, { blockBytes });
   return {
     stream,
     number,

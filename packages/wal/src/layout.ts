@@ -7,7 +7,9 @@ import { bytesToHex, crc32, dataError, hexToBytes } from '@vivace/kernel';
 /** `VIVACWAL` */
 const MAGIC = Uint8Array.of(0x56, 0x49, 0x56, 0x41, 0x43, 0x57, 0x41, 0x4c);
 const VERSION = 1;
+/** Of a header without the zeros that may fill it up to a block of the disk. */
 export const HEADER_BYTES = 64;
+const HEADER_MAX_BYTES = 64 * 1024;
 export const NONCE_BYTES = 16;
 
 const VERSION_AT = 8;
@@ -36,22 +38,27 @@ export interface SegmentHeader {
   segment: number;
   /** A number whose meaning is the form's; 0 on the disk. */
   extra: number;
+  /** Where the first record begins. */
+  bytes: number;
   /** The checksum of the header, with which every checksum in the segment begins. */
   crc: number;
 }
 
-/** The same 64 bytes say what a segment is on the disk and in the bucket; their first eight tell which. */
+/**
+ * The same 64 bytes say what a segment is on the disk and in the bucket; their first eight tell which. Zeros fill them
+ * up to a multiple of `blockBytes`.
+ */
 export function encodeSegmentHeader(
   stream: string,
   segment: number,
   nonce: Uint8Array,
-  { magic = MAGIC, extra = 0 }: { magic?: Uint8Array; extra?: number } = {},
+  { magic = MAGIC, extra = 0, blockBytes = 1 }: { magic?: Uint8Array; extra?: number; blockBytes?: number } = {},
 ): Uint8Array {
-  const bytes = new Uint8Array(HEADER_BYTES);
+  const bytes = new Uint8Array(Math.ceil(HEADER_BYTES / blockBytes) * blockBytes);
   const view = new DataView(bytes.buffer);
   bytes.set(magic);
   view.setUint32(VERSION_AT, VERSION, true);
-  view.setUint32(HEADER_BYTES_AT, HEADER_BYTES, true);
+  view.setUint32(HEADER_BYTES_AT, bytes.length, true);
   bytes.set(nonce, NONCE_AT);
   bytes.set(hexToBytes(stream.replaceAll('-', '')), STREAM_AT);
   view.setUint32(SEGMENT_AT, segment % 2 ** 32, true);
@@ -80,8 +87,12 @@ export function decodeSegmentHeader(bytes: Uint8Array, magic: Uint8Array = MAGIC
     throw dataError('segment-version', `the segment has a version that this program does not know: ${version}`);
   }
   const crc = view.getUint32(HEADER_CRC_AT, true);
-  if (view.getUint32(HEADER_BYTES_AT, true) !== HEADER_BYTES || crc32(bytes.subarray(0, HEADER_CRC_AT)) !== crc) {
+  if (crc32(bytes.subarray(0, HEADER_CRC_AT)) !== crc) {
     throw dataError('segment-header', 'the checksum of the segment header is wrong');
+  }
+  const headerBytes = view.getUint32(HEADER_BYTES_AT, true);
+  if (headerBytes < HEADER_BYTES || headerBytes > HEADER_MAX_BYTES) {
+    throw dataError('segment-header', `the segment header has an impossible length: ${headerBytes} bytes`);
   }
   const hex = bytesToHex(bytes.subarray(STREAM_AT, STREAM_AT + 16));
   return {
@@ -89,8 +100,24 @@ export function decodeSegmentHeader(bytes: Uint8Array, magic: Uint8Array = MAGIC
     stream: `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`,
     segment: view.getUint32(SEGMENT_AT, true) + view.getUint32(SEGMENT_AT + 4, true) * 2 ** 32,
     extra: view.getUint32(EXTRA_AT, true),
+    bytes: headerBytes,
     crc,
   };
+}
+
+/**
+ * A record of no tenant: bytes that fill a group up to a multiple of `blockBytes`. Empty where none are missing.
+ * `seed` is the checksum of the segment's header.
+ */
+export function encodeFiller(groupBytes: number, blockBytes: number, seed: number): Uint8Array {
+  let length = Math.ceil(groupBytes / blockBytes) * blockBytes - groupBytes;
+  while (length > 0 && length < RECORD_HEAD_BYTES) length += blockBytes;
+  const bytes = new Uint8Array(length);
+  if (length === 0) return bytes;
+  const view = new DataView(bytes.buffer);
+  view.setUint32(RECORD_LENGTH_AT, length - RECORD_HEAD_BYTES, true);
+  view.setUint32(0, crc32(bytes.subarray(RECORD_LENGTH_AT), seed), true);
+  return bytes;
 }
 
 const SEGMENT_NAME = /^(\d{20})\.seg$/;

@@ -87,7 +87,8 @@ interface Life {
 }
 
 async function live({ life, files, random, history, clock, alive }: Life): Promise<void> {
-  const limits = { segmentMaxBytes: 3000, groupMaxBytes: 2000, probeIntervalMs: 10 };
+  const blockBytes = random.u32() % 2 === 0 ? 1 : 256;
+  const limits = { segmentMaxBytes: 3000, groupMaxBytes: 2000, probeIntervalMs: 10, blockBytes };
   const log = await openDiskLog({ files, clock, random, directory: '/data/wal', limits });
   const found = log.streams().filter(({ open }) => !open);
   if (life === LIVES) {

@@ -1,5 +1,11 @@
 import { crc32 } from '@vivace/kernel';
-import { RECORD_HEAD_BYTES, RECORD_LENGTH_AT, RECORD_TENANT_LENGTH_AT, RECORD_ZERO_AT } from './layout.ts';
+import {
+  encodeFiller,
+  RECORD_HEAD_BYTES,
+  RECORD_LENGTH_AT,
+  RECORD_TENANT_LENGTH_AT,
+  RECORD_ZERO_AT,
+} from './layout.ts';
 
 /*
  * Hot path: runs once per append on the main thread. Benchmark: disk-log.bench.ts.
@@ -55,10 +61,14 @@ export class RecordBatch {
     this.bytes += headBytes + record.length;
   }
 
-  /** Names the last bytes in `parts`. */
-  finish(): void {
+  /** Names the last bytes in `parts`, and fills up to a multiple of `blockBytes`; returns the bytes that this took. */
+  finish(blockBytes: number, seed: number): number {
     const chunk = this.#chunks[this.#chunk];
     if (chunk) this.#flush(chunk);
+    const filler = encodeFiller(this.bytes, blockBytes, seed);
+    if (filler.length > 0) this.parts.push(filler);
+    this.bytes += filler.length;
+    return filler.length;
   }
 
   /** Empties the batch for its next use. */

@@ -1,6 +1,5 @@
 import { type Files, VivaceError } from '@vivace/kernel';
 import type { DiskSegment, DiskStream } from './disk-stream.ts';
-import { HEADER_BYTES } from './layout.ts';
 import { SegmentScanner } from './segment-scanner.ts';
 
 /**
@@ -12,7 +11,7 @@ export async function sealStream(files: Files, stream: DiskStream, signal: Abort
   try {
     for (const segment of stream.segments) scans.push(await scan(files, segment, signal));
     // Only this one can have a tail that was never acknowledged: the next is begun when all of it is synced.
-    const last = scans.findLast(({ offset, size }) => offset >= HEADER_BYTES && size > HEADER_BYTES);
+    const last = scans.findLast(({ begun }) => begun);
     if (last) await fix(files, last);
     await files.syncDirectory(stream.directory);
   } catch (error) {
@@ -41,6 +40,8 @@ interface Scan {
   size: number;
   /** Up to here the segment is right; 0 when not even its header is. */
   offset: number;
+  /** It goes on after its header. */
+  begun: boolean;
   tenants: Set<string>;
   reason: string | undefined;
   recordFollows: boolean;
@@ -59,9 +60,9 @@ async function scan(files: Files, segment: DiskSegment, signal: AbortSignal): Pr
       signal.throwIfAborted();
       tenants.add(record.tenant);
     }
-    const { offset, damage: reason } = scanner;
+    const { offset, begun, damage: reason } = scanner;
     const recordFollows = reason !== undefined && (await scanner.recordFollows());
-    return { segment, size, offset, tenants, reason, recordFollows, cut: false };
+    return { segment, size, offset, begun, tenants, reason, recordFollows, cut: false };
   } finally {
     await file.close();
   }

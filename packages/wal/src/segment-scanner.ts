@@ -14,6 +14,9 @@ import type { LogRecord } from './log.ts';
 /** Bytes asked of the disk at once; a longer record is read in one piece. */
 const READ_BYTES = 1024 * 1024;
 
+/** The tenant of a record that only fills a group up to a block. */
+const FILLER = '';
+
 interface RecordHead {
   crc: number;
   length: number;
@@ -34,6 +37,7 @@ export class SegmentScanner {
   readonly #file: ReadableFile;
   readonly #end: number;
   #seed = 0;
+  #headerBytes = 0;
   #window: Uint8Array = new Uint8Array(0);
   #windowAt = 0;
 
@@ -55,8 +59,13 @@ export class SegmentScanner {
         this.damage = `the file is segment ${header.segment} of stream ${header.stream}`;
         return false;
       }
+      if (header.bytes > this.#end) {
+        this.damage = 'the segment ends in its header';
+        return false;
+      }
       this.#seed = header.crc;
-      this.offset = HEADER_BYTES;
+      this.#headerBytes = header.bytes;
+      this.offset = header.bytes;
       return true;
     } catch (error) {
       if (!isKind(error, 'data')) throw error;
@@ -67,22 +76,38 @@ export class SegmentScanner {
 
   /** The next record, or undefined at the end or at damage. Its bytes are never written again. */
   async next(): Promise<LogRecord | undefined> {
-    if (this.damage !== undefined || this.offset === this.#end) return undefined;
-    const result = await this.#record(this.offset);
-    if (typeof result === 'string') {
-      this.damage = result;
-      return undefined;
+    while (this.damage === undefined && this.offset < this.#end) {
+      const result = await this.#record(this.offset);
+      if (typeof result === 'string') {
+        this.damage = result;
+        return undefined;
+      }
+      this.offset += result.size;
+      if (result.record.tenant !== FILLER) return result.record;
     }
-    this.offset += result.size;
-    return result.record;
+    return undefined;
   }
 
-  /** Whether a right record stands where the damaged one says that it ends: then the damage is not a torn write. */
+  /** Whether the segment goes on after its header. */
+  get begun(): boolean {
+    return this.offset > 0 && this.#end > this.#headerBytes;
+  }
+
+  /**
+   * Whether a right record stands where the damaged one says that it ends: then the damage is not a torn write. What
+   * fills the group of the damaged one does not count.
+   */
   async recordFollows(): Promise<boolean> {
     if (this.offset < HEADER_BYTES) return false;
     const head = await this.#head(this.offset);
-    if (typeof head === 'string' || this.offset + head.bytes >= this.#end) return false;
-    return typeof (await this.#record(this.offset + head.bytes)) !== 'string';
+    if (typeof head === 'string') return false;
+    for (let at = this.offset + head.bytes; at < this.#end; ) {
+      const result = await this.#record(at);
+      if (typeof result === 'string') return false;
+      if (result.record.tenant !== FILLER) return true;
+      at += result.size;
+    }
+    return false;
   }
 
   async #record(at: number): Promise<{ record: LogRecord; size: number } | string> {
@@ -105,7 +130,7 @@ export class SegmentScanner {
     const view = new DataView(bytes.buffer, bytes.byteOffset);
     const length = view.getUint32(RECORD_LENGTH_AT, true);
     const tenantLength = view.getUint16(RECORD_TENANT_LENGTH_AT, true);
-    if (tenantLength === 0 || tenantLength > TENANT_MAX_BYTES || view.getUint16(RECORD_ZERO_AT, true) !== 0) {
+    if (tenantLength > TENANT_MAX_BYTES || view.getUint16(RECORD_ZERO_AT, true) !== 0) {
       return 'what should be the head of a record is none';
     }
     const size = RECORD_HEAD_BYTES + tenantLength + length;

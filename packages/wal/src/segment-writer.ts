@@ -1,5 +1,5 @@
 import path from 'node:path';
-import type { Files, WritableFile } from '@vivace/kernel';
+import { DIRECT_BLOCK_BYTES, type Files, type WritableFile } from '@vivace/kernel';
 import type { OpenSegment } from './disk-stream.ts';
 import type { NameSyncs } from './name-syncs.ts';
 
@@ -87,7 +87,7 @@ export class SegmentWriter {
     let file: WritableFile | undefined;
     try {
       await this.#names.making(stream.directory, async () => {
-        file = await this.#files.create(segment.file);
+        file = await this.#files.create(segment.file, { direct: segment.header.length % DIRECT_BLOCK_BYTES === 0 });
         await file.append([segment.header]);
         await this.#names.sync(stream.directory);
       });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { systemErrorCode } from '../files.ts';
 import { seededRandom } from '../random.ts';
+import { systemErrorCode } from '../system-error.ts';
 import { createScheduler } from './scheduler.ts';
 import { SimulatedFiles } from './simulated-files.ts';
 

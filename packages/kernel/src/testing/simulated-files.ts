@@ -1,6 +1,7 @@
 import path from 'node:path';
-import type { Files, ReadableFile, WritableFile } from '../files.ts';
+import type { Files, ReadableFile } from '../files.ts';
 import type { Random } from '../random.ts';
+import type { WritableFile } from '../writable-file.ts';
 import { SimulatedData } from './simulated-data.ts';
 
 /** One step that a simulated disk takes for its caller. */
