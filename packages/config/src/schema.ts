@@ -363,6 +363,12 @@ const querier = section({
     why: 'They are sent once; a million spans take some 30 MB. Queries under way keep theirs whatever that takes.',
     max: 1024 ** 4,
   }),
+  log_heads_bytes: size('256MiB', {
+    about:
+      'Memory for spans that a querier reads from the log in the bucket itself, because no ingester answers for them, with the target `querier`. Answers say what is missing where that is more.',
+    why: 'What one ingester has in memory at most. It is in use only while an ingester is gone, until another has taken its log over.',
+    max: 1024 ** 4,
+  }),
   disk_cache: section({
     path: text('', {
       about:

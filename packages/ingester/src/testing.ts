@@ -4,3 +4,4 @@ export {
   type LocalHeadBuilder,
   type Pause,
 } from './testing/local-parts.ts';
+export { spanRequest, spansOf, storedSpans, traceIdOf } from './testing/spans.ts';

@@ -73,7 +73,8 @@ export async function createIngester(
   return { ingester, log };
 }
 
-function headOptions(config: Config, seed: number) {
+/** What heads are made with, of requests and of the log. */
+export function headOptions(config: Config, seed: number): Parameters<typeof createWorkerHeadBuilder>[0] {
   return {
     seed,
     maxColumns: config.limits.max_attribute_columns,

@@ -1,12 +1,14 @@
-import { formatEndpoint } from '@vivace/config';
-import { RemoteHeads, StreamList } from '@vivace/querier';
+import { formatEndpoint, logBackend } from '@vivace/config';
+import { createWorkerHeadBuilder, type HeadBuilder } from '@vivace/ingester';
+import { LogHeads, RemoteHeads, StreamList } from '@vivace/querier';
 import { Dispatcher, RemoteQuerier } from '@vivace/query-frontend';
 import { createHeadsClient, createQueryClient, queryMethods } from '@vivace/rpc';
 import { createHttpApi } from './compose-api.ts';
 import type { Base } from './compose-base.ts';
 import { createCallServer, startCalling } from './compose-calls.ts';
+import { headOptions } from './compose-ingester.ts';
 import { createFrontend, createQuerier } from './compose-queries.ts';
-import { openStore } from './compose-storage.ts';
+import { openStore, type StoreParts } from './compose-storage.ts';
 import type { Addresses } from './running.ts';
 
 /** Queries that a frontend has given to queriers; more wait for their turn. */
@@ -30,6 +32,7 @@ export async function startQuerier(base: Base): Promise<Addresses> {
     client: (member) => createHeadsClient(channels.get(member)),
     health,
     streams: new StreamList({ store: parts.store, clock }),
+    logs: logBackend(config) === 'bucket' ? createLogHeads(base, parts) : undefined,
     clock,
     chunkCacheBytes,
     timeoutMs: config.ingester_client.remote_timeout,
@@ -50,6 +53,39 @@ export async function startQuerier(base: Base): Promise<Addresses> {
   await base.start(rpc);
   base.ready();
   return { http: formatEndpoint(api.address), grpc: formatEndpoint(rpc.address) };
+}
+
+/** What reads the log of ingesters that do not answer. Its thread is started when there is one. */
+function createLogHeads(base: Base, { store, manifest }: StoreParts): LogHeads {
+  const { config, clock, random, metrics, budgets, onWorkerExit } = base;
+  let builder: HeadBuilder | undefined;
+  base.add({ stop: async () => builder?.stop() });
+  const maxBytes = config.querier.log_heads_bytes;
+  const logs = new LogHeads({
+    store,
+    clock,
+    manifest,
+    startRows: () => (builder = createWorkerHeadBuilder(headOptions(config, random.u32()), onWorkerExit)),
+    maxBytes,
+    setMaxBytes: config.ingester.generation_max_bytes,
+  });
+  budgets.add({ name: 'log_heads', usedBytes: () => logs.bytes, maxBytes });
+  metrics.counter({
+    name: 'vivace_querier_log_reads_total',
+    help: 'Streams of the log that were read from the bucket for a query because no ingester answered for them.',
+    collect: (set) => set({}, logs.counts.streams),
+  });
+  metrics.counter({
+    name: 'vivace_querier_log_read_failures_total',
+    help: 'Streams of the log that no ingester answered for and that could not be read: answers were not whole.',
+    collect: (set) => set({}, logs.counts.failures),
+  });
+  metrics.counter({
+    name: 'vivace_querier_log_read_bytes_total',
+    help: 'Bytes that were read of the log for queries because no ingester answered for them.',
+    collect: (set) => set({}, logs.counts.bytes),
+  });
+  return logs;
 }
 
 /** `--target query-frontend`: the API for Grafana; queriers answer. Needs no store. */

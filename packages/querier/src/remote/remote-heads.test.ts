@@ -44,6 +44,7 @@ function remoteOf(ingesters: readonly Ingester[], store: ReturnType<typeof creat
     client,
     health: new Health({ clock: systemClock, random: seededRandom(1) }),
     streams: new StreamList({ store, clock: systemClock }),
+    logs: undefined,
     clock: systemClock,
     chunkCacheBytes: 1000,
     timeoutMs: 1000,

@@ -1,9 +1,10 @@
 import type { Health, Member } from '@vivace/cluster';
-import { type Clock, isKind, orAborted, toVivaceError, type VivaceError } from '@vivace/kernel';
+import { type Clock, isKind, orAborted, toVivaceError, VivaceError } from '@vivace/kernel';
 import type { ByteRange } from '@vivace/object-store';
 import {
   type CallOptions,
   type HeadChunk,
+  type HeadsAnswer,
   type HeadsClient,
   type HeadsState,
   MAX_KNOWN_CHUNKS,
@@ -11,6 +12,8 @@ import {
 } from '@vivace/rpc';
 import type { HeadParts, HeadSource, HeadViews, RootBound } from '../head-source.ts';
 import { ChunkShelf } from './chunk-shelf.ts';
+import type { HeadRows } from './head-rows.ts';
+import type { LogHeads } from './log-heads.ts';
 import type { StreamList } from './stream-list.ts';
 
 export interface RemoteHeadsOptions {
@@ -19,6 +22,8 @@ export interface RemoteHeadsOptions {
   client: (member: Member) => HeadsClient;
   health: Health;
   streams: StreamList;
+  /** What reads streams that no ingester answers for; undefined: their log is not in a bucket. */
+  logs: LogHeads | undefined;
   clock: Clock;
   /** Rows of heads that are kept from one query to the next. */
   chunkCacheBytes: number;
@@ -28,24 +33,30 @@ export interface RemoteHeadsOptions {
 
 /** A list of streams may be so old: an ingester takes no record before its stream is listed for longer. */
 const LIST_MAX_AGE_MS = 5000;
+/** A query reads logs for so long: what is known by then reaches a client that gives up after 30 s, as Grafana does. */
+const LOG_PATIENCE_MS = 10_000;
+/** A stream may be closed since it was listed, or taken over while ingesters were asked. */
+const MAX_ATTEMPTS = 2;
 /** Streams and ingesters that an answer names. */
 const MAX_NAMED = 10;
 
+/** Looks into heads that were made of the log. */
+type Look<Found> = (rows: HeadRows, heads: readonly string[]) => Promise<Found>;
 type Call<Answer> = (client: HeadsClient, options: CallOptions, member: Member) => Promise<Answer>;
 
 /** What one round of asking all ingesters brought. */
 interface Round<Answer> {
   answers: Answer[];
   failures: string[];
-  /** Streams that are listed, and for which nobody has answered. */
-  unanswered: string[];
+  /** Streams that are listed, and for which nobody has answered; where they cannot be listed, why. */
+  unanswered: string[] | VivaceError;
   bound: RootBound;
 }
 
 /**
  * The heads of all ingesters. Rows come as chunks, each once: an ingester is told which are here. Streams of the log
- * that nobody answers for are problems of the answer, and so is what keeps the list of them from being read
- * (docs/storage-protocol.md, Coordination).
+ * that nobody answers for are read from the bucket; where that fails they are problems of the answer, and so is what
+ * keeps the list of them from being read (docs/storage-protocol.md, Coordination).
  */
 export class RemoteHeads implements HeadSource {
   readonly isRemote = true;
@@ -63,15 +74,17 @@ export class RemoteHeads implements HeadSource {
   }
 
   async findTrace(tenant: string, id: Uint8Array, signal: AbortSignal): Promise<HeadParts> {
-    const { answers, bound, problems } = await this.#ask(
+    const { answers, read, bound, problems } = await this.#ask(
+      tenant,
       (client, options) => client.trace({ tenant, id }, options),
+      (rows, heads) => rows.trace(heads, id),
       signal,
     );
-    return { ...bound, parts: answers.flatMap(({ parts }) => parts), problems };
+    return { ...bound, parts: [...answers.flatMap(({ parts }) => parts), ...read], problems };
   }
 
   async headViews(tenant: string, time: TimeRange, signal: AbortSignal): Promise<HeadViews> {
-    const { answers, bound, problems } = await this.#ask(async (client, options, { address }) => {
+    const call: Call<HeadsAnswer & { release: () => void }> = async (client, options, { address }) => {
       const owner = `${address} ${tenant}`;
       // Held from before the call, so that what it is not sent is here when it is used.
       const { ids: have, release } = this.#shelf.holdOwned(owner, MAX_KNOWN_CHUNKS);
@@ -84,37 +97,81 @@ export class RemoteHeads implements HeadSource {
       } finally {
         release();
       }
-    }, signal);
+    };
+    const { answers, read, bound, problems } = await this.#ask(
+      tenant,
+      call,
+      (rows, heads) => rows.views(heads),
+      signal,
+    );
     const release = () => {
       for (const answer of answers) answer.release();
     };
     // The query has left, and nobody is there to release them later.
     if (signal.aborted) release();
     const chunks = answers.flatMap((answer) => answer.chunks);
-    return { ...bound, views: [], chunks, problems, release };
+    return { ...bound, views: read, chunks, problems, release };
   }
 
   readChunk(id: string, range: ByteRange): Uint8Array | undefined {
     return this.#shelf.read(id, range);
   }
 
-  /** Asks all ingesters, and once more where a stream is left that nobody has answered for. */
-  async #ask<Answer extends HeadsState & { release?: () => void }>(
+  /** Asks all ingesters and reads the log of who does not answer; both once more where a stream is left. */
+  async #ask<Answer extends HeadsState & { release?: () => void }, Found>(
+    tenant: string,
     call: Call<Answer>,
+    look: Look<Found[]>,
     signal: AbortSignal,
-  ): Promise<{ answers: Answer[]; bound: RootBound; problems: string[] }> {
-    let round = await this.#round(call, LIST_MAX_AGE_MS, signal);
-    if (round.unanswered.length > 0) {
-      for (const answer of round.answers) answer.release?.();
-      round = await this.#round(call, 0, signal);
+  ): Promise<{ answers: Answer[]; read: Found[]; bound: RootBound; problems: string[] }> {
+    const patience = new AbortController();
+    const cancel = this.#options.clock.after(LOG_PATIENCE_MS, () => patience.abort());
+    let answers: Answer[] = [];
+    try {
+      for (let attempt = 1; ; attempt++) {
+        const round = await this.#round(call, attempt === 1 ? LIST_MAX_AGE_MS : 0, signal);
+        answers = round.answers;
+        const { read, missing, bound } = await this.#readLogs(tenant, round, look, {
+          signal,
+          patience: patience.signal,
+        });
+        if (missing.length === 0) return { answers, read, bound, problems: [] };
+        if (attempt === MAX_ATTEMPTS) {
+          // Who does not answer and has no stream that is open misses in nothing.
+          const problems = [...missing.slice(0, MAX_NAMED), ...round.failures.slice(0, MAX_NAMED)];
+          return { answers, read, bound, problems };
+        }
+        for (const answer of answers.splice(0)) answer.release?.();
+      }
+    } catch (error) {
+      for (const answer of answers) answer.release?.();
+      throw error;
+    } finally {
+      cancel();
     }
-    const { answers, bound, failures, unanswered } = round;
-    const problems = unanswered
-      .slice(0, MAX_NAMED)
-      .map((stream) => `no ingester answers for what is not in blocks yet of stream ${stream}`);
-    // Who does not answer and has no stream that is open misses in nothing.
-    if (problems.length > 0) problems.push(...failures.slice(0, MAX_NAMED));
-    return { answers, bound, problems };
+  }
+
+  /** `missing`: of which streams something is not there, a line each. */
+  async #readLogs<Found>(
+    tenant: string,
+    { unanswered, bound }: Round<unknown>,
+    look: Look<Found[]>,
+    signals: { signal: AbortSignal; patience: AbortSignal },
+  ): Promise<{ read: Found[]; missing: string[]; bound: RootBound }> {
+    const { logs } = this.#options;
+    const notAnswered = (stream: string) => `no ingester answers for what is not in blocks yet of stream ${stream}`;
+    if (unanswered instanceof VivaceError) {
+      return { read: [], missing: [notAnswered(`(they cannot be listed: ${unanswered.message})`)], bound };
+    }
+    logs?.keepOnly(new Set(unanswered));
+    if (unanswered.length === 0) return { read: [], missing: [], bound };
+    if (logs === undefined) return { read: [], missing: unanswered.map(notAnswered), bound };
+    const { found, problems } = await logs.read(tenant, unanswered, look, signals);
+    const missing = Array.from(problems, ([stream, reasons]) => {
+      return `${notAnswered(stream)}, and of its log not all can be read: ${reasons.join('; ')}`;
+    });
+    // What has left the log since is in the root of now.
+    return { read: found, missing, bound: { ...bound, maxAgeMs: 0 } };
   }
 
   async #round<Answer extends HeadsState>(
@@ -138,7 +195,7 @@ export class RemoteHeads implements HeadSource {
       return {
         answers,
         failures: [],
-        unanswered: [`(they cannot be listed: ${listed.message})`],
+        unanswered: listed,
         bound: { minVersion, maxAgeMs: 0 },
       };
     }
