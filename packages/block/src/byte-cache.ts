@@ -6,8 +6,14 @@ export interface ByteCache {
   readonly bytes: number;
 }
 
+export interface ByteCacheOptions {
+  maxBytes: number;
+  /** Told of a value that is not kept any more, to give its memory back. Not of one that never was. */
+  onDrop?: (value: object) => void;
+}
+
 /** Keeps what was used last, at most `maxBytes` of it. What alone takes more than half is not kept. */
-export function createByteCache({ maxBytes }: { maxBytes: number }): ByteCache {
+export function createByteCache({ maxBytes, onDrop }: ByteCacheOptions): ByteCache {
   // A Map iterates in the order of insertion; an entry that is used is inserted again.
   const entries = new Map<string, { value: object; bytes: number }>();
   let held = 0;
@@ -16,6 +22,7 @@ export function createByteCache({ maxBytes }: { maxBytes: number }): ByteCache {
     if (entry === undefined) return;
     held -= entry.bytes;
     entries.delete(key);
+    onDrop?.(entry.value);
   };
   return {
     get bytes() {

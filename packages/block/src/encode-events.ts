@@ -1,3 +1,4 @@
+import { freeMemory } from '@vivace/kernel';
 import type { TableAttribute } from './attribute-plan.ts';
 import type { BlockFacts } from './block-facts.ts';
 import type { BlockShape } from './block-shape.ts';
@@ -118,6 +119,7 @@ function orderEvents({ set, order: spanOrder, spans }: BlockShape, firstEvent: n
     }
     groups.push(placed.rows);
   }
+  freeMemory(first);
   const { rows, position, order, spanRow } = placed;
   return {
     space: { rows, position, groups: Int32Array.from(groups) },

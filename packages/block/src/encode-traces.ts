@@ -1,3 +1,4 @@
+import { freeMemory } from '@vivace/kernel';
 import type { BlockShape } from './block-shape.ts';
 import { ByteInterner } from './byte-interner.ts';
 import { ByteWriter } from './byte-writer.ts';
@@ -13,8 +14,8 @@ import { traceId } from './trace-list-pieces.ts';
 
 const STATUS_ERROR = 2;
 
-/** Row groups of the traces table. */
-const TRACES_GROUP_ROWS = 131_072;
+/** Of the traces table: its facts wait in memory, some 80 bytes a trace. */
+const TRACES_GROUP_ROWS = 32_768;
 
 export interface TraceEncoderOptions {
   pageRows: number;
@@ -147,7 +148,7 @@ export class TraceEncoder {
 
   #flush(): void {
     this.#group.encode(this.#into, this.#scratch, this.#services, this.#options);
-    this.#group = new TraceGroupFacts(this.#options.seed);
+    this.#group.reset();
   }
 
   #reserve(services: number): void {
@@ -180,6 +181,13 @@ class TraceGroupFacts {
 
   constructor(seed: number) {
     this.names = new ByteInterner(seed);
+  }
+
+  /** Forgets the traces, and keeps the memory. */
+  reset(): void {
+    this.count = 0;
+    this.services.reset();
+    this.names.reset();
   }
 
   /** Opens a trace that begins with span `first` of a set with these starts. */
@@ -241,6 +249,7 @@ class TraceGroupFacts {
     const size = 2 * this.spanCount.length;
     const ids = new Uint8Array(16 * size);
     ids.set(this.ids);
+    freeMemory(this.ids);
     this.ids = ids;
     this.firstRow = grownUnsigned(this.firstRow, 2 * size);
     this.start = grownUnsigned(this.start, 2 * size);
@@ -281,12 +290,14 @@ class ServiceNumbers {
 function grownInt(array: Int32Array, size: number): Int32Array<ArrayBuffer> {
   const grown = new Int32Array(size);
   grown.set(array);
+  freeMemory(array);
   return grown;
 }
 
 function grownUnsigned(array: Uint32Array, size: number): Uint32Array<ArrayBuffer> {
   const grown = new Uint32Array(size);
   grown.set(array);
+  freeMemory(array);
   return grown;
 }
 

@@ -20,6 +20,7 @@ import { decodeTraceList } from '../trace-list.ts';
 import type { AttributeSummary } from '../value-summary.ts';
 import type { MergeInput } from './merge-options.ts';
 import { type PageRange, planPages } from './plan-pages.ts';
+import type { RoomPlace } from './read-room.ts';
 
 /** Traces of one row group of spans. */
 export interface GroupTraces {
@@ -32,7 +33,8 @@ export interface GroupTraces {
   spanBytes: number;
 }
 
-export type MergedTable = 'spans' | 'events';
+export const MERGED_TABLES = ['spans', 'events'] as const;
+export type MergedTable = (typeof MERGED_TABLES)[number];
 
 /** Columns of a row group, of which at least some rows are in memory. */
 export interface LoadedGroup {
@@ -80,12 +82,19 @@ function keepDictionaries(dictionaries: ByteCache, prefix: string): ChunkCache {
     ...NO_CACHE,
     dictionary: (offset) => dictionaries.get(prefix + offset) as DecodedDictionary | undefined,
     putDictionary: (offset, { bytes, offsets, ...rest }) => {
-      // What was read is freed.
-      const own = bytes.slice();
+      // What was read is freed; entries between offsets were taken out of it.
+      const own = offsets === undefined ? bytes.slice() : bytes;
       const size = own.length + (offsets?.byteLength ?? 0) + ENTRY_BYTES;
       dictionaries.put(prefix + offset, { bytes: own, offsets, ...rest }, size);
     },
   };
+}
+
+/** Gives back the memory of a dictionary that is kept no more. One that is being used was used last, and is kept. */
+export function freeDictionary(dictionary: object): void {
+  const { bytes, offsets } = dictionary as DecodedDictionary;
+  freeMemory(bytes);
+  if (offsets !== undefined) freeMemory(offsets);
 }
 
 /** A block being merged, of which the rows that the merge is at are in memory. */
@@ -96,6 +105,8 @@ export class InputBlock {
   readonly owners: Owners;
   /** Row groups are read as wholes, and kept until the merge has passed them; else only pages that are needed. */
   wholeGroups = true;
+  /** Where they are kept, one of each table; others have memory of their own. */
+  rooms: Partial<Record<MergedTable, RoomPlace>> = {};
   readonly #input: MergeInput;
   readonly #dictionaries: ByteCache;
   /** Among the inputs. */
@@ -140,14 +151,9 @@ export class InputBlock {
     return this.#input.place.sections.filter.length;
   }
 
-  /** The most that a row group takes with its events. */
-  get largestGroupBytes(): number {
-    const { spans, events } = this.index;
-    let largest = 0;
-    for (const [group, { length }] of spans.groups.entries()) {
-      largest = Math.max(largest, length + (events.groups[group] as TableGroup).length);
-    }
-    return largest;
+  /** The most that a row group takes. */
+  largestGroupBytes(table: MergedTable): number {
+    return this.index[table].groups.reduce((largest, { length }) => Math.max(largest, length), 0);
   }
 
   /** Number of a column of a table, by `columnId`; -1 where there is none. */
@@ -178,11 +184,11 @@ export class InputBlock {
         rows += count;
       }
       if (rows !== (this.index.spans.groups[group] as TableGroup).rows) throw wrongTraces();
-      const ids = dictionary.bytes.subarray(0, 16 * dictionary.count);
+      const ids = dictionary.bytes.slice(0, 16 * dictionary.count);
       const spanBytes = rawBytes(chunks) / rows;
-      const own = ids.slice();
       if (!this.wholeGroups) freeGroup({ bytes });
-      return { count: list.count, ids: own, spans, spanBytes };
+      freeMemory(piece);
+      return { count: list.count, ids, spans, spanBytes };
     });
   }
 
@@ -203,7 +209,8 @@ export class InputBlock {
     const cache = keepDictionaries(this.#dictionaries, `${this.#number}/${table}/${group}/`);
     if (this.wholeGroups) {
       this.#leaveGroups(table, group);
-      const bytes = length === 0 ? new Uint8Array(0) : await this.#read(table, offset, length);
+      const read = length === 0 ? NOTHING : await this.#read(table, offset, length);
+      const bytes = keep ? this.#keep(table, read) : read;
       const made = { columns, chunks, bytes: { bytes, base: 0, verified }, cache, kept: keep };
       if (keep) loaded.set(group, made);
       else cutToPages(made, range);
@@ -226,6 +233,16 @@ export class InputBlock {
         loaded.delete(number);
       }
     }
+  }
+
+  /** Puts what was read into the room, where no other row group is in it. */
+  #keep(table: MergedTable, read: Uint8Array): Uint8Array {
+    const room = this.rooms[table];
+    if (room === undefined || read.length === 0) return read;
+    for (const { bytes } of this.#loaded[table].values()) if (room.holds(bytes.bytes)) return read;
+    const kept = room.put(read);
+    if (kept !== read) freeMemory(read);
+    return kept;
   }
 
   /** Of the row group that the merge is about to leave for another, only the pages of the rows that are left stay. */

@@ -15,11 +15,12 @@ import { findRemote, linkParents } from '../parent-links.ts';
 import { Buffers } from './buffers.ts';
 import { dropResends } from './drop-resends.ts';
 import { gatherSet } from './gather-set.ts';
-import { InputBlock } from './input-block.ts';
+import { freeDictionary, InputBlock, MERGED_TABLES } from './input-block.ts';
 import type { MergedBlock, MergeOptions, MergeResult } from './merge-options.ts';
 import { orderRows } from './order-rows.ts';
 import { type MergedColumns, planColumns, storedAttributes } from './plan-columns.ts';
 import { promoteColumns } from './promote.ts';
+import { ReadRoom } from './read-room.ts';
 import { readKeys } from './row-keys.ts';
 import { freeWindows, loadRows, loadSegment, type Segment } from './segment.ts';
 import { TraceRun } from './trace-run.ts';
@@ -49,19 +50,22 @@ export async function mergeBlocks(options: MergeOptions): Promise<MergeResult> {
   const { inputs, outputs = 1, maxGroupBytes = DEFAULT_MAX_GROUP_BYTES, seed = 0, signal } = options;
   assert(inputs.length > 0 && outputs > 0, 'a merge has inputs and outputs');
   const opened: InputBlock[] = [];
-  const dictionaries = createByteCache({ maxBytes: DICTIONARY_BYTES });
+  const dictionaries = createByteCache({ maxBytes: DICTIONARY_BYTES, onDrop: freeDictionary });
   for (const [number, input] of inputs.entries()) {
     opened.push(await InputBlock.open(input, { dictionaries, number, seed, signal }));
   }
-  const groupBytes = opened.reduce((sum, input) => sum + input.largestGroupBytes, 0);
-  for (const input of opened) input.wholeGroups = groupBytes <= maxGroupBytes;
+  const room = new ReadRoom();
+  for (const input of opened) {
+    for (const table of MERGED_TABLES) input.rooms[table] = room.reserve(input.largestGroupBytes(table));
+  }
+  for (const input of opened) input.wholeGroups = room.bytes <= maxGroupBytes;
   const result: MergeResult = {
     blocks: [],
     inputRows: opened.reduce((sum, { index }) => sum + index.rows, 0),
     resends: 0,
     droppedRows: 0,
   };
-  for (let output = 0; output < outputs; output++) await new OutputMerge(options, opened, output, result).run();
+  for (let output = 0; output < outputs; output++) await new OutputMerge(options, opened, room, output, result).run();
   return result;
 }
 
@@ -69,6 +73,7 @@ export async function mergeBlocks(options: MergeOptions): Promise<MergeResult> {
 class OutputMerge {
   readonly #options: MergeOptions;
   readonly #inputs: readonly InputBlock[];
+  readonly #room: ReadRoom;
   readonly #output: number;
   readonly #result: MergeResult;
   readonly #rowGroupRows: number;
@@ -81,10 +86,17 @@ class OutputMerge {
   readonly #buffers = new Buffers();
   #writer: BlockWriter | undefined;
 
-  constructor(options: MergeOptions, inputs: readonly InputBlock[], output: number, result: MergeResult) {
+  constructor(
+    options: MergeOptions,
+    inputs: readonly InputBlock[],
+    room: ReadRoom,
+    output: number,
+    result: MergeResult,
+  ) {
     const { rowGroupRows = DEFAULT_ROW_GROUP_ROWS, maxRows = MAX_BLOCK_ROWS, seed = 0 } = options;
     this.#options = options;
     this.#inputs = inputs;
+    this.#room = room;
     this.#output = output;
     this.#result = result;
     this.#rowGroupRows = rowGroupRows;
@@ -107,8 +119,14 @@ class OutputMerge {
       if (next.traceCount === 0) break;
       await this.#merge(await loadSegment(this.#inputs, next, this.#groupRows(next.rows, bytes)));
     }
+    this.#releaseInputs();
     await this.#finishBlock();
+  }
+
+  /** Nothing of the inputs stays in memory but what is known of them. */
+  #releaseInputs(): void {
     for (const input of this.#inputs) input.release(Number.POSITIVE_INFINITY);
+    this.#room.free();
   }
 
   /** Traces of a row group, or one that is larger; returns about what their spans take before compression. */
@@ -141,7 +159,7 @@ class OutputMerge {
     const buffers = this.#buffers;
     const { groupRows } = segment;
     // What comes after a large trace was read to find its end, and is read again.
-    if (segment.isLarge) for (const input of this.#inputs) input.release(Number.POSITIVE_INFINITY);
+    if (segment.isLarge) this.#releaseInputs();
     const keys = await readKeys(segment, buffers);
     const attributes = storedAttributes(this.#spans, this.#events);
     const ordered = orderRows(segment, keys, buffers);

@@ -1,0 +1,51 @@
+import { assert, freeMemory } from '@vivace/kernel';
+
+/** What malloc maps by itself, and gives back to the system as soon as it is freed, however much was freed before. */
+const MAPPED_BYTES = 33 * 1024 * 1024;
+
+/** Less is not worth a mapping. */
+const SMALL_BYTES = 4 * 1024 * 1024;
+
+/** A part of the room. */
+export interface RoomPlace {
+  /** A copy, in the place of what was put there before; the bytes themselves where the room is too small to be one. */
+  put(bytes: Uint8Array): Uint8Array;
+  /** Whether bytes are such a copy. */
+  holds(bytes: Uint8Array): boolean;
+}
+
+/**
+ * Memory for what inputs keep in memory, a place for each, where one row group is followed by the next. Row groups with
+ * memory of their own, of some megabytes each, leave holes behind as what is smaller and lasts longer comes between them:
+ * a merge of 20M spans had forty megabytes of them.
+ */
+export class ReadRoom {
+  /** Of all places. */
+  bytes = 0;
+  #memory: Uint8Array | undefined;
+
+  /** A place for so many bytes; all are reserved before the first is used. */
+  reserve(length: number): RoomPlace {
+    assert(this.#memory === undefined, 'places of a room are reserved before it is used');
+    const from = this.bytes;
+    this.bytes += length;
+    return {
+      put: (bytes) => {
+        assert(bytes.length <= length, 'a place of a room holds what it was reserved for');
+        if (this.bytes < SMALL_BYTES) return bytes;
+        // What is not written to takes no memory.
+        this.#memory ??= new Uint8Array(Math.max(MAPPED_BYTES, this.bytes));
+        const place = this.#memory.subarray(from, from + bytes.length);
+        place.set(bytes);
+        return place;
+      },
+      holds: ({ buffer, byteOffset }) => buffer === this.#memory?.buffer && byteOffset === from,
+    };
+  }
+
+  /** Gives the memory back until it is used again. Nothing may refer to what is in it. */
+  free(): void {
+    if (this.#memory !== undefined) freeMemory(this.#memory);
+    this.#memory = undefined;
+  }
+}
