@@ -36,6 +36,8 @@ test('a distributor, ingesters, a querier and a frontend that are killed under l
   expect(spans.acknowledged).toBe(spans.sent);
   expect(spans.acknowledged).toBeGreaterThan(500);
   expect(acts.map(({ what }) => what)).toEqual(kills.map((kill) => `killed ${kill}`));
+  // Also while an ingester is gone: queriers read its log.
+  expect(asked.parts, report).toBe(0);
   expect(asked.whole.trace + asked.whole.search + asked.whole.count).toBeGreaterThan(10);
   expect(askedAfter.whole.trace).toBeGreaterThanOrEqual(spans.traces);
 });

@@ -3,7 +3,7 @@ import type { Cluster } from './cluster.ts';
 
 /**
  * An ingester that is back takes its log over and reads it, and a querier looks again who is there: so long after its
- * return answers may still say that a part of them is missing.
+ * return an answer that says that a part of it is missing is counted, and no failure.
  */
 const SETTLE_MS = 15_000;
 

@@ -50,7 +50,7 @@ function describeAnswers({ whole, second, parts, checkedSpans, notWhole, longest
   const attempts = [...notWhole].map(([why, times]) => `${times} ${why}`).join(', ');
   return (
     `${whole.trace} traces, ${whole.search} searches, ${whole.count} counts whole (${second} by the retry), ` +
-    `${parts} parts, right for ${checkedSpans} spans; attempts that failed: ${attempts || 'none'}; ` +
+    `${parts} still parts after it, right for ${checkedSpans} spans; attempts that failed: ${attempts || 'none'}; ` +
     `${longestWaitMs} ms the longest`
   );
 }
