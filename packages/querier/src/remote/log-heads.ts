@@ -52,9 +52,12 @@ export class LogHeads {
     return this.#bytes;
   }
 
-  /** Of other streams nothing is kept any more: they are closed, or somebody answers for them. */
+  /**
+   * Of other streams nothing is kept any more, unless a query uses it now: they are closed, or somebody answers for them,
+   * though perhaps not always.
+   */
   keepOnly(streams: ReadonlySet<string>): void {
-    for (const [key, log] of this.#kept) if (!streams.has(log.stream)) this.#forget(key, log);
+    for (const [key, log] of this.#kept) if (log.holders === 0 && !streams.has(log.stream)) void this.#forget(key, log);
   }
 
   /**
@@ -102,13 +105,14 @@ export class LogHeads {
       }
       return { found, problems };
     } finally {
-      for (const log of logs) this.#release(keyOf(tenant, log.stream), log);
+      for (const log of logs) log.holders--;
       this.#trim();
     }
   }
 
   #hold(tenant: string, stream: string, rows: HeadRows): KeptLog {
-    const key = keyOf(tenant, stream);
+    // No tenant has a slash in its name.
+    const key = `${tenant}/${stream}`;
     const log = this.#kept.get(key) ?? this.#open(tenant, stream, rows);
     this.#kept.delete(key);
     this.#kept.set(key, log);
@@ -134,8 +138,7 @@ export class LogHeads {
         for (const [key, log] of this.#kept) {
           if (this.#bytes <= maxBytes) return true;
           if (log.holders > 0) continue;
-          this.#kept.delete(key);
-          await log.close();
+          await this.#forget(key, log);
         }
         return this.#bytes <= maxBytes;
       },
@@ -148,23 +151,12 @@ export class LogHeads {
   #trim(): void {
     for (const [key, log] of this.#kept) {
       if (this.#kept.size <= MAX_KEPT) return;
-      if (log.holders === 0) this.#forget(key, log);
+      if (log.holders === 0) void this.#forget(key, log);
     }
   }
 
-  #release(key: string, log: KeptLog): void {
-    log.holders--;
-    if (log.holders === 0 && this.#kept.get(key) !== log) void log.close();
-  }
-
-  /** Whoever uses it closes it. */
-  #forget(key: string, log: KeptLog): void {
+  async #forget(key: string, log: KeptLog): Promise<void> {
     this.#kept.delete(key);
-    if (log.holders === 0) void log.close();
+    await log.close();
   }
-}
-
-/** No tenant has a slash in its name. */
-function keyOf(tenant: string, stream: string): string {
-  return `${tenant}/${stream}`;
 }

@@ -125,18 +125,19 @@ export class RemoteHeads implements HeadSource {
     signal: AbortSignal,
   ): Promise<{ answers: Answer[]; read: Found[]; bound: RootBound; problems: string[] }> {
     const patience = new AbortController();
-    const cancel = this.#options.clock.after(LOG_PATIENCE_MS, () => patience.abort());
+    let cancel = (): void => undefined;
     let answers: Answer[] = [];
     try {
       for (let attempt = 1; ; attempt++) {
         const round = await this.#round(call, attempt === 1 ? LIST_MAX_AGE_MS : 0, signal);
         answers = round.answers;
+        if (attempt === 1) cancel = this.#options.clock.after(LOG_PATIENCE_MS, () => patience.abort());
         const { read, missing, bound } = await this.#readLogs(tenant, round, look, {
           signal,
           patience: patience.signal,
         });
         if (missing.length === 0) return { answers, read, bound, problems: [] };
-        if (attempt === MAX_ATTEMPTS) {
+        if (attempt === MAX_ATTEMPTS || patience.signal.aborted) {
           // Who does not answer and has no stream that is open misses in nothing.
           const problems = [...missing.slice(0, MAX_NAMED), ...round.failures.slice(0, MAX_NAMED)];
           return { answers, read, bound, problems };
