@@ -1,6 +1,7 @@
 export type { ListenAddress, ListenerTls } from '@vivace/http';
 export { type Api, type ApiLimits, type ApiOptions, createApi, DEFAULT_API_LIMITS } from './api.ts';
 export type { BuildInfo } from './operation-routes.ts';
+export { practiseWriting } from './query/practise-writing.ts';
 export type {
   MetricsOptions,
   MetricsPart,

@@ -29,14 +29,21 @@ export interface TypedBytes {
   bytes: Uint8Array;
 }
 
-/** Opened batches of blocks by reader and run stay with whoever gives them; see `Batch` for what they keep. */
-export function blockSource(reader: BlockReader): Source {
+/**
+ * Opened batches of blocks by reader and run stay with whoever gives them; see `Batch` for what they keep. With
+ * `maxBatches` it has only the first of them.
+ */
+export function blockSource(reader: BlockReader, maxBatches?: number): Source {
   let opened: Batch[] | undefined;
   let read: ValueSummary | undefined;
   const summary = async (signal: AbortSignal): Promise<ValueSummary> => (read ??= await reader.readSummary({ signal }));
   const open = async (signal: AbortSignal): Promise<Batch[]> => {
     const index = await reader.index({ signal });
-    return Promise.all(batchesOf(index).map((run) => blockBatch(reader, run, signal)));
+    return Promise.all(
+      batchesOf(index)
+        .slice(0, maxBatches)
+        .map((run) => blockBatch(reader, run, signal)),
+    );
   };
   return {
     id: reader.id,

@@ -20,13 +20,15 @@ import type { JobAnswer, QueryJob } from './query-job.ts';
 export interface JobOptions extends Omit<RunOptions, 'locate'> {
   /** The blocks of the snapshot that may have a trace, also those that are not read. Undefined: there are no others. */
   located?: ((traceId: Uint8Array) => Promise<readonly BlockEntry[]>) | undefined;
+  /** Looks at so many batches of each block. Undefined: at all, else the answer is right only for practice. */
+  maxBatches?: number | undefined;
 }
 
 /** Runs a job in a query thread. A block that cannot be read is told in the answer, which is then without it. */
 export async function answerJob(
   { tenant, entries, unread, heads, question }: QueryJob,
   reads: BlockReads,
-  { located, ...options }: JobOptions,
+  { located, maxBatches, ...options }: JobOptions,
 ): Promise<JobAnswer<unknown>> {
   const answer: JobAnswer<unknown> = { result: undefined, missing: [], problems: [], damaged: [], inspectedBytes: 0 };
   const onRead = (bytes: number): void => {
@@ -34,7 +36,7 @@ export async function answerJob(
   };
   let sources: Source[] = [
     ...heads.map(({ id, view }) => headSource(id, view)),
-    ...entries.map((entry) => blockSource(reads.open(tenant, entry, onRead))),
+    ...entries.map((entry) => blockSource(reads.open(tenant, entry, onRead), maxBatches)),
   ];
   const asked = new Set(entries.map(({ id }) => id));
   const failed = new Set<string>();

@@ -1,4 +1,5 @@
 export type { HeadParts, HeadSource, HeadViews, RootBound } from './head-source.ts';
+export type { PracticeAnswer } from './practice/practise.ts';
 export { Querier, type QuerierAnswer, type QuerierOptions, type QueryRange } from './querier.ts';
 export type { HeadRows } from './remote/head-rows.ts';
 export { LogHeads, type LogHeadsOptions } from './remote/log-heads.ts';

@@ -14,6 +14,7 @@ import type { ByteRange, ObjectStore } from '@vivace/object-store';
 import type { Logger } from '@vivace/telemetry';
 import type { CacheUsage } from './cache-usage.ts';
 import type { HeadSource, HeadViews, RootBound } from './head-source.ts';
+import { PRACTICE_BLOCKS, type PracticeAnswer } from './practice/practise.ts';
 import { ProblemLog } from './problem-log.ts';
 import type { JobAnswer } from './query-job.ts';
 import { createSearchWorkers, type LocateBlocks, type SearchWorkers } from './search-workers.ts';
@@ -124,20 +125,16 @@ export class Querier implements TraceFinder, Service {
   }
 
   /**
-   * Has the threads practise, so that nobody waits for their code to be compiled; where no tenant looked at has a
-   * block there is nothing to be quick about.
+   * Has the threads practise on the newest blocks of a tenant, so that nobody waits for their code to be compiled; where
+   * no tenant looked at has a block there is nothing to be quick about. `use` takes the answers, to practise what comes
+   * after them.
    */
-  async practise(signal: AbortSignal): Promise<void> {
-    if (await this.#hasBlocks(signal)) await this.#workers.practise();
-  }
-
-  async #hasBlocks(signal: AbortSignal): Promise<boolean> {
+  async practise(use: (answer: PracticeAnswer) => Promise<void>, signal: AbortSignal): Promise<void> {
     const { store, manifest } = this.#options;
     for await (const tenant of listTenants(store, signal, TENANTS_LOOKED_AT)) {
-      const { live } = await manifest(tenant).snapshot(signal);
-      if (live.length > 0) return true;
+      const entries = indexSnapshot(await manifest(tenant).snapshot(signal)).newestFirst.slice(0, PRACTICE_BLOCKS);
+      if (entries.length > 0) return this.#workers.practise({ tenant, entries, use, signal });
     }
-    return false;
   }
 
   /**

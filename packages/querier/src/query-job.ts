@@ -22,6 +22,18 @@ export interface QueryJob {
 /** A job on its way to a query thread. */
 export type SentJob = Omit<QueryJob, 'entries'> & { entries: SentEntries };
 
+/** A question asked for practice, about the first batches of each block. */
+export interface PracticeRequest {
+  job: SentJob;
+  maxBatches: number;
+}
+
+/** A query thread is asked what a block has that it can practise on. */
+export interface SubjectsRequest {
+  tenant: string;
+  entry: BlockEntry;
+}
+
 /** A query thread asks which blocks of a query's snapshot may have a trace. */
 export interface LocateRequest {
   number: number;

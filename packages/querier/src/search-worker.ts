@@ -8,7 +8,15 @@ import { countedCache } from './cache-usage.ts';
 import { EntryShelf } from './entry-book.ts';
 import { findTrace } from './find-trace.ts';
 import { packAnswer } from './packed-answer.ts';
-import type { JobAnswer, LocateRequest, SearchWorkerArgument, SentJob } from './query-job.ts';
+import { type PracticeSubjects, practiceSubjects } from './practice/subjects.ts';
+import type {
+  JobAnswer,
+  LocateRequest,
+  PracticeRequest,
+  SearchWorkerArgument,
+  SentJob,
+  SubjectsRequest,
+} from './query-job.ts';
 import type { NewBlock, TraceSearch } from './trace-search.ts';
 import { warmUp } from './warm-up.ts';
 
@@ -31,6 +39,7 @@ const call = serveWorker(
     ['find', find],
     ['keep', keep],
     ['query', query],
+    ['subjects', subjects],
     ['practise', practise],
     ['cancel', (number: number) => running.get(number)?.abort(new VivaceError('canceled', 'query', 'nobody waits'))],
   ]),
@@ -44,17 +53,23 @@ let isWarm = false;
 /** Practice goes on when nobody waits: looked at so often. */
 const BUSY_MS = 5;
 
-function practise(): void {
-  // No answer depends on it, so what fails of it must not end the thread, and the process with it.
-  void practiseWhenIdle(new AbortController().signal).catch(() => undefined);
+/** What somebody waits for comes first. */
+async function idle(): Promise<void> {
+  await setImmediate();
+  while (lookups > 0 || running.size > 0) await systemClock.sleep(BUSY_MS, NEVER);
 }
 
-async function practiseWhenIdle(signal: AbortSignal): Promise<void> {
-  const { practiseQueries } = await import('./practice/practise.ts');
-  await practiseQueries(async () => {
-    await setImmediate();
-    while (lookups > 0 || running.size > 0) await systemClock.sleep(BUSY_MS, signal);
-  }, signal);
+const NEVER = new AbortController().signal;
+
+async function subjects({ tenant, entry }: SubjectsRequest): Promise<PracticeSubjects | undefined> {
+  await idle();
+  return practiceSubjects(reads.open(tenant, entry, () => undefined));
+}
+
+async function practise({ job, maxBatches }: PracticeRequest): Promise<JobAnswer<unknown>> {
+  const unpacked = { ...job, entries: shelf.unpack(job.entries) };
+  await idle();
+  return packAnswer(await answerJob(unpacked, reads, { signal: NEVER, breathe: idle, maxBatches }));
 }
 
 /** Waiting for no message costs some microseconds. */

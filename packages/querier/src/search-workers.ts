@@ -5,7 +5,17 @@ import type { ByteRange } from '@vivace/object-store';
 import { type CacheUsage, createUsageCounters, sumUsage } from './cache-usage.ts';
 import { EntryBook } from './entry-book.ts';
 import { unpackAnswer } from './packed-answer.ts';
-import type { JobAnswer, LocateRequest, QueryJob, SearchWorkerArgument, SentJob } from './query-job.ts';
+import { type PracticeAnswer, type PractisingThread, practiseQueries } from './practice/practise.ts';
+import type { PracticeSubjects } from './practice/subjects.ts';
+import type {
+  JobAnswer,
+  LocateRequest,
+  PracticeRequest,
+  QueryJob,
+  SearchWorkerArgument,
+  SentJob,
+  SubjectsRequest,
+} from './query-job.ts';
 import type { NewBlock, ReadRequest, TraceFound, TraceSearch } from './trace-search.ts';
 
 /** Threads that open blocks and decode pages. They ask back for the bytes that they need. */
@@ -21,9 +31,17 @@ export interface SearchWorkers {
   usage(): CacheUsage;
   /** Gives every thread a block for its cache; the buffers of the sections are handed over. */
   keep(block: NewBlock): Promise<void>;
-  /** Begins to practise in every thread, which costs it about a second and a half of CPU. */
-  practise(): Promise<void>;
+  /** Every thread practises on blocks, which costs it about two seconds of CPU; the first one's answers are used. */
+  practise(asked: Practice): Promise<void>;
   stop(): Promise<void>;
+}
+
+export interface Practice {
+  tenant: string;
+  /** Newest first, at most `PRACTICE_BLOCKS`. */
+  entries: readonly BlockEntry[];
+  use: (answer: PracticeAnswer) => Promise<void>;
+  signal: AbortSignal;
 }
 
 /** The blocks of a query's snapshot that may have a trace. */
@@ -117,11 +135,34 @@ export function createSearchWorkers(options: SearchWorkerOptions): SearchWorkers
       const last = workers.length - 1;
       await Promise.all(workers.map((worker, i) => worker.call('keep', block, i === last ? buffers : [])));
     },
-    practise: async () => {
-      await Promise.all(workers.map((worker) => worker.call('practise', undefined)));
+    practise: async ({ tenant, entries, use, signal }) => {
+      const threads = workers.map((worker) => practisingThread(worker, books.get(worker) as EntryBook, tenant));
+      await Promise.all(
+        threads.map((thread, i) => practiseQueries(thread, entries, i === 0 ? use : async () => undefined, signal)),
+      );
     },
     stop: async () => {
       await Promise.all(workers.map((worker) => worker.stop()));
+    },
+  };
+}
+
+/** Of what is looked up for practice. */
+const MAX_TRACE_BYTES = 1 << 20;
+
+/** What is asked for practice takes the way of all questions, there and back: its objects have the shapes of theirs. */
+function practisingThread(worker: WorkerClient, book: EntryBook, tenant: string): PractisingThread {
+  return {
+    subjects: (entry) =>
+      worker.call('subjects', { tenant, entry } satisfies SubjectsRequest) as Promise<PracticeSubjects | undefined>,
+    answer: async (question, entries, maxBatches) => {
+      const job = { number: 0, tenant, unread: undefined, heads: [], question, entries: book.pack(entries) };
+      const request = { job, maxBatches } satisfies PracticeRequest;
+      const answer = (await worker.call('practise', request)) as JobAnswer<unknown>;
+      return { kind: question.kind, result: unpackAnswer(answer).result } as PracticeAnswer;
+    },
+    find: async (id, entries) => {
+      await worker.call('find', { tenant, id, entries, heads: [], maxBytes: MAX_TRACE_BYTES } satisfies TraceSearch);
     },
   };
 }

@@ -1,4 +1,4 @@
-import type { QueryEngine, TraceFinder } from '@vivace/api';
+import { practiseWriting, type QueryEngine, type TraceFinder } from '@vivace/api';
 import type { BlockSections } from '@vivace/block';
 import { createSegmentBuilder, Indexer } from '@vivace/indexer';
 import type { CutBlock } from '@vivace/ingester';
@@ -72,7 +72,7 @@ const PRACTICE_DELAY_MS = 250;
 async function practise({ clock, logger, signal }: Base, querier: Querier): Promise<void> {
   try {
     await clock.sleep(PRACTICE_DELAY_MS, signal);
-    await querier.practise(signal);
+    await querier.practise(practiseWriting, signal);
   } catch (error) {
     logger.debug({ err: error }, 'query threads did not practise');
   }

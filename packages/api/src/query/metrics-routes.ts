@@ -50,12 +50,17 @@ async function answer(
     lastPart(engine.metrics({ ...request, ...range, signal }), signal),
   );
   const partial = partialReason(last.problems, parameters.get('partial') === 'true');
+  const pieces = metricsPieces(last, request.maxSeries, instant);
+  return answerResponse(c, JSON_TYPE, pieces, { partial, context });
+}
+
+/** The JSON of an answer in pieces. */
+export function metricsPieces(last: MetricsPart, maxSeries: number, instant: boolean): Iterable<Uint8Array> {
   const { metrics, status, message } = QUERY_RANGE_RESPONSE;
-  const rest = messageToJson({ metrics, status, message }, metricsRest(last, request.maxSeries));
-  const pieces = instant
+  const rest = messageToJson({ metrics, status, message }, metricsRest(last, maxSeries));
+  return instant
     ? listToJsonPieces('series', INSTANT_SERIES, instantSeries(last.series), { rest, omitEmpty: true })
     : listToJsonPieces('series', SERIES, seriesOf(last), { rest, omitEmpty: true });
-  return answerResponse(c, JSON_TYPE, pieces, { partial, context });
 }
 
 /** The last part of an answer: each holds all that the ones before it did. */

@@ -42,13 +42,14 @@ async function answer(
   );
   const partial = partialReason(found.problems, parameters.get('partial') === 'true');
   const protobuf = wantsProtobuf(c);
-  const pieces = protobuf ? protoPieces(found, spansets) : jsonPieces(found, spansets);
+  const pieces = protobuf ? protoPieces(found, spansets) : searchPieces(found, spansets);
   const response = await answerResponse(c, protobuf ? PROTOBUF : JSON_TYPE, pieces, { partial, context });
   if (found.cursor !== undefined) response.headers.set(CURSOR_HEADER, found.cursor);
   return response;
 }
 
-function jsonPieces(found: WholeSearch, spansets: boolean): Iterable<Uint8Array> {
+/** The JSON of an answer in pieces. */
+export function searchPieces(found: WholeSearch, spansets: boolean): Iterable<Uint8Array> {
   const { metrics } = SEARCH_RESPONSE;
   const rest = messageToJson({ metrics }, { metrics: searchMetrics(found.stats) });
   return listToJsonPieces('traces', SEARCH_TRACE, messagesOf(found, spansets), { rest });

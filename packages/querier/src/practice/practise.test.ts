@@ -1,54 +1,156 @@
-import { setImmediate } from 'node:timers/promises';
-import type { MetricsResult, SearchResult, TagValuesResult } from '@vivace/block-query';
-import { expect, test } from 'vitest';
-import { answerJob } from '../answer-job.ts';
-import { findTrace } from '../find-trace.ts';
-import type { TraceFound } from '../trace-search.ts';
-import { inventBlocks } from './invented-block.ts';
-import { inventedTraceId } from './invented-spans.ts';
-import { practiceQuestions, practiseQueries } from './practise.ts';
+import { encodeBlock, layoutObjects } from '@vivace/block';
+import { Columnizer, ColumnSet, sortedRows } from '@vivace/columns';
+import { seededRandom, systemClock, uuidV7 } from '@vivace/kernel';
+import { type BlockEntry, blockKey, openManifest } from '@vivace/manifest';
+import { createMemoryStore } from '@vivace/object-store';
+import { tracesFromJson } from '@vivace/otlp';
+import { createLogger } from '@vivace/telemetry';
+import { afterEach, expect, test } from 'vitest';
+import { Querier } from '../querier.ts';
+import type { PracticeAnswer } from './practise.ts';
 
-const breathe = async () => undefined;
-const { signal } = new AbortController();
+// Practice in a real query thread, over blocks in a store.
 
-test('practice is on questions that have answers, all but one', async () => {
-  const { entries, reads } = await inventBlocks([80, 0], 100, 1, breathe);
-  const questions = practiceQuestions(100, 80);
-  const empty: string[] = [];
-  for (const question of questions) {
-    const job = { number: 0, tenant: '', entries, unread: undefined, heads: [], question };
-    const { result, problems } = await answerJob(job, reads, { signal, breathe });
-    expect(problems).toEqual([]);
-    const { traces } = result as SearchResult;
-    const { series } = result as MetricsResult;
-    const { values } = result as TagValuesResult;
-    const { scopes } = result as { scopes?: unknown[] };
-    if ((traces ?? series ?? values ?? scopes)?.length === 0) empty.push(JSON.stringify(question.request, ofBigints));
-  }
-  expect(empty).toHaveLength(1);
-  expect(empty[0]).toContain('"none"');
+const TENANT = 'shop';
+const START_MS = 1_790_000_000_000;
+const QUESTIONS_A_ROUND = 26;
+const ROUNDS = 5;
+const signal = new AbortController().signal;
+const queriers: Querier[] = [];
+
+afterEach(async () => {
+  for (const querier of queriers.splice(0)) await querier.stop();
 });
 
-test('traces of both invented blocks are found', async () => {
-  const { entries, reads } = await inventBlocks([80, 0], 100, 1, breathe);
-  for (const trace of [0, 90, 179]) {
-    const search = { tenant: '', id: inventedTraceId(trace), entries, heads: [], maxBytes: 1 << 20 };
-    const { value } = await findTrace(search, reads);
-    expect((value as TraceFound).trace.length).toBeGreaterThan(0);
+const hex = (number: number, digits: number) => number.toString(16).padStart(digits, '0');
+const text = (key: string, value: string) => ({ key, value: { stringValue: value } });
+
+/** Traces of a server span and four below it, every fifth of them failed. */
+function request(first: number, traces: number): Uint8Array {
+  const spans = Array.from({ length: 5 * traces }, (_, i) => {
+    const trace = first + Math.floor(i / 5);
+    const start = BigInt(START_MS + 10 * trace + (i % 5)) * 1_000_000n;
+    return {
+      traceId: hex(trace + 1, 32),
+      spanId: hex(i + 1, 16),
+      parentSpanId: i % 5 === 0 ? '' : hex(i - (i % 5) + 1, 16),
+      name: i % 5 === 0 ? 'GET /cart' : 'SELECT',
+      kind: i % 5 === 0 ? 2 : 3,
+      startTimeUnixNano: `${start}`,
+      endTimeUnixNano: `${start + 30_000_000n}`,
+      attributes: [
+        text('order.id', `order-${trace}`),
+        text('http.route', '/cart'),
+        text('a "key" \\', `${i % 3}`),
+        { key: 'http.response.status_code', value: { intValue: '200' } },
+      ],
+      status: trace % 5 === 0 ? { code: 2 } : {},
+    };
+  });
+  const resource = { attributes: [text('service.name', 'shop')] };
+  return tracesFromJson(Buffer.from(JSON.stringify({ resourceSpans: [{ resource, scopeSpans: [{ spans }] }] })));
+}
+
+/** A querier over blocks of `traces` traces each. */
+async function setUp(blocks: number, traces: number) {
+  const store = createMemoryStore();
+  const random = seededRandom(3);
+  const manifest = openManifest({ store, tenant: TENANT, clock: systemClock, random });
+  const entries: BlockEntry[] = [];
+  for (let block = 0; block < blocks; block++) {
+    const set = new ColumnSet({ seed: 1, maxColumns: 64 });
+    new Columnizer(set, { maxAttributeBytes: 1 << 16, maxTraceBytes: 1 << 24 }).add(request(traces * block, traces));
+    const view = set.view();
+    const encoded = encodeBlock(view, sortedRows(view), { seed: 1 });
+    const { objects, sections } = layoutObjects(encoded);
+    const { filterBytes, rows, minStart, maxEnd } = encoded;
+    const id = uuidV7(START_MS + block, random);
+    for (const { name, parts } of objects) await store.put(blockKey(TENANT, id, name), parts);
+    const content = { sections, rows, traces: encoded.traces, minStart, maxEnd, filterBytes };
+    entries.push({ ...content, id, commitTimeMs: START_MS, level: 0, retentionClass: '', applied: 0 });
   }
+  if (blocks > 0) await manifest.commit({ add: entries, remove: [], cover: [] }, signal);
+  const querier = new Querier({
+    heads: {
+      findTrace: async () => ({ parts: [], problems: [] }),
+      headViews: async () => ({ views: [], problems: [] }),
+    },
+    manifest: () => manifest,
+    store,
+    cacheBytes: 1 << 24,
+    filterCacheBytes: 1 << 22,
+    workers: 1,
+    keepsPartials: true,
+    clock: systemClock,
+    random,
+    logger: createLogger({ level: 'error', format: 'json' }),
+    onExit: (error) => {
+      throw error;
+    },
+  });
+  queriers.push(querier);
+  const answers: PracticeAnswer[] = [];
+  const practise = (use: (answer: PracticeAnswer) => void = () => undefined, until = signal) =>
+    querier.practise(async (answer) => {
+      answers.push(answer);
+      use(answer);
+    }, until);
+  return { querier, practise, answers };
+}
+
+function found({ kind, result }: PracticeAnswer): number {
+  switch (kind) {
+    case 'search':
+      return result.traces.length;
+    case 'metrics':
+      return result.series.length;
+    case 'tags':
+      return result.scopes.length;
+    case 'tagValues':
+      return result.values.length;
+  }
+}
+
+test('practice is on questions that have answers, all but the one about a value that is nowhere', async () => {
+  const { practise, answers } = await setUp(3, 100);
+  await practise();
+  expect(answers).toHaveLength(ROUNDS * QUESTIONS_A_ROUND);
+  expect(answers.filter((answer) => found(answer) === 0)).toHaveLength(ROUNDS);
+  const longest = answers.map((answer) => (answer.kind === 'search' ? found(answer) : 0));
+  // Two blocks in every round but the last, and all three then.
+  expect(Math.max(...longest.slice(0, -QUESTIONS_A_ROUND))).toBe(200);
+  expect(Math.max(...longest.slice(-QUESTIONS_A_ROUND))).toBe(300);
 });
 
-test('practice lets other work in, and ends when nobody wants it', async () => {
+test('attributes of many values are not grouped by', async () => {
+  const { practise, answers } = await setUp(1, 300);
+  await practise();
+  for (const answer of answers) if (answer.kind === 'metrics') expect(found(answer)).toBeLessThan(100);
+});
+
+test('where there is no block there is no practice', async () => {
+  const { practise, answers } = await setUp(0, 0);
+  await practise();
+  expect(answers).toEqual([]);
+});
+
+test('practice ends when nobody wants it', async () => {
+  const { practise, answers } = await setUp(1, 10);
   const abort = new AbortController();
-  let breaths = 0;
-  const practice = practiseQueries(async () => {
-    await setImmediate();
-    if (++breaths === 30) abort.abort(new Error('stopped'));
+  const practice = practise(() => {
+    if (answers.length === 30) abort.abort(new Error('stopped'));
   }, abort.signal);
   await expect(practice).rejects.toThrow('stopped');
-  expect(breaths).toBeLessThan(60);
+  expect(answers).toHaveLength(30);
 });
 
-function ofBigints(_: string, value: unknown): unknown {
-  return typeof value === 'bigint' ? `${value}` : value;
-}
+test('queries are answered while a thread practises', async () => {
+  const { querier, practise } = await setUp(3, 100);
+  const practice = practise();
+  const range = { startUnixNano: 0n, endUnixNano: BigInt(START_MS + 100_000) * 1_000_000n };
+  const request = { scope: undefined, filter: undefined, limit: 0 };
+  const { result, problems } = await querier.query(TENANT, { kind: 'tags', request }, range, signal);
+  expect(problems).toEqual([]);
+  expect(result.scopes.flatMap(({ tags }) => tags)).toContain('order.id');
+  await practice;
+});

@@ -1,89 +1,62 @@
-import type { Question } from '@vivace/block-query';
-import { parse, parseField, parseLenient } from '@vivace/traceql';
-import { answerJob } from '../answer-job.ts';
-import { findTrace } from '../find-trace.ts';
-import { packAnswer } from '../packed-answer.ts';
-import { inventBlocks } from './invented-block.ts';
-import { inventedStart, inventedTraceId } from './invented-spans.ts';
+import type { Question, ResultOf } from '@vivace/block-query';
+import type { BlockEntry } from '@vivace/manifest';
+import { type PracticeWindow, practiceQuestions } from './practice-questions.ts';
+import type { PracticeSubjects } from './subjects.ts';
 
-/** Traces of each of two blocks; a few are in both. */
-const TRACES = 700;
-const SHARED = 20;
-const ROUNDS = 4;
-const LOOKUPS = 6;
-const SEED = 1;
+/** The answer to a question asked for practice. */
+export type PracticeAnswer = { [Kind in Question['kind']]: { kind: Kind; result: ResultOf[Kind] } }[Question['kind']];
 
-const SEARCHES = [
-  '{ span.order.id = "ord-77" }',
-  '{ .order.id = "ord-78" }',
-  '{ span.order.id = "none" }',
-  '{ status = error }',
-  '{ resource.service.name = "payment" && status = error }',
-  '{ duration > 7ms }',
-  '{ span.db.system = "redis" && duration > 5ms }',
-  '{ name =~ "GET /v1/(cart|mail)" }',
-  '{ span.url.full =~ ".*id=77.*" }',
-  '{ resource.service.name = "gateway" } >> { status = error }',
-  '{ span.http.route =~ "/v1/ca.*" } > { span.db.system = "redis" }',
-  '{ resource.service.name = "orders" } | count() > 1',
-  '{ span.db.system = "postgresql" } | avg(duration) > 1ms',
-  '{ } | by(resource.service.name) | count() > 1',
-  '{ status = error } && { span.db.system = "redis" } | select(span.http.route, resource.k8s.pod.name)',
-];
-const METRICS = [
-  '{ } | rate() by (resource.service.name)',
-  '{ status = error } | rate() by (resource.service.name, name)',
-  '{ kind = server } | quantile_over_time(duration, .5, .95) by (span.http.route)',
-  '{ } | histogram_over_time(duration)',
-];
-const TAGS = ['resource.service.name', 'span.http.route'];
+/** A query thread that practises when nobody waits for it. */
+export interface PractisingThread {
+  subjects(entry: BlockEntry): Promise<PracticeSubjects | undefined>;
+  /** Looks at the first so many batches of each block. */
+  answer(question: Question, entries: readonly BlockEntry[], maxBatches: number): Promise<PracticeAnswer>;
+  find(id: Uint8Array, entries: readonly BlockEntry[]): Promise<void>;
+}
+
+/** Rounds over so many batches, however large blocks are; the last is long enough for what is compiled in loops. */
+const ROUNDS = [2, 2, 2, 2, 8];
+const LOOKUPS = 5;
+
+/** Blocks that are practised on. */
+export const PRACTICE_BLOCKS = Math.max(...ROUNDS);
 
 /**
- * Answers the common kinds of questions over invented spans, so that the code of a thread is compiled before somebody
- * waits for it: what runs for the first time takes ten times as long as later. Costs the process about a second and a half of CPU in
- * pieces of some milliseconds; `breathe` lets other work in between them.
+ * Asks the common kinds of questions about blocks that are there, so that the code that answers is compiled for what
+ * they hold before somebody waits: what runs for the first time takes ten times as long as later. Made-up blocks
+ * do not do: the compiler bets on shapes of objects and on call targets, and real ones prove other.
  */
-export async function practiseQueries(breathe: () => Promise<void>, signal: AbortSignal): Promise<void> {
-  const { entries, reads } = await inventBlocks([TRACES - SHARED, 0], TRACES, SEED, breathe);
-  const asked = practiceQuestions(TRACES, TRACES - SHARED);
-  for (let round = 0; round < ROUNDS; round++) {
+export async function practiseQueries(
+  thread: PractisingThread,
+  entries: readonly BlockEntry[],
+  use: (answer: PracticeAnswer) => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  const [first] = entries;
+  const subjects = first && (await thread.subjects(first));
+  if (subjects === undefined) return;
+  for (const [round, batches] of ROUNDS.entries()) {
+    const asked = entries.slice(0, batches);
+    const maxBatches = Math.ceil(batches / asked.length);
     for (let i = 0; i < LOOKUPS; i++) {
-      await breathe();
-      const id = inventedTraceId(TRACES + round * LOOKUPS + i);
-      await findTrace({ tenant: '', id, entries, heads: [], maxBytes: 1 << 20 }, reads);
-    }
-    for (const question of asked) {
-      await breathe();
       signal.throwIfAborted();
-      const job = { number: 0, tenant: '', entries, unread: undefined, heads: [], question };
-      packAnswer(await answerJob(job, reads, { signal, breathe }));
+      const id = subjects.traceIds[round * LOOKUPS + i];
+      if (id !== undefined) await thread.find(id, asked);
+    }
+    for (const question of practiceQuestions(subjects, windowOf(asked), round)) {
+      signal.throwIfAborted();
+      // One that is refused, because it would make too many series, is no practice; the others are.
+      const answer = await thread.answer(question, asked, maxBatches).catch(() => undefined);
+      if (answer !== undefined) await use(answer);
     }
   }
 }
 
-/** Over two blocks of so many traces, the second of which begins with the trace `second`. */
-export function practiceQuestions(traces: number, second: number): Question[] {
-  const startUnixNano = inventedStart(0);
-  const endUnixNano = inventedStart(second + traces + 1);
-  const window = { startUnixNano, endUnixNano };
-  const page = { limit: 20, spansPerSpanset: 3, after: undefined };
-  const stepNanos = 1_000_000_000n;
-  const intervals = { startUnixNano, endUnixNano: endUnixNano + stepNanos - (endUnixNano % stepNanos), stepNanos };
-  return [
-    ...SEARCHES.map((text): Question => ({ kind: 'search', request: { query: parse(text), ...window, ...page } })),
-    ...METRICS.map(
-      (text): Question => ({
-        kind: 'metrics',
-        request: { query: parse(text), ...intervals, exemplars: 100, maxSeries: 0 },
-      }),
-    ),
-    { kind: 'search', request: { query: parse('{ status = error }'), ...window, ...page, limit: 1000 } },
-    { kind: 'tags', request: { scope: undefined, filter: undefined, limit: 0 } },
-    ...TAGS.flatMap((name): Question[] =>
-      [undefined, parseLenient('{ resource.service.name = "cart" }')].map((filter) => ({
-        kind: 'tagValues',
-        request: { field: parseField(name), filter, limit: 0 },
-      })),
-    ),
-  ];
+function windowOf(entries: readonly BlockEntry[]): PracticeWindow {
+  let [startUnixNano, endUnixNano] = [entries[0]?.minStart ?? 0n, 0n];
+  for (const { minStart, maxEnd } of entries) {
+    if (minStart < startUnixNano) startUnixNano = minStart;
+    if (maxEnd > endUnixNano) endUnixNano = maxEnd;
+  }
+  return { startUnixNano, endUnixNano };
 }
