@@ -28,5 +28,5 @@ export {
   type ListenerTls,
   listen,
 } from './listener.ts';
-export { collectBody, RequestBody, type RequestMemory } from './request-body.ts';
+export { type BodyReading, collectBody, RequestBody, type RequestMemory } from './request-body.ts';
 export { type GrpcCall, type GrpcMethod, isGrpc, parseGrpcTimeout, serveGrpc } from './serve-grpc.ts';

@@ -95,39 +95,40 @@ export class RequestBody {
 
 const EMPTY = new Uint8Array(new SharedArrayBuffer(0));
 
-/**
- * Reads the body of an HTTP request into `body`, as soon as it comes: nothing here waits for room. Rejects with what
- * `append` throws, with the signal's reason, or `canceled` if the client leaves.
- */
-export function collectBody(message: IncomingMessage, body: RequestBody, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const settle = (error?: unknown) => {
-      message.off('data', onData).off('end', onEnd).off('close', onClose);
-      signal.removeEventListener('abort', onAbort);
-      // What still comes is thrown away, or the answer would wait for it.
-      message.resume();
-      if (error === undefined) resolve();
-      else reject(error as Error);
-    };
-    const onData = (chunk: Uint8Array) => {
-      try {
-        body.append(chunk);
-        // node:http makes a new buffer for each: left to the collector, 450 MB of bodies cost a second of CPU.
-        freeMemory(chunk);
-      } catch (error) {
-        settle(error);
-      }
-    };
-    const onEnd = () => settle();
-    const onClose = () =>
-      settle(new VivaceError('canceled', 'client-gone', 'the client left before its body was complete'));
-    const onAbort = () => settle(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
-    // An error is always followed by close, which is what counts.
-    message
-      .on('data', onData)
-      .on('end', onEnd)
-      .on('close', onClose)
-      .on('error', () => undefined);
-  });
+/** The body of a request on its way. */
+export interface BodyReading {
+  /** Rejects with what `append` throws, with the reason of `giveUp`, or `canceled` if the client leaves. */
+  readonly done: Promise<void>;
+  giveUp(reason: VivaceError): void;
+}
+
+/** Reads the body of an HTTP request into `body`, as soon as it comes: nothing here waits for room. */
+export function collectBody(message: IncomingMessage, body: RequestBody): BodyReading {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const settle = (error?: unknown) => {
+    message.off('data', onData).off('end', onEnd).off('close', onClose);
+    // What still comes is thrown away, or the answer would wait for it.
+    message.resume();
+    if (error === undefined) resolve();
+    else reject(error as Error);
+  };
+  const onData = (chunk: Uint8Array) => {
+    try {
+      body.append(chunk);
+      // node:http makes a new buffer for each: left to the collector, 450 MB of bodies cost a second of CPU.
+      freeMemory(chunk);
+    } catch (error) {
+      settle(error);
+    }
+  };
+  const onEnd = () => settle();
+  const onClose = () =>
+    settle(new VivaceError('canceled', 'client-gone', 'the client left before its body was complete'));
+  // An error is always followed by close, which is what counts.
+  message
+    .on('data', onData)
+    .on('end', onEnd)
+    .on('close', onClose)
+    .on('error', () => undefined);
+  return { done: promise, giveUp: settle };
 }

@@ -355,6 +355,13 @@ describe('the OTLP/HTTP receiver', () => {
       },
     );
 
+    it('send one whole request and half of the next in one piece: the one is taken, the other may come again', async () => {
+      const { port, sink } = await started(quick);
+      const said = await raw(port, `${head}Content-Length: 3\r\n\r\nabc${head}Content-Length: 50\r\n\r\nabc`);
+      expect(said.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 503']);
+      expect(sink.pushes).toHaveLength(1);
+    });
+
     it('send one byte after another: they are cut off all the same', async () => {
       const { port, memory } = await started(quick);
       const socket = net.connect(port, '127.0.0.1');

@@ -82,8 +82,13 @@ export function createHttpReceiver(options: HttpReceiverOptions): HttpReceiver {
       const plan = planOf(request, json);
       if (plan.length !== undefined) body.expect(plan.length);
       if (expectsContinue) response.writeContinue();
-      late.begin(request.socket, () => gone.abort(bodyLate(timeoutMs)));
-      await collectBody(request, body, gone.signal).finally(() => late.end(request.socket));
+      const reading = collectBody(request, body);
+      const ended = late.begin(request.socket, () => reading.giveUp(bodyLate(timeoutMs)));
+      try {
+        await reading.done;
+      } finally {
+        ended();
+      }
       metrics.receivedBytes.inc({ transport: 'http' }, body.bytes.length);
       await decode(body, plan);
       const result = await push(plan.tenant, body, gone.signal);

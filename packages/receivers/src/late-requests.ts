@@ -6,10 +6,11 @@ import type { Clock } from '@vivace/kernel';
  * out before it has read what its sockets hold, so what is there is read first, for a moment.
  */
 export interface LateRequests {
-  /** The head of a request is there and its body is read; `cutOff` ends that. */
-  begin(socket: Socket, cutOff: () => void): void;
-  /** The body is there, or nobody waits for it any more. */
-  end(socket: Socket): void;
+  /**
+   * The head of a request is there and its body is read; `cutOff` ends that. What is returned is called when the body is
+   * there, or nobody waits for it any more; the next request of the connection may have begun by then.
+   */
+  begin(socket: Socket, cutOff: () => void): () => void;
   /** The time of a connection's request is over; `refuse` answers one that has no head. */
   expire(socket: Socket, refuse: () => void): void;
 }
@@ -23,10 +24,13 @@ export function createLateRequests(clock: Clock): LateRequests {
   /** Those whose time is over and of which nothing has ended since. */
   const late = new WeakSet<Socket>();
   return {
-    begin: (socket, cutOff) => void reading.set(socket, cutOff),
-    end: (socket) => {
-      reading.delete(socket);
-      late.delete(socket);
+    begin: (socket, cutOff) => {
+      reading.set(socket, cutOff);
+      return () => {
+        if (reading.get(socket) !== cutOff) return;
+        reading.delete(socket);
+        late.delete(socket);
+      };
     },
     expire: (socket, refuse) => {
       late.add(socket);
