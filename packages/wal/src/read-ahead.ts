@@ -15,10 +15,12 @@ const MAX_BYTES = 16 * 1024 * 1024;
  */
 export class ReadAhead<Read = Uint8Array> {
   readonly #read: (at: Ahead) => Promise<Read>;
+  readonly #maxObjects: number;
   readonly #reading = new Map<number, Promise<Read>>();
 
-  constructor(read: (at: Ahead) => Promise<Read>) {
+  constructor(read: (at: Ahead) => Promise<Read>, maxObjects = MAX_OBJECTS_AHEAD) {
     this.#read = read;
+    this.#maxObjects = maxObjects;
   }
 
   /** What was read of the first of `rest`, which may come next being the others. A failure is of this call alone. */
@@ -27,7 +29,7 @@ export class ReadAhead<Read = Uint8Array> {
     if (first === undefined) throw new RangeError('nothing to read');
     const wanted = new Set<number>();
     let bytes = 0;
-    for (const at of rest.slice(0, MAX_OBJECTS_AHEAD)) {
+    for (const at of rest.slice(0, this.#maxObjects)) {
       bytes += at.bytes;
       if (bytes > MAX_BYTES && wanted.size > 0) break;
       wanted.add(at.number);

@@ -5,7 +5,7 @@ import { listSegments, readTail } from './bucket-found-stream.ts';
 import { type Section, segmentKey } from './bucket-layout.ts';
 import { readLease } from './bucket-lease-keeper.ts';
 import { decodeSection } from './bucket-segment.ts';
-import { type Ahead, MAX_OBJECTS_AHEAD, ReadAhead } from './read-ahead.ts';
+import { type Ahead, ReadAhead } from './read-ahead.ts';
 
 /*
  * A stream of another process, read beside whoever writes it, takes it over or drops it. Nothing is sealed, written or
@@ -38,6 +38,8 @@ export interface ForeignSegment {
 
 /** A segment is read whole up to so many bytes, which is one request; of a larger one the footer and the section. */
 const WHOLE_BYTES = 256 * 1024;
+/** Somebody waits for the answer, and a stream may have some thousand small segments. */
+const OBJECTS_AHEAD = 48;
 
 /** A section as it is stored; undefined where the segment has none of the tenant. */
 interface ReadSegment {
@@ -62,13 +64,13 @@ export async function* readForeignStream(
   const listed = (await call(options, (signal) => listSegments(options.store, stream, above, signal))).map(
     ({ number, size }): Ahead => ({ number, bytes: size }),
   );
-  const ahead = new ReadAhead((at) => find(stream, tenant, at, options));
+  const ahead = new ReadAhead((at) => find(stream, tenant, at, options), OBJECTS_AHEAD);
   let next = above + 1;
   for (let i = 0; i < listed.length; i++) {
     const at = listed[i] as Ahead;
     // Dropped since the list, and about to be deleted.
     if (at.number < next) continue;
-    const found = at.number === next ? await ahead.next(listed.slice(i, i + MAX_OBJECTS_AHEAD)) : 'gap';
+    const found = at.number === next ? await ahead.next(listed.slice(i, i + OBJECTS_AHEAD)) : 'gap';
     if (typeof found === 'object') {
       yield decoded(at.number, found);
       next++;
