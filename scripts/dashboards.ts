@@ -204,6 +204,58 @@ const READ: Dashboard = {
       ],
     },
     {
+      title: 'Disks and slow reads',
+      panels: [
+        {
+          title: 'Found on the disk',
+          about:
+            'Of what was read of blocks and the trace index and was not in memory. Nothing where there is no querier.disk_cache.',
+          unit: 'percentunit',
+          lines: [
+            [
+              `${rate('vivace_disk_cache_requests_total', 'instance', ',outcome="hit"')} / ${rate('vivace_disk_cache_requests_total', 'instance', ',outcome=~"hit|miss"')}`,
+              '{{instance}}',
+            ],
+          ],
+        },
+        {
+          title: 'Bytes read of the disk a second',
+          about: 'That were not read of the store.',
+          unit: 'Bps',
+          lines: [[rate('vivace_disk_cache_read_bytes_total', 'instance'), '{{instance}}']],
+        },
+        {
+          title: 'Disk in use',
+          about: 'Full is as it should be; what was used last stays.',
+          unit: 'percentunit',
+          lines: [
+            [
+              `${plain('vivace_budget_used_bytes', ',budget="disk_cache"')} / on (job, instance, budget) ${plain('vivace_budget_limit_bytes')}`,
+              '{{instance}}',
+            ],
+          ],
+        },
+        {
+          title: 'Removed and not kept a second',
+          about:
+            'About as many removed as missed for long: querier.disk_cache.max_bytes is too small. Damaged and failed should stay at 0.',
+          unit: 'ops',
+          lines: [
+            [rate('vivace_disk_cache_evictions_total', 'instance'), 'removed {{instance}}'],
+            [rate('vivace_disk_cache_requests_total', 'outcome', ',outcome=~"miss|damaged"'), '{{outcome}}'],
+            [rate('vivace_disk_cache_unkept_total', 'reason'), 'not kept, {{reason}}'],
+          ],
+        },
+        {
+          title: 'Reads sent once more a second',
+          about:
+            'Reads of the bucket that took unusually long, by the request that answered; denied: one of twenty was sent once more already.',
+          unit: 'ops',
+          lines: [[rate('vivace_object_store_hedged_reads_total', 'outcome'), '{{outcome}}']],
+        },
+      ],
+    },
+    {
       title: 'Frontends, queriers and ingesters apart',
       panels: [
         {
