@@ -33,7 +33,8 @@ export function linkParents(
   for (let trace = 0; trace < traceCount; trace++) {
     const first = traceFirst[trace] as number;
     const end = traceFirst[trace + 1] as number;
-    const slots = 2 ** Math.ceil(Math.log2((end - first) * 2));
+    // The power of two that is at least twice the spans.
+    const slots = 2 << (32 - Math.clz32(end - first - 1));
     if (slots > table.length) {
       freeMemory(table);
       table = new Int32Array(slots).fill(-1);
