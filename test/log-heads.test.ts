@@ -20,7 +20,7 @@ import type { HeadsClient } from '@vivace/rpc';
 import { createLogger } from '@vivace/telemetry';
 import { type BucketLogLimits, openBucketLog, type WriteAheadLog } from '@vivace/wal';
 import { segmentKey } from '@vivace/wal/testing';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 
 /*
  * A querier reads the log of ingesters that nobody reaches: with the log in a bucket, the heads that ingesters build of
@@ -301,6 +301,35 @@ test('whoever leaves ends the reading, and a store that hangs makes a part', asy
   await expect(left).rejects.toThrow();
   made.plan = () => undefined;
   expect((await made.spans()).spans).toEqual([1]);
+});
+
+test('many tenants at a time in little room, and many who leave, end with nothing held', async () => {
+  const tenants = Array.from({ length: 12 }, (_, i) => `tenant-${i}`);
+  const one = await setUp();
+  await one.take([1], 'games');
+  await one.spans('games');
+  const made = await setUp({ maxBytes: 2 * one.builder.size });
+  for (const [i, tenant] of tenants.entries()) for (const more of [0, 100]) await made.take([i + 1 + more], tenant);
+  made.plan = ({ number }) => ({ kind: 'slow', delayMs: number % 7 });
+  for (let round = 0; round < 5; round++) {
+    await Promise.all(
+      tenants.flatMap((tenant, i) => {
+        const leaves = AbortSignal.timeout(1 + 5 * i);
+        return [
+          made.spans(tenant).then(({ spans, problems }) => {
+            if (problems.length === 0) expect(spans).toEqual([i + 1, i + 101]);
+            else expect(problems[0]).toMatch('querier.log_heads_bytes');
+          }),
+          made.heads.headViews(tenant, TIME, leaves).catch(() => undefined),
+        ];
+      }),
+    );
+    expect(made.logs.bytes).toBeLessThanOrEqual(2 * one.builder.size);
+  }
+  made.plan = () => undefined;
+  made.logs.keepOnly(new Set());
+  await vi.waitUntil(() => made.builder.size === 0, { timeout: 5000 });
+  expect((await made.spans('games')).spans).toEqual([]);
 });
 
 const SEEDS = Number(process.env['VIVACE_LOG_HEADS_SEEDS'] ?? 5);

@@ -61,6 +61,11 @@ export class KeptLog {
     return this.#options.head;
   }
 
+  /** Whether nobody uses it, nor ends a reading that somebody has left. */
+  get isIdle(): boolean {
+    return this.holders === 0 && !this.#reading.isBusy;
+  }
+
   /** What of it cannot be read, a line each. */
   get problems(): string[] {
     const segments = Array.from(this.#damaged, ([segment, reason]) => `segment ${segment}: ${reason}`);

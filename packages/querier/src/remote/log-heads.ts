@@ -137,7 +137,8 @@ export class LogHeads {
       makeRoom: async () => {
         for (const [key, log] of this.#kept) {
           if (this.#bytes <= maxBytes) return true;
-          if (log.holders > 0) continue;
+          // One that ends a reading may be about to make room itself, and would be waited for in a circle.
+          if (!log.isIdle) continue;
           await this.#forget(key, log);
         }
         return this.#bytes <= maxBytes;

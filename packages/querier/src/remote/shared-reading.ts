@@ -32,6 +32,11 @@ export class SharedReading {
     }
   }
 
+  /** Whether one is under way, or about to begin. */
+  get isBusy(): boolean {
+    return this.#last !== undefined;
+  }
+
   /** Resolves when no reading is under way. */
   async idle(): Promise<void> {
     await this.#last?.done.catch(() => undefined);
@@ -51,9 +56,12 @@ export class SharedReading {
       abort.signal.throwIfAborted();
       return this.#read(abort.signal);
     });
-    // Who waits hears of it.
-    reading.done.catch(() => undefined);
     this.#last = reading;
+    const end = (): void => {
+      if (this.#last === reading) this.#last = undefined;
+    };
+    // Who waits hears of failures.
+    reading.done.then(end, end);
     return reading;
   }
 }
