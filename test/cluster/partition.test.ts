@@ -8,7 +8,7 @@ import { BUCKET, type ClusterSettings } from './cluster-settings.ts';
 import { createNetwork, middleLauncher } from './network.ts';
 
 /*
- * Processes that lose each other: an ingester and the bucket, a distributor and an ingester. Each has a network of its
+ * Processes that lose each other: an ingester and the bucket, a distributor and an ingester, a querier and an ingester. Each has a network of its
  * own, which takes `ip netns` and the rights for it; elsewhere the test is skipped, and says so.
  */
 
@@ -19,12 +19,14 @@ const CUT_SECONDS = Number(process.env['VIVACE_TEST_CUT_SECONDS'] ?? 15);
 const script = fileURLToPath(new URL('./partition-process.ts', import.meta.url));
 const sizes = { distributor: 1, ingester: 2, querier: 1, 'query-frontend': 1, compactor: 0 };
 const settings: ClusterSettings = {
-  minutes: (2 * CUT_SECONDS + 15) / 60,
+  minutes: (3 * CUT_SECONDS + 20) / 60,
   seed: SEED,
   sizes,
   acts: [
     { cut: ['ingester-1', BUCKET], away: 'ingester-1', seconds: CUT_SECONDS },
     { cut: ['distributor-1', 'ingester-2'], seconds: CUT_SECONDS },
+    // It goes on taking spans, and the querier reads its log.
+    { cut: ['querier-1', 'ingester-2'], away: 'ingester-2', seconds: CUT_SECONDS },
   ],
   requestsPerSecond: 10,
   readers: 4,
@@ -37,7 +39,7 @@ const TIMEOUT_MS = 15 * 60_000 + 4000 * CUT_SECONDS;
 /** Of what the processes said, where the test fails. */
 const OUTPUT_KEPT = 20_000;
 
-test('an ingester without the bucket, and a distributor without an ingester, lose and double nothing', {
+test('an ingester without the bucket, and a distributor and a querier without an ingester, lose and double nothing', {
   timeout: TIMEOUT_MS,
 }, async ({ skip, onTestFinished, onTestFailed }) => {
   const id = `vivace-${process.pid}`;
@@ -67,7 +69,12 @@ test('an ingester without the bucket, and a distributor without an ingester, los
   const { spans, acts, asked, askedAfter } = result;
   expect(spans.acknowledged).toBe(spans.sent);
   expect(spans.acknowledged).toBeGreaterThan(300);
-  expect(acts.map(({ what }) => what)).toEqual(['cut ingester-1 from bucket', 'cut distributor-1 from ingester-2']);
+  expect(acts.map(({ what }) => what)).toEqual([
+    'cut ingester-1 from bucket',
+    'cut distributor-1 from ingester-2',
+    'cut querier-1 from ingester-2',
+  ]);
+  expect(asked.parts, report).toBe(0);
   expect(asked.whole.trace + asked.whole.search + asked.whole.count).toBeGreaterThan(10);
   expect(askedAfter.whole.trace).toBeGreaterThanOrEqual(spans.traces);
 });
