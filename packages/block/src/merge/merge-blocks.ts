@@ -32,8 +32,8 @@ const DEFAULT_MAX_GROUP_BYTES = 40 * 1024 * 1024;
 /** A row group of spans of more bytes before compression has fewer of them: it is in memory as a whole. */
 const MAX_RAW_GROUP_BYTES = 32 * 1024 * 1024;
 
-/** Decoded dictionaries of the row groups that the merge is at. */
-const DICTIONARY_BYTES = 8 * 1024 * 1024;
+/** Dictionaries of eight inputs of the size that compaction merges. */
+const DEFAULT_MAX_DICTIONARY_BYTES = 8 * 1024 * 1024;
 
 /** Arrays that are larger are not kept for the next row group. */
 const MAX_KEPT_BYTES = 4 * 1024 * 1024;
@@ -48,9 +48,10 @@ const MAX_KEPT_BYTES = 4 * 1024 * 1024;
  */
 export async function mergeBlocks(options: MergeOptions): Promise<MergeResult> {
   const { inputs, outputs = 1, maxGroupBytes = DEFAULT_MAX_GROUP_BYTES, seed = 0, signal } = options;
+  const { maxDictionaryBytes = DEFAULT_MAX_DICTIONARY_BYTES } = options;
   assert(inputs.length > 0 && outputs > 0, 'a merge has inputs and outputs');
   const opened: InputBlock[] = [];
-  const dictionaries = createByteCache({ maxBytes: DICTIONARY_BYTES, onDrop: freeDictionary });
+  const dictionaries = createByteCache({ maxBytes: maxDictionaryBytes, onDrop: freeDictionary });
   for (const [number, input] of inputs.entries()) {
     opened.push(await InputBlock.open(input, { dictionaries, number, seed, signal }));
   }

@@ -38,6 +38,8 @@ export interface MergeOptions {
    * that are needed, in more reads. Default 40 MiB.
    */
   maxGroupBytes?: number;
+  /** Decoded dictionaries of the row groups that the merge is at. Default 8 MiB. */
+  maxDictionaryBytes?: number;
   /** Seeds hash tables over ids and strings that senders choose; does not change the result. */
   seed?: number;
   signal?: AbortSignal;

@@ -3,13 +3,15 @@ import { join } from 'node:path';
 import type { ColumnSetView } from '@vivace/columns';
 import { freeMemory } from '@vivace/kernel';
 import { encodeBlock } from '../encode-block.ts';
+import type { SectionName } from '../layout.ts';
 import { mergeBlocks } from '../merge/merge-blocks.ts';
 import type { MergeOptions } from '../merge/merge-options.ts';
 import type { BlockPlace } from '../open-block.ts';
 import { blockOrder, storeBlock } from '../testing.ts';
 
 // Blocks in files, merged in a process of its own, which tells what it took:
-// `node merge-files.ts directory rounds options` prints a line of JSON a round.
+// `node merge-files.ts directory rounds options` prints a line of JSON a round. With `--expose-gc` it collects garbage after
+// every row group, and tells what lasts.
 
 /** What a merge took. */
 export interface MergeCosts {
@@ -18,6 +20,8 @@ export interface MergeCosts {
   /** Resident size before the first merge, and the largest so far. */
   idleBytes: number;
   peakBytes: number;
+  /** Objects and arrays after each row group of the output, without garbage. */
+  lastingBytes: number[];
   inputRows: number;
   inputBytes: number;
   rows: number;
@@ -58,6 +62,12 @@ function cpuMsSince(before: NodeJS.CpuUsage): number {
   return (user + system) / 1000;
 }
 
+function lasting(): number {
+  globalThis.gc?.();
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
+}
+
 async function mergeFiles(
   directory: string,
   idleBytes: number,
@@ -69,6 +79,8 @@ async function mergeFiles(
   const before = process.cpuUsage();
   const began = performance.now();
   let bytes = 0;
+  let last: SectionName | undefined;
+  const lastingBytes: number[] = [];
   const result = await mergeBlocks({
     ...options,
     inputs: inputs.map(({ place }, i) => ({
@@ -85,6 +97,8 @@ async function mergeFiles(
       outputs.set(name, file);
       writeSync(file, part);
       bytes += part.length;
+      if (globalThis.gc && last === 'spans' && section !== 'spans') lastingBytes.push(lasting());
+      last = section;
       // As the compactor's thread, which hands them to another.
       freeMemory(part);
     },
@@ -95,6 +109,7 @@ async function mergeFiles(
     wallMs: performance.now() - began,
     idleBytes,
     peakBytes: process.resourceUsage().maxRSS * 1024,
+    lastingBytes,
     inputRows: result.inputRows,
     inputBytes: inputs.reduce((sum, input) => sum + input.bytes, 0),
     rows: result.blocks.reduce((sum, block) => sum + block.rows, 0),
