@@ -10,7 +10,8 @@ import { flush } from './harness/traces-client.ts';
 /*
  * A distributor, two ingesters, two queriers and a query-frontend, each a process of its own, on one bucket. What was
  * acknowledged is found at once through the frontend, by id and by queries, whatever is cut meanwhile; a querier that is
- * killed is not noticed; what an ingester that was killed has is said to be missing.
+ * killed is not noticed, nor an ingester, whose log the queriers read; where they have no room for it, what it has is said
+ * to be missing.
  */
 
 const SEED = Number(process.env['VIVACE_TEST_SEED'] ?? Math.floor(Math.random() * 1e9));
@@ -24,7 +25,7 @@ beforeAll(async () => {
 
 afterAll(() => target.close());
 
-async function startAll(prefix: string) {
+async function startAll(prefix: string, ofQueriers: Record<string, string> = {}) {
   const env = { ...s3Env(target, { endpoint: target.endpoint, prefix }), VIVACE_MULTITENANCY_ENABLED: 'true' };
   const started: TestServer[] = [];
   const start = async (kind: string, name: string, more: Record<string, string> = {}): Promise<TestServer> => {
@@ -42,7 +43,8 @@ async function startAll(prefix: string) {
   const ingesters = await Promise.all([start('ingester', 'one'), start('ingester', 'two')]);
   const toIngesters = { VIVACE_INGESTER_CLIENT_ADDRESSES: ingesters.map(({ grpc }) => grpc).join(',') };
   const distributor = await start('distributor', 'distributor', toIngesters);
-  const queriers = [await start('querier', 'q1', toIngesters), await start('querier', 'q2', toIngesters)] as const;
+  const toThem = { ...toIngesters, ...ofQueriers };
+  const queriers = [await start('querier', 'q1', toThem), await start('querier', 'q2', toThem)] as const;
   const toQueriers = { VIVACE_QUERIER_CLIENT_ADDRESSES: queriers.map(({ grpc }) => grpc).join(',') };
   const frontend = await start('query-frontend', 'frontend', toQueriers);
   const output = () => started.map((server) => server.output().slice(-3000)).join('\n---\n');
@@ -96,8 +98,33 @@ test('what was acknowledged is found at once through a frontend, while it is cut
   }
 });
 
-test('what a killed ingester has in no block is said to be missing', { timeout: 120_000 }, async () => {
-  const { ingesters, distributor, frontend, output } = await startAll('missing');
+test('what a killed ingester has in no block is read from its log', { timeout: 120_000 }, async () => {
+  const { ingesters, distributor, queriers, frontend, output } = await startAll('log');
+  try {
+    const load = startLoad({ server: distributor, random: seededRandom(SEED), tenants: TENANTS, clients: 2 });
+    await pause(1500);
+    await (ingesters[0] as TestServer).kill();
+    await pause(1500);
+    await load.end();
+    await checkQueries(frontend, load.traces);
+    expect(await checkTraces(frontend, load.traces)).toBeGreaterThan(10);
+    const unknown = await ask(frontend, `/api/traces/${'ab'.repeat(16)}`, {}, { tenant: 'shop' });
+    expect(unknown.status).toBe(404);
+    const read = await Promise.all(queriers.map((querier) => metricOf(querier, 'vivace_querier_log_reads_total')));
+    expect(Math.max(...read)).toBeGreaterThan(0);
+    const failed = queriers.map((querier) => metricOf(querier, 'vivace_querier_log_read_failures_total'));
+    expect(await Promise.all(failed)).toEqual([0, 0]);
+  } catch (error) {
+    throw new Error(`seed ${SEED}: ${(error as Error).message}\n${output()}`, { cause: error });
+  }
+});
+
+test('what a killed ingester has in no block is said to be missing where it does not fit', {
+  timeout: 120_000,
+}, async () => {
+  const { ingesters, distributor, frontend, output } = await startAll('missing', {
+    VIVACE_QUERIER_LOG_HEADS_BYTES: '1KiB',
+  });
   try {
     const load = startLoad({ server: distributor, random: seededRandom(SEED), tenants: ['shop'], clients: 2 });
     await pause(1500);
@@ -107,7 +134,7 @@ test('what a killed ingester has in no block is said to be missing', { timeout: 
     expect(refused.status).toBe(503);
     const answer = await ask(frontend, '/api/search', { q: '{ }', partial: 'true' }, { tenant: 'shop' });
     expect(answer.status, answer.text).toBe(200);
-    expect(answer.partial).toMatch(/no ingester answers for what is not in blocks yet of stream/);
+    expect(answer.partial).toMatch(/no ingester answers for what is not in blocks yet of stream .*log_heads_bytes/);
     const unknown = await ask(frontend, `/api/traces/${'ab'.repeat(16)}`, {}, { tenant: 'shop' });
     expect(unknown.status).toBe(503);
     const second = await ask(frontend, `/api/v2/traces/${'ab'.repeat(16)}`, {}, { tenant: 'shop' });
