@@ -394,7 +394,8 @@ const querier = section({
     why: 'A dashboard that refreshes asks the same conditions of the same blocks, and blocks never change.',
   }),
   warm_up: flag(true, {
-    about: 'Whether each thread asks itself a hundred queries about the newest blocks when it starts and blocks are there.',
+    about:
+      'Whether each thread asks itself a hundred queries about the newest blocks when it starts and blocks are there.',
     why: 'About a second and a half of CPU and some megabytes read, after which first queries take a quarter of the time.',
   }),
 });
