@@ -38,7 +38,13 @@ export class BatchRows {
   // Asked for once a span: looking a column up costs more than reading it.
   #start: Uint32Array | undefined;
   #end: Uint32Array | undefined;
+  #duration: Uint32Array | undefined;
+  #spanIds: Uint8Array | undefined;
+  #parentIds: Uint8Array | undefined;
+  #status: Uint8Array | undefined;
   #resource: Int32Array | undefined;
+  /** By the code of a resource. */
+  readonly #services: string[] = [];
   readonly #attributes = new Map<string, CodedColumn[]>();
   #firstEvents: Int32Array | undefined;
 
@@ -78,8 +84,29 @@ export class BatchRows {
   /** Resource attribute `service.name` where it is a string, else "". */
   service(row: number): string {
     this.#resource ??= this.batch.resource();
-    const value = this.resource(this.#resource[row] as number).get('service.name');
+    const code = this.#resource[row] as number;
+    return (this.#services[code] ??= this.#serviceOf(code));
+  }
+
+  #serviceOf(code: number): string {
+    const value = this.resource(code).get('service.name');
     return value?.type === 'string' ? value.value : '';
+  }
+
+  /** As OTLP numbers it. */
+  statusOf(row: number): number {
+    this.#status ??= this.batch.status();
+    return this.#status[row] as number;
+  }
+
+  /** Eight bytes a row. */
+  parentIds(): Uint8Array {
+    return (this.#parentIds ??= this.batch.parentIds());
+  }
+
+  /** Eight bytes a row. */
+  spanIds(): Uint8Array {
+    return (this.#spanIds ??= this.batch.spanIds());
   }
 
   startOf(row: number): bigint {
@@ -88,16 +115,21 @@ export class BatchRows {
   }
 
   endOf(row: number): bigint {
-    this.#end ??= this.batch.end();
-    return time(this.#end, row);
+    return time(this.ends(), row);
+  }
+
+  /** Two halves a row, the low one first. */
+  ends(): Uint32Array {
+    return (this.#end ??= this.batch.end());
   }
 
   durationOf(row: number): bigint {
-    return time(this.batch.duration(), row);
+    this.#duration ??= this.batch.duration();
+    return time(this.#duration, row);
   }
 
   spanIdOf(row: number): Uint8Array {
-    return this.batch.spanIds().slice(8 * row, 8 * row + 8);
+    return this.spanIds().slice(8 * row, 8 * row + 8);
   }
 
   nameOf(row: number): string {
@@ -316,6 +348,11 @@ function isPresent(value: Value): boolean {
   return value.type !== 'nil';
 }
 
+const scratch = new DataView(new ArrayBuffer(8));
+
+/** One bigint is made, and not four as by shifts. */
 function time(halves: Uint32Array, row: number): bigint {
-  return (BigInt(halves[2 * row + 1] as number) << 32n) | BigInt(halves[2 * row] as number);
+  scratch.setUint32(0, halves[2 * row] as number, true);
+  scratch.setUint32(4, halves[2 * row + 1] as number, true);
+  return scratch.getBigUint64(0, true);
 }

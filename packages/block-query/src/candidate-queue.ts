@@ -12,6 +12,7 @@ export interface Candidate {
 
 /** Traces in the order of answers: newest start first, then by id. */
 interface Lane {
+  hasEnded(): boolean;
   /** The trace that is next; undefined at the end. */
   next(): Candidate | undefined;
   step(): void;
@@ -35,7 +36,7 @@ export class CandidateQueue {
   take(): Candidate | undefined {
     let best: Lane | undefined;
     for (const lane of this.#lanes) {
-      if (lane.next() !== undefined && (best === undefined || isBefore(lane, best))) best = lane;
+      if (!lane.hasEnded() && (best === undefined || isBefore(lane, best))) best = lane;
     }
     const candidate = best?.next();
     best?.step();
@@ -68,6 +69,10 @@ class BatchLane implements Lane {
     const few = known.order === undefined && traces.length < batch.traceCount / FEW;
     this.#order = few ? sortedTraces(batch, known.starts, traces) : (known.order ??= sortedTraces(batch, known.starts));
     this.step();
+  }
+
+  hasEnded(): boolean {
+    return this.#at >= this.#order.length;
   }
 
   next(): Candidate | undefined {
@@ -107,6 +112,10 @@ class MergedLane implements Lane {
       if (startA !== startB) return startA > startB ? -1 : 1;
       return compareBytes(a.traceId(), b.traceId());
     });
+  }
+
+  hasEnded(): boolean {
+    return this.#at >= this.#traces.length;
   }
 
   next(): Candidate | undefined {

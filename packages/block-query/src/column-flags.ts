@@ -252,6 +252,7 @@ export function traceRowsOf(source: BatchRows, trace: number): TraceRows {
   const order = batch.order();
   const from = first[trace] as number;
   const to = first[trace + 1] as number;
-  const rows = order === undefined ? Int32Array.from({ length: to - from }, (_, i) => from + i) : order.slice(from, to);
+  const rows = order === undefined ? new Int32Array(to - from) : order.slice(from, to);
+  if (order === undefined) for (let i = 0; i < rows.length; i++) rows[i] = from + i;
   return new TraceRows(() => batch.traceIds().slice(16 * trace, 16 * trace + 16), source, rows);
 }

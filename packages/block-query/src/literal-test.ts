@@ -50,8 +50,8 @@ function patternTest(operator: ComparisonOperator, literal: Static): LiteralTest
     ofEntries: ({ type, dictionary }) => {
       const flags = new Uint8Array(dictionary.count).fill(PRESENT);
       if (type !== 'string') return flags;
-      const { required = '' } = matcher;
-      if (utf8Encode(required).length >= SHORTEST_SEARCHED) {
+      const required = rarest(matcher.required ?? [], dictionary);
+      if (required !== undefined) {
         flags.fill(PRESENT | COMPARABLE);
         eachEntryWith(required, dictionary, (code) => {
           flags[code] = ofText(entryText(dictionary, code));
@@ -65,9 +65,26 @@ function patternTest(operator: ComparisonOperator, literal: Static): LiteralTest
 /** Shorter texts are found too often for searching to save anything. */
 const SHORTEST_SEARCHED = 3;
 
+/** Of the bytes of a dictionary the first so many say which text is rare. */
+const SAMPLE_BYTES = 16 * 1024;
+
+/** The text that is in the fewest entries, or seems so: every one that is found is looked at. The first of equals. */
+function rarest(texts: readonly string[], { bytes, offsets, count }: DictionaryView): Buffer | undefined {
+  const wanted = texts.map((text) => Buffer.from(text)).filter(({ length }) => length >= SHORTEST_SEARCHED);
+  if (wanted.length < 2) return wanted[0];
+  const sample = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(SAMPLE_BYTES, offsets[count] as number));
+  let best: Buffer | undefined;
+  let fewest = Number.POSITIVE_INFINITY;
+  for (const text of wanted) {
+    let found = 0;
+    for (let at = sample.indexOf(text); at >= 0 && found < fewest; at = sample.indexOf(text, at + text.length)) found++;
+    if (found < fewest) [best, fewest] = [text, found];
+  }
+  return best;
+}
+
 /** Calls back for each entry that has a text in it, found by one search through the bytes of all. */
-function eachEntryWith(text: string, { bytes, offsets, count }: DictionaryView, use: (code: number) => void): void {
-  const wanted = Buffer.from(text);
+function eachEntryWith(wanted: Buffer, { bytes, offsets, count }: DictionaryView, use: (code: number) => void): void {
   const all = Buffer.from(bytes.buffer, bytes.byteOffset, offsets[count] as number);
   let code = 0;
   for (let at = all.indexOf(wanted, offsets[0] as number); at >= 0; at = all.indexOf(wanted, at)) {

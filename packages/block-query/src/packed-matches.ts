@@ -118,5 +118,15 @@ function hex(id: Uint8Array): string {
 }
 
 function bytes(id: string): Uint8Array {
-  return Uint8Array.from(Buffer.from(id, 'hex'));
+  const read = new Uint8Array(id.length >>> 1);
+  for (let i = 0; i < read.length; i++) read[i] = (digit(id.charCodeAt(2 * i)) << 4) | digit(id.charCodeAt(2 * i + 1));
+  return read;
 }
+
+/** Of what `hex` has written: 0 to 9, a to f. */
+function digit(code: number): number {
+  return code < A ? code - ZERO : code - A + 10;
+}
+
+const ZERO = 48;
+const A = 97;

@@ -112,15 +112,22 @@ class Run {
 
   #grouped(expression: FieldExpression, input: Spanset): Spanset[] {
     const groups = new Map<string, Spanset>();
+    // Spans of one resource have the very same value.
+    let last: Value | undefined;
+    let group: Spanset | undefined;
     for (const span of input.spans) {
-      const value = groupValue(evaluate(expression, this.#trace, span));
-      const key = valueKey(value);
-      const group = groups.get(key);
-      if (group !== undefined) group.spans.push(span);
-      else {
-        const attribute = { key: `by(${printFieldExpression(expression)})`, value };
-        groups.set(key, { spans: [span], attributes: [...input.attributes, attribute] });
+      const own = evaluate(expression, this.#trace, span);
+      if (own !== last || group === undefined) {
+        const value = groupValue(own);
+        const key = valueKey(value);
+        group = groups.get(key);
+        if (group === undefined) {
+          const attribute = { key: `by(${printFieldExpression(expression)})`, value };
+          groups.set(key, (group = { spans: [], attributes: [...input.attributes, attribute] }));
+        }
+        last = own;
       }
+      group.spans.push(span);
     }
     return [...groups.values()];
   }

@@ -156,7 +156,7 @@ function matchOf(
     let counts = services.get(service);
     if (counts === undefined) services.set(service, (counts = { spanCount: 0, errorCount: 0 }));
     counts.spanCount++;
-    if (source.batch.status()[trace.row(span)] === STATUS_ERROR) counts.errorCount++;
+    if (source.statusOf(trace.row(span)) === STATUS_ERROR) counts.errorCount++;
   }
   const most = spansPerSpanset === 0 ? undefined : spansPerSpanset;
   const listed = spansets.reduce((sum, { spans }) => sum + Math.min(spans.length, most ?? spans.length), 0);

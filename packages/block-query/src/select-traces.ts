@@ -107,7 +107,8 @@ export async function selectTraces(all: readonly Source[], options: SelectOption
   const merged = new Set(selection.merged);
   const masks = new HitMasks(byRows);
   selection.hits = (filter, trace, span) => {
-    if (merged.has(trace)) return filter.expression === undefined || holdsOf(filter.expression, trace, span);
+    if (merged.size > 0 && merged.has(trace))
+      return filter.expression === undefined || holdsOf(filter.expression, trace, span);
     return masks.of(trace.source(span), filter)[trace.row(span)] === 1;
   };
   return selection;
@@ -215,13 +216,26 @@ function tracesWith(source: BatchRows, rows: RowList): Uint8Array {
 /** Hits of a batch as one byte a row, made when the first trace of the batch is looked at. */
 class HitMasks {
   readonly #batches: ReadonlyMap<BatchRows, SelectedBatch>;
-  readonly #masks = new Map<BatchRows, Map<Filter, Uint8Array>>();
+  readonly #masks = new Map<BatchRows, Map<Filter, Uint8Array<ArrayBuffer>>>();
+  // Asked for of one span after another.
+  #lastRows: BatchRows | undefined;
+  #lastFilter: Filter | undefined;
+  #lastMask = new Uint8Array(0);
 
   constructor(batches: ReadonlyMap<BatchRows, SelectedBatch>) {
     this.#batches = batches;
   }
 
   of(rows: BatchRows, filter: Filter): Uint8Array {
+    if (rows !== this.#lastRows || filter !== this.#lastFilter) {
+      this.#lastMask = this.#maskOf(rows, filter);
+      this.#lastRows = rows;
+      this.#lastFilter = filter;
+    }
+    return this.#lastMask;
+  }
+
+  #maskOf(rows: BatchRows, filter: Filter): Uint8Array<ArrayBuffer> {
     let masks = this.#masks.get(rows);
     if (masks === undefined) this.#masks.set(rows, (masks = new Map()));
     let mask = masks.get(filter);
@@ -275,7 +289,7 @@ function both(left: Uint8Array, right: Uint8Array): Uint8Array {
 
 function numbersIn(flags: Uint8Array): Int32Array {
   let count = 0;
-  for (const flag of flags) count += flag;
+  for (let i = 0; i < flags.length; i++) count += flags[i] as number;
   const numbers = new Int32Array(count);
   let next = 0;
   for (let i = 0; i < flags.length; i++) if (flags[i] === 1) numbers[next++] = i;

@@ -44,13 +44,24 @@ export class TraceRows {
   /** The latest end, and no earlier than the first start. */
   end(): bigint {
     if (this.#end !== undefined) return this.#end;
-    let latest = this.start();
+    const last = this.#lastEnding();
+    const latest = this.source(last).endOf(this.row(last));
+    const start = this.start();
+    this.#end = latest > start ? latest : start;
+    return this.#end;
+  }
+
+  /** The span that ends last: by halves, without a bigint a span. */
+  #lastEnding(): number {
+    let last = 0;
+    let [lastLow, lastHigh] = [0, 0];
     for (let i = 0; i < this.count; i++) {
-      const end = this.source(i).endOf(this.row(i));
-      if (end > latest) latest = end;
+      const ends = this.source(i).ends();
+      const low = ends[2 * this.row(i)] as number;
+      const high = ends[2 * this.row(i) + 1] as number;
+      if (high > lastHigh || (high === lastHigh && low > lastLow)) [last, lastLow, lastHigh] = [i, low, high];
     }
-    this.#end = latest;
-    return latest;
+    return last;
   }
 
   /** The first span without a parent id; -1 where there is none. */
@@ -63,7 +74,7 @@ export class TraceRows {
   }
 
   hasParentId(i: number): boolean {
-    const ids = this.source(i).batch.parentIds();
+    const ids = this.source(i).parentIds();
     const at = 8 * this.row(i);
     for (let k = at; k < at + 8; k++) if (ids[k] !== 0) return true;
     return false;
@@ -71,7 +82,7 @@ export class TraceRows {
 
   /** Eight bytes as text, to compare ids by. */
   parentIdText(i: number): string {
-    return idText(this.source(i).batch.parentIds(), this.row(i));
+    return idText(this.source(i).parentIds(), this.row(i));
   }
 
   /**
@@ -82,7 +93,7 @@ export class TraceRows {
     if (this.#parents !== undefined) return this.#parents;
     const parents = new Int32Array(this.count).fill(-1);
     const byId = new Map<string, number>();
-    for (let i = this.count - 1; i >= 0; i--) byId.set(idText(this.source(i).batch.spanIds(), this.row(i)), i);
+    for (let i = this.count - 1; i >= 0; i--) byId.set(idText(this.source(i).spanIds(), this.row(i)), i);
     for (let i = 0; i < this.count; i++) {
       if (this.hasParentId(i)) parents[i] = byId.get(this.parentIdText(i)) ?? -1;
     }

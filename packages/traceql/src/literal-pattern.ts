@@ -12,7 +12,7 @@ const MAX_LENGTH = 128 * 1024;
 export function literalMatcher(pattern: string): Matcher | undefined {
   if (pattern.length > MAX_LENGTH || !PLAIN.test(pattern) || !pattern.isWellFormed()) return undefined;
   if (!pattern.includes('.*')) {
-    if (!pattern.includes('|')) return { test: (text) => text === pattern, required: pattern };
+    if (!pattern.includes('|')) return { test: (text) => text === pattern, required: [pattern] };
     const alternatives = new Set(pattern.split('|'));
     return { test: (text) => alternatives.has(text) };
   }
@@ -22,7 +22,7 @@ export function literalMatcher(pattern: string): Matcher | undefined {
   const [first = ''] = pieces;
   const last = pieces.at(-1) ?? '';
   const middle = pieces.slice(1, -1).filter((piece) => piece !== '');
-  const required = pieces.reduce((longest, piece) => (piece.length > longest.length ? piece : longest));
+  const required = pieces.filter((piece) => piece !== '').sort((a, b) => b.length - a.length);
   return { test: middle.length === 0 ? around(first, last) : along(first, middle, last), required };
 }
 
