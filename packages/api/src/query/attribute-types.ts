@@ -1,4 +1,4 @@
-import type { AnswerAttribute, AnswerValue, TraceMatch } from '@vivace/block-query';
+import type { AnswerAttribute, TraceMatch } from '@vivace/block-query';
 import { classOf, textOf, toAnyValue, type ValueClass } from './answer-value.ts';
 import type { KeyValue } from './tempopb.ts';
 
@@ -19,13 +19,23 @@ export class AttributeTypes {
   /** Takes in traces that go out together, before any of them is written. */
   settle(traces: readonly TraceMatch[]): void {
     const fresh = new Map<string, ValueClass>();
-    for (const { key, value } of attributesOf(traces)) {
+    for (const { spansets } of traces) {
+      for (const { spans, attributes } of spansets) {
+        this.gather(attributes, fresh);
+        for (const span of spans) this.gather(span.attributes, fresh);
+      }
+    }
+    for (const [key, type] of fresh) this.classes.set(key, type);
+  }
+
+  private gather(attributes: readonly AnswerAttribute[], fresh: Map<string, ValueClass>): void {
+    for (const { key, value } of attributes) {
       if (this.classes.has(key)) continue;
       const now = classOf(value);
       const before = fresh.get(key);
-      fresh.set(key, before === undefined || before === now ? now : 'string');
+      if (before === undefined) fresh.set(key, now);
+      else if (before !== now) fresh.set(key, 'string');
     }
-    for (const [key, type] of fresh) this.classes.set(key, type);
   }
 
   /** The attributes with values of the settled types. */
@@ -38,14 +48,5 @@ export class AttributeTypes {
       else this.leftOut.add(key);
     }
     return written;
-  }
-}
-
-function* attributesOf(traces: readonly TraceMatch[]): Generator<{ key: string; value: AnswerValue }> {
-  for (const { spansets } of traces) {
-    for (const { spans, attributes } of spansets) {
-      yield* attributes;
-      for (const span of spans) yield* span.attributes;
-    }
   }
 }

@@ -8,8 +8,11 @@ export function messageToJson<T extends object>(schema: Schema<T>, message: T): 
   return objectToJson(schema as AnySchema, message as Readonly<Record<string, unknown>>);
 }
 
+/** Characters of a piece, about: a buffer costs more than a small item. */
+const PIECE_LENGTH = 16 * 1024;
+
 /**
- * `{"name":[…],…}` in pieces, one an item, so that a long list is never a second time in memory. `rest` is the
+ * `{"name":[…],…}` in pieces of whole items, so that a long list is never a second time in memory. `rest` is the
  * JSON of an object with the fields that follow; without items the list is `[]`, or absent if `omitEmpty`.
  */
 export function* listToJsonPieces<T extends object>(
@@ -18,15 +21,17 @@ export function* listToJsonPieces<T extends object>(
   items: Iterable<T>,
   { rest, omitEmpty = false }: { rest: string; omitEmpty?: boolean },
 ): Generator<Uint8Array> {
-  let before = `{${JSON.stringify(name)}:[`;
+  let piece = `{${JSON.stringify(name)}:[`;
   let any = false;
   for (const item of items) {
-    yield Buffer.from(before + messageToJson(schema, item));
-    before = ',';
+    piece += any ? `,${messageToJson(schema, item)}` : messageToJson(schema, item);
     any = true;
+    if (piece.length < PIECE_LENGTH) continue;
+    yield Buffer.from(piece);
+    piece = '';
   }
   if (!any && omitEmpty) yield Buffer.from(rest);
-  else yield Buffer.from(`${any ? '' : before}]${rest === '{}' ? '' : ','}${rest.slice(1)}`);
+  else yield Buffer.from(`${piece}]${rest === '{}' ? '' : ','}${rest.slice(1)}`);
 }
 
 /** What is needed of a field to write it, worked out once a schema. */
