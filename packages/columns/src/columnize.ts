@@ -53,8 +53,6 @@ export class Columnizer extends EventScanner {
   readonly #maxTraceBytes: number;
   readonly #spanOverflow = new Fragment();
   readonly #owner = new Fragment();
-  /** Rows of the request whose identity another row has. */
-  #resends: number[] = [];
   #result: ColumnizeResult = { accepted: 0, rejected: 0, reason: undefined };
 
   constructor(set: ColumnSet, limits: ColumnizeLimits) {
@@ -71,10 +69,10 @@ export class Columnizer extends EventScanner {
     this.open(request);
     this.#result = { accepted: 0, rejected: 0, reason: undefined };
     const firstRow = this.#set.count;
-    this.#resends = [];
     try {
       this.#scanRequest(request.length);
-      if (this.#resends.length > 0) settleResends(this.#set, this.#resends);
+      const resends = this.#set.spans.enter(this.#set, firstRow, this.#set.count);
+      if (resends.length > 0) settleResends(this.#set, resends);
     } catch (error) {
       for (let row = firstRow; row < this.#set.count; row++) this.#set.kill(row);
       throw error;
@@ -358,15 +356,9 @@ export class Columnizer extends EventScanner {
       set.overflow.push(row, set.overflow.dictionary.intern(overflow.source, 0, overflow.length));
     }
     set.traces.addRow(trace, row, end - from);
-    this.#admit(row);
-  }
-
-  /** Brings a complete row to life. Whether it or a span already there stays is settled when the request is complete. */
-  #admit(row: number): void {
-    const set = this.#set;
+    // Whether this or a span that is there already stays is settled when the request is complete.
     this.#result.accepted++;
     set.revive(row);
-    if (set.spans.findOrAdd(set, row) >= 0) this.#resends.push(row);
   }
 
   #checkIds(traceIdAt: number, spanIdAt: number): void {
