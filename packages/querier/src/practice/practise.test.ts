@@ -117,7 +117,7 @@ test('practice is on questions that have answers, all but the one about a value 
   expect(answers).toHaveLength(ROUNDS * QUESTIONS_A_ROUND);
   expect(answers.filter((answer) => found(answer) === 0)).toHaveLength(ROUNDS);
   const longest = answers.map((answer) => (answer.kind === 'search' ? found(answer) : 0));
-  // Two blocks in every round but the last, and all three then.
+  // Two blocks in every round but the last, and all three then; pages of 200 traces and more.
   expect(Math.max(...longest.slice(0, -QUESTIONS_A_ROUND))).toBe(200);
   expect(Math.max(...longest.slice(-QUESTIONS_A_ROUND))).toBe(300);
 });
