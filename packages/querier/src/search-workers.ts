@@ -36,7 +36,7 @@ export interface SearchWorkers {
   stop(): Promise<void>;
 }
 
-export interface Practice {
+interface Practice {
   tenant: string;
   /** Newest first, at most `PRACTICE_BLOCKS`. */
   entries: readonly BlockEntry[];
