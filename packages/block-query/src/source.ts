@@ -33,7 +33,7 @@ export interface TypedBytes {
  * Opened batches of blocks by reader and run stay with whoever gives them; see `Batch` for what they keep. With
  * `maxBatches` it has only the first of them.
  */
-export function blockSource(reader: BlockReader, maxBatches?: number): Source {
+export function blockSource(reader: BlockReader, { maxBatches }: { maxBatches?: number | undefined } = {}): Source {
   let opened: Batch[] | undefined;
   let read: ValueSummary | undefined;
   const summary = async (signal: AbortSignal): Promise<ValueSummary> => (read ??= await reader.readSummary({ signal }));

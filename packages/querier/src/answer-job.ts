@@ -36,7 +36,7 @@ export async function answerJob(
   };
   let sources: Source[] = [
     ...heads.map(({ id, view }) => headSource(id, view)),
-    ...entries.map((entry) => blockSource(reads.open(tenant, entry, onRead), maxBatches)),
+    ...entries.map((entry) => blockSource(reads.open(tenant, entry, onRead), { maxBatches })),
   ];
   const asked = new Set(entries.map(({ id }) => id));
   const failed = new Set<string>();

@@ -104,7 +104,10 @@ test(`chunks of heads answer as the heads do: ${SEEDS} seeds`, { timeout: 300_00
         views.map(({ id, view }) => headSource(id, view)),
         seededRandom(asked),
       );
-      const remote = await answers(readers.map(blockSource), seededRandom(asked));
+      const remote = await answers(
+        readers.map((reader) => blockSource(reader)),
+        seededRandom(asked),
+      );
       for (const [i, answer] of remote.entries()) {
         // Such a query is refused when a trace is come upon that it has no answer for: filters keep some from being so.
         if ([answer, local[i]].some((one) => typeof one === 'string' && one.includes('not supported'))) continue;
@@ -113,7 +116,11 @@ test(`chunks of heads answer as the heads do: ${SEEDS} seeds`, { timeout: 300_00
       }
       // As in blocks, values of a span that was sent again stay until a merge.
       const values = { field: parseField('.a'), filter: undefined, limit: 0 };
-      const listed = await tagValues(readers.map(blockSource), values, OPTIONS);
+      const listed = await tagValues(
+        readers.map((reader) => blockSource(reader)),
+        values,
+        OPTIONS,
+      );
       const heldNow = await tagValues(
         views.map(({ id, view }) => headSource(id, view)),
         values,
