@@ -1,6 +1,7 @@
 import { dataError } from '@vivace/kernel';
 import type { ByteReader } from '../byte-reader.ts';
 import type { ByteWriter } from '../byte-writer.ts';
+import { lowBits } from './low-bits.ts';
 
 // Hot path: DELTA_BINARY_PACKED of 64-bit integers held as 32-bit halves (low at 2i, high at 2i + 1).
 // Benchmark: `encode-block.bench.ts`.
@@ -138,7 +139,7 @@ function packMini(out: ByteWriter, from: number, to: number, width: number): voi
       const word = deltas[2 * i + (taken >>> 5)] as number;
       const inWord = taken & 31;
       const length = Math.min(inWord === 0 ? 24 : 8, width - taken);
-      bits |= ((word >>> inWord) & (2 ** length - 1)) << held;
+      bits |= ((word >>> inWord) & lowBits(length)) << held;
       held += length;
       taken += length;
       while (held >= 8) {
@@ -211,7 +212,7 @@ function readNarrow(
   const minHigh = least[1] as number;
   let low = running[0] as number;
   let high = running[1] as number;
-  const mask = 2 ** width - 1;
+  const mask = lowBits(width);
   let bit = 8 * position;
   const end = 2 * (at + values);
   for (let target = 2 * at; target < end; target += 2) {
@@ -241,7 +242,7 @@ function readBytes(
   const minHigh = least[1] as number;
   let low = running[0] as number;
   let high = running[1] as number;
-  const mask = width === 8 ? -1 : 2 ** (8 * width - 32) - 1;
+  const mask = lowBits(8 * width - 32);
   let byte = position;
   const end = 2 * (at + values);
   for (let target = 2 * at; target < end; target += 2) {
@@ -273,8 +274,8 @@ function readAny(
   const minHigh = least[1] as number;
   let low = running[0] as number;
   let high = running[1] as number;
-  const maskLow = width >= 32 ? -1 : 2 ** width - 1;
-  const maskHigh = width >= 64 ? -1 : 2 ** Math.max(0, width - 32) - 1;
+  const maskLow = lowBits(Math.min(width, 32));
+  const maskHigh = lowBits(Math.max(0, width - 32));
   for (let i = 0; i < values; i++) {
     const shift = (i * width) & 7;
     const byte = position + ((i * width) >>> 3);

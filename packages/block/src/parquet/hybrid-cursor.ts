@@ -1,5 +1,6 @@
 import { dataError } from '@vivace/kernel';
 import { countBits } from './hybrid.ts';
+import { lowBits } from './low-bits.ts';
 
 /** Widest code: dictionaries hold at most 2^24 entries. */
 const MAX_CODE_WIDTH = 24;
@@ -94,7 +95,7 @@ export class HybridCursor {
       ((this.#bytes[at + 1] as number) << 8) |
       ((this.#bytes[at + 2] as number) << 16) |
       ((this.#bytes[at + 3] as number) << 24);
-    return (word >>> (bit & 7)) & (2 ** this.#width - 1);
+    return (word >>> (bit & 7)) & lowBits(this.#width);
   }
 }
 

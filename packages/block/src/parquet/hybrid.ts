@@ -1,5 +1,6 @@
 import { dataError } from '@vivace/kernel';
 import type { ByteWriter } from '../byte-writer.ts';
+import { lowBits } from './low-bits.ts';
 
 // Hot path: Parquet's RLE / bit-packed hybrid, of codes and of definition levels.
 // Benchmark: `encode-block.bench.ts`.
@@ -197,7 +198,7 @@ function unpackBits(
     into.fill(0, at, at + count);
     return;
   }
-  const mask = 2 ** width - 1;
+  const mask = lowBits(width);
   if (width === 1 || width === 2 || width === 4) {
     unpackPieces(bytes, from, skip, count, width, mask, into, at);
     return;
@@ -304,7 +305,7 @@ export function countBits(bytes: Uint8Array, from: number, count: number): numbe
   const whole = count >>> 3;
   for (let i = 0; i < whole; i++) ones += ONES[bytes[from + i] as number] as number;
   const rest = count & 7;
-  if (rest > 0) ones += ONES[(bytes[from + whole] as number) & (2 ** rest - 1)] as number;
+  if (rest > 0) ones += ONES[(bytes[from + whole] as number) & lowBits(rest)] as number;
   return ones;
 }
 
