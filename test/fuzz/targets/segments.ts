@@ -6,6 +6,7 @@ import { damageInPlace, mutateBytes } from '../mutate-bytes.ts';
 
 const DIRECTORY = '/wal';
 const HEADER_BYTES = 64;
+const HEADER_LENGTH_AT = 12;
 const HEADER_CRC_AT = 60;
 const TENANTS = ['a', 'tenant', 'another-tenant'];
 const never = new AbortController().signal;
@@ -60,7 +61,7 @@ export async function segmentsTarget(seed: number): Promise<FuzzTarget> {
       for (const [i, written] of stream.records.entries()) {
         const read = first.records[i] as LogRecord[];
         if (i !== number) expectThat(sameRecords(read, written), `segment ${i + 1}, which is whole, reads otherwise`);
-        else checkChanged(mode, read, written, bytes, first.damaged.has(i + 1));
+        else checkChanged(mode, read, written, bytes, stream.bytes[i] as Uint8Array, first.damaged.has(i + 1));
       }
       const again = await readAll(files, stream.id);
       expectThat(
@@ -76,6 +77,7 @@ function checkChanged(
   read: readonly LogRecord[],
   written: readonly LogRecord[],
   bytes: Uint8Array,
+  original: Uint8Array,
   damaged: boolean,
 ): void {
   const size = read.reduce((sum, { bytes: record }) => sum + record.length, 0);
@@ -86,10 +88,26 @@ function checkChanged(
   if (mode !== IN_PLACE) return;
   expectThat(sameRecords(read, written.slice(0, read.length)), 'records before the damage are missing');
   // A cut between two records cannot be told from a shorter segment.
-  let end = HEADER_BYTES;
-  for (const { tenant, bytes: record } of read) end += 12 + tenant.length + record.length;
-  const cut = read.length < written.length && end === bytes.length;
+  const cut = read.length < written.length && endsAfter(original, read.length).includes(bytes.length);
   expectThat(read.length === written.length || damaged || cut, 'records are missing, and nobody says so');
+}
+
+/** Where a segment may end that has so many records: after the last of them, or after what fills its group. */
+function endsAfter(segment: Uint8Array, records: number): number[] {
+  const view = new DataView(segment.buffer, segment.byteOffset, segment.length);
+  const ends: number[] = [];
+  let read = 0;
+  for (let at = headerBytes(view); read <= records; ) {
+    if (read === records) ends.push(at);
+    if (at === segment.length) break;
+    if (view.getUint16(at + 8, true) > 0) read++;
+    at += 12 + view.getUint32(at + 4, true) + view.getUint16(at + 8, true);
+  }
+  return ends;
+}
+
+function headerBytes(view: DataView): number {
+  return view.getUint32(HEADER_LENGTH_AT, true);
 }
 
 /** Puts the checksum right that the header has, and those of the records that have a plausible length. */
@@ -99,7 +117,7 @@ function reseal(random: Random, segment: Uint8Array): Uint8Array {
   if (bytes.length < HEADER_BYTES) return bytes;
   const seed = crc32(bytes.subarray(0, HEADER_CRC_AT));
   view.setUint32(HEADER_CRC_AT, seed, true);
-  let at = HEADER_BYTES;
+  let at = Math.min(headerBytes(view), bytes.length);
   while (at + 12 <= bytes.length) {
     if (oneIn(random, 12)) view.setUint32(at + 4, pick(random, [0, 1, 0x7fffffff, 0xffffffff, bytes.length]), true);
     if (oneIn(random, 12)) view.setUint16(at + 8, pick(random, [0, 1, 600, 601, 0xffff]), true);
