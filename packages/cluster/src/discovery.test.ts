@@ -104,6 +104,31 @@ describe('discovery', () => {
     expect(problems).toEqual(['ingester', 'ingester']);
     await discovery.stop();
   });
+
+  test('names whose members do not answer are looked up soon, and not more often than once a second', async () => {
+    const parts = setUp(['dns+a://querier:9095']);
+    const { answers, discovery, addresses, scheduler, asked } = parts;
+    answers.set('querier', ['10.0.0.1']);
+    await discovery.start();
+    answers.set('querier', ['10.0.0.2']);
+    const startMs = scheduler.clock.monotonicMs();
+    for (let i = 0; i < 5; i++) discovery.lookSoon();
+    expect(asked()).toBe(1);
+    await nextLook(parts);
+    expect(scheduler.clock.monotonicMs() - startMs).toBe(1000);
+    expect(addresses()).toEqual(['10.0.0.2:9095']);
+    // Nobody says so any more.
+    await nextLook(parts);
+    expect(scheduler.clock.monotonicMs() - startMs).toBe(11_000);
+    await discovery.stop();
+    discovery.lookSoon();
+    expect([await scheduler.step(), asked()]).toEqual([false, 3]);
+
+    const listed = setUp(['a:1']);
+    await listed.discovery.start();
+    listed.discovery.lookSoon();
+    expect(await listed.scheduler.step()).toBe(false);
+  });
 });
 
 describe('health', () => {

@@ -14,6 +14,7 @@ export interface DiscoveryOptions {
 
 /** More are not called: no installation has as many, and a name that has is not ours. */
 const MAX_MEMBERS = 1000;
+/** After a look that found nobody, or nobody who answers. */
 const EMPTY_REFRESH_MS = 1000;
 
 /**
@@ -29,6 +30,9 @@ export class Discovery implements Service {
   #started: Promise<void> | undefined;
   #stopped = false;
   #cancel: () => void = () => undefined;
+  #lookedMs = 0;
+  /** When names are looked up next; undefined while they are, and where there are none. */
+  #dueMs: number | undefined;
 
   constructor(options: DiscoveryOptions) {
     this.#options = options;
@@ -50,8 +54,23 @@ export class Discovery implements Service {
     this.#cancel();
   }
 
+  /** Looks again as soon as where it knows nobody: those that it knows do not answer. */
+  lookSoon(): void {
+    const soonMs = this.#lookedMs + EMPTY_REFRESH_MS;
+    if (this.#stopped || this.#dueMs === undefined || this.#dueMs <= soonMs) return;
+    this.#lookAt(soonMs);
+  }
+
+  #lookAt(dueMs: number): void {
+    const { clock } = this.#options;
+    this.#cancel();
+    this.#dueMs = dueMs;
+    this.#cancel = clock.after(Math.max(0, dueMs - clock.monotonicMs()), () => void this.#refresh());
+  }
+
   async #refresh(): Promise<void> {
     const { sources, clock, refreshMs } = this.#options;
+    this.#dueMs = undefined;
     await Promise.all(sources.map((source) => this.#look(source)));
     if (this.#stopped) return;
     const members = new Map<string, Member>();
@@ -62,7 +81,8 @@ export class Discovery implements Service {
     if (!same) this.#members = sorted;
     if (sources.every(({ kind }) => kind === 'static')) return;
     const waitMs = sorted.length === 0 ? Math.min(EMPTY_REFRESH_MS, refreshMs) : refreshMs;
-    this.#cancel = clock.after(waitMs, () => void this.#refresh());
+    this.#lookedMs = clock.monotonicMs();
+    this.#lookAt(this.#lookedMs + waitMs);
   }
 
   async #look(source: Source): Promise<void> {

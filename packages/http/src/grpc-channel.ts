@@ -48,6 +48,8 @@ export interface GrpcChannel {
   call(request: GrpcRequest): Promise<Uint8Array>;
   /** The messages of an answer. They are not read faster than they are taken. */
   stream(request: GrpcRequest): AsyncGenerator<Uint8Array>;
+  /** Resolves when the server has answered on its connection; `unavailable`, within seconds, where it does not. */
+  reach(): Promise<void>;
   /** Takes no more calls; those under way end, within their time. Idempotent. */
   close(): void;
 }
@@ -155,6 +157,21 @@ export function createGrpcChannel(options: GrpcChannelOptions): GrpcChannel {
     return () => cancel();
   };
 
+  const reach = async (): Promise<void> => {
+    const session = await connect();
+    const { promise: answered, resolve, reject } = Promise.withResolvers<void>();
+    const fail = () => reject(unavailable('connect-failed', `${address} cannot be reached: it does not answer`));
+    session.once('close', fail);
+    try {
+      // Closes a connection on which nothing comes back.
+      probe(session);
+      if (session.destroyed || !session.ping((error) => (error === null ? resolve() : fail()))) fail();
+      await answered;
+    } finally {
+      session.off('close', fail);
+    }
+  };
+
   async function* stream(request: GrpcRequest): AsyncGenerator<Uint8Array> {
     const deadline = clock.monotonicMs() + request.timeoutMs;
     request.signal?.throwIfAborted();
@@ -175,6 +192,7 @@ export function createGrpcChannel(options: GrpcChannelOptions): GrpcChannel {
 
   return {
     stream,
+    reach,
     call: async (request) => {
       let answer: Uint8Array | undefined;
       for await (const message of stream(request)) {

@@ -2,6 +2,7 @@ import { Health, parseSource } from '@vivace/cluster';
 import { seededRandom, systemClock, VivaceError } from '@vivace/kernel';
 import { expect, test } from 'vitest';
 import { Dispatcher } from './dispatcher.ts';
+import { Lookout } from './lookout.ts';
 
 const never = new AbortController().signal;
 
@@ -13,7 +14,15 @@ function member(port: number) {
 function dispatcherOf(ports: readonly number[]) {
   const random = seededRandom(3);
   const members = ports.map(member);
-  return new Dispatcher({ members: () => members, health: new Health({ clock: systemClock, random }), random });
+  const lookout = new Lookout({
+    members: () => members,
+    reach: async () => undefined,
+    lookUp: () => undefined,
+    clock: systemClock,
+    timeoutMs: 200,
+  });
+  const health = new Health({ clock: systemClock, random });
+  return new Dispatcher({ members: () => members, health, random, lookout });
 }
 
 async function all<Part>(parts: AsyncIterable<Part>): Promise<Part[]> {
@@ -63,15 +72,27 @@ test('what breaks off is asked once more, of another, and what a querier says is
   expect(calls).toBe(1);
 });
 
-test('it gives up after one retry, and where there is nobody', async () => {
-  const lost = new VivaceError('unavailable', 'connect-failed', 'nobody is there');
+test.each([
+  ['breaks off', 'call-broken', 2],
+  // Two that are not there have not begun; then all are looked for, and one that answers and does not is asked again.
+  ['does not begin', 'connect-failed', 4],
+])('it gives up what %s again and again', async (_, code, times) => {
+  const lost = new VivaceError('unavailable', code, 'nobody is there');
   let calls = 0;
   const fails = async function* (): AsyncGenerator<string> {
     calls++;
     if (calls > 0) throw lost;
     yield 'never';
   };
-  await expect(all(dispatcherOf([1, 2, 3]).run(fails, never))).rejects.toBe(lost);
-  expect(calls).toBe(2);
-  await expect(all(dispatcherOf([]).run(fails, never))).rejects.toThrow('no querier');
+  await expect(all(dispatcherOf([1, 2, 3, 4, 5]).run(fails, never))).rejects.toBe(lost);
+  expect(calls).toBe(times);
+});
+
+test('where no querier is known it gives up after a while', async () => {
+  const work = async function* (): AsyncGenerator<string> {
+    yield 'never';
+  };
+  await expect(all(dispatcherOf([]).run(work, never))).rejects.toThrow(
+    'no querier could be reached in 0.1 s: none is known',
+  );
 });

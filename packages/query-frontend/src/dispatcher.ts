@@ -1,17 +1,24 @@
 import type { Health, Member } from '@vivace/cluster';
-import { fraction, isKind, type Random, toVivaceError, VivaceError } from '@vivace/kernel';
+import { fraction, isKind, type Random, toVivaceError, type VivaceError } from '@vivace/kernel';
+import type { Lookout } from './lookout.ts';
 
 export interface DispatcherOptions {
   /** The queriers. */
   members: () => readonly Member[];
   health: Health;
   random: Random;
+  lookout: Lookout;
 }
 
 /** How often a query is asked again of another querier when one dies. */
 const MAX_RETRIES = 1;
+/** Where so many were not there it is no chance any more: then all are looked for at the same time. */
+const MAX_UNREACHED = 2;
 
-/** Gives work to the querier that has the least of it from here; what fails because a querier is gone, to another. */
+/**
+ * Gives work to the querier that has the least of it from here; what fails because a querier is gone, to another; and
+ * waits for a while for one where none is there.
+ */
 export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #outstanding = new Map<string, number>();
@@ -31,11 +38,15 @@ export class Dispatcher {
     work: (member: Member, attempt: number) => AsyncIterable<Part>,
     signal: AbortSignal,
   ): AsyncGenerator<Part> {
-    const { health } = this.#options;
+    const { health, lookout } = this.#options;
     const tried = new Set<string>();
+    let untilMs: number | undefined;
+    let broken = 0;
     for (let attempt = 0; ; attempt++) {
       signal.throwIfAborted();
-      const member = this.#pick(tried);
+      const picked = this.#pick(tried);
+      untilMs ??= picked === undefined ? lookout.untilMs() : undefined;
+      const member = picked ?? (await lookout.first(untilMs ?? 0, signal));
       tried.add(member.address);
       this.#outstanding.set(member.address, (this.#outstanding.get(member.address) ?? 0) + 1);
       try {
@@ -50,7 +61,8 @@ export class Dispatcher {
         // What a querier itself says is an answer; a call that breaks off is none.
         if (!isLost(failure)) throw failure;
         health.failed(member.address);
-        if (attempt === MAX_RETRIES) throw failure;
+        // Who could not be reached has not begun; who had just been reached and is gone may have died of the query.
+        if ((failure.code !== 'connect-failed' || picked === undefined) && broken++ === MAX_RETRIES) throw failure;
         this.#retries++;
       } finally {
         const rest = (this.#outstanding.get(member.address) ?? 1) - 1;
@@ -60,20 +72,15 @@ export class Dispatcher {
     }
   }
 
-  #pick(tried: ReadonlySet<string>): Member {
+  /** Of those that have not failed a moment ago, here or before. */
+  #pick(tried: ReadonlySet<string>): Member | undefined {
     const { members, health, random } = this.#options;
-    const all = members();
-    const others = all.filter(({ address }) => !tried.has(address));
-    const usable = others.filter(({ address }) => health.isUsable(address));
-    // Better one that failed a moment ago than none, and better the same again than a failure.
-    const candidates = [usable, others, all].find((some) => some.length > 0);
-    if (candidates === undefined) {
-      throw new VivaceError('unavailable', 'no-querier', 'there is no querier to ask: try again');
-    }
+    if (tried.size >= MAX_UNREACHED) return undefined;
+    const usable = members().filter(({ address }) => !tried.has(address) && health.isUsable(address));
     const load = ({ address }: Member): number => this.#outstanding.get(address) ?? 0;
-    const least = Math.min(...candidates.map(load));
-    const idle = candidates.filter((member) => load(member) === least);
-    return idle[Math.floor(fraction(random) * idle.length)] as Member;
+    const least = Math.min(...usable.map(load));
+    const idle = usable.filter((member) => load(member) === least);
+    return idle[Math.floor(fraction(random) * idle.length)];
   }
 }
 

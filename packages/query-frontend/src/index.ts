@@ -1,4 +1,5 @@
 export { Dispatcher, type DispatcherOptions } from './dispatcher.ts';
+export { Lookout, type LookoutOptions } from './lookout.ts';
 export { MeteredEngine } from './metered-engine.ts';
 export { MeteredFinder } from './metered-finder.ts';
 export { QueryFrontend, type QueryFrontendOptions } from './query-frontend.ts';

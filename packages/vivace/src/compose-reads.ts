@@ -1,7 +1,7 @@
 import { formatEndpoint, logBackend } from '@vivace/config';
 import { createWorkerHeadBuilder, type HeadBuilder } from '@vivace/ingester';
 import { LogHeads, RemoteHeads, StreamList } from '@vivace/querier';
-import { Dispatcher, RemoteQuerier } from '@vivace/query-frontend';
+import { Dispatcher, Lookout, RemoteQuerier } from '@vivace/query-frontend';
 import { createHeadsClient, createQueryClient, queryMethods } from '@vivace/rpc';
 import { createHttpApi } from './compose-api.ts';
 import type { Base } from './compose-base.ts';
@@ -90,13 +90,26 @@ function createLogHeads(base: Base, { store, manifest }: StoreParts): LogHeads {
 
 /** `--target query-frontend`: the API for Grafana; queriers answer. Needs no store. */
 export async function startQueryFrontend(base: Base): Promise<Addresses> {
-  const { config, random, metrics } = base;
-  const { channels, health, members } = await startCalling(base, config.querier_client, 'queriers');
-  const dispatcher = new Dispatcher({ members, health, random });
+  const { config, clock, random, metrics } = base;
+  const { discovery, channels, health, members } = await startCalling(base, config.querier_client, 'queriers');
+  const timeoutMs = config.query_frontend.api_timeout;
+  const lookout = new Lookout({
+    members,
+    reach: (member) => channels.get(member).reach(),
+    lookUp: () => discovery.lookSoon(),
+    clock,
+    timeoutMs,
+  });
+  const dispatcher = new Dispatcher({ members, health, random, lookout });
   metrics.gauge({
     name: 'vivace_query_frontend_queriers',
     help: 'Queriers that are known.',
     collect: () => members().length,
+  });
+  metrics.gauge({
+    name: 'vivace_query_frontend_stranded',
+    help: 'Queries that wait because no querier can be reached.',
+    collect: () => lookout.waiting,
   });
   metrics.counter({
     name: 'vivace_query_frontend_retries_total',
@@ -106,7 +119,7 @@ export async function startQueryFrontend(base: Base): Promise<Addresses> {
   const querier = new RemoteQuerier({
     dispatcher,
     client: (member) => createQueryClient(channels.get(member)),
-    timeoutMs: config.query_frontend.api_timeout,
+    timeoutMs,
   });
   const { finder, engine } = createFrontend(base, querier, MAX_RUNNING);
   // What there is to cut is in the ingesters.

@@ -8,14 +8,14 @@ export interface TestRpcServer extends Callee {
   server: RpcServer;
 }
 
-/** Serves calls on a free port until the test has ended. */
+/** Serves calls until the test has ended; default: on a free port. */
 export async function startTestServer(
   methods: ReadonlyMap<string, GrpcMethod>,
-  maxRequestBytes = 8 * 1024 * 1024,
+  { maxRequestBytes = 8 * 1024 * 1024, port: onPort = 0 } = {},
 ): Promise<TestRpcServer> {
   const server = createRpcServer({
     host: '127.0.0.1',
-    port: 0,
+    port: onPort,
     methods,
     memory: { pool: createBufferPool({ maxIdleBytes: 0 }), budget: createByteBudget(8 * maxRequestBytes) },
     maxRequestBytes,
