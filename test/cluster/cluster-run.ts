@@ -266,11 +266,15 @@ class Run {
     if (this.#failures.length < MAX_FAILURES) this.#failures.push(message);
   }
 
-  /** As a balancer of load does that does not know yet who is gone: another than the one that was asked before. */
+  /**
+   * As a balancer of load does: at first any, as it does not know yet who is gone; for a retry one that is ready, and
+   * another than the one that was asked before where there is one.
+   */
   #frontend(not: string | undefined): Member {
     const all = (this.#cluster as Cluster).of('query-frontend');
-    const ready = all.filter(({ isReady, http }) => isReady && http !== not);
-    const among = not === undefined || ready.length === 0 ? all : ready;
+    const ready = not === undefined ? all : all.filter(({ isReady }) => isReady);
+    const others = ready.filter(({ http }) => http !== not);
+    const among = [others, ready, all].find(({ length }) => length > 0) as Member[];
     return among[this.#turn++ % among.length] as Member;
   }
 

@@ -1,6 +1,8 @@
 // `npm run cluster-soak -- [--minutes 6] [--seed 1] [--suspend 90]`: a split deployment of eleven processes under load,
-// each killed twice, one ingester stopped for a while and continued; then everything that was acknowledged, once. Exits
-// with 1 where not.
+// each killed twice, one ingester stopped for a while and continued; then everything that was acknowledged, once. Each
+// question has one retry, a second after the attempt that failed, of a frontend that is ready then, and of the other one
+// if both are: what a person with Grafana does, whose Service has no dead endpoint any more by that time. Exits with 1
+// where not.
 import { parseArgs } from 'node:util';
 import { runCluster } from './cluster-run.ts';
 import { fullSettings } from './cluster-settings.ts';

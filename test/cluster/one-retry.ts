@@ -1,3 +1,4 @@
+import { pause } from '../harness/load.ts';
 import { type Attempt, PART, type Patience } from '../truth/asking.ts';
 import type { Cluster } from './cluster.ts';
 
@@ -13,10 +14,21 @@ export interface PartAnswer {
 }
 
 /**
- * The patience of a client with one retry, which a balancer of load gives to another frontend. An answer that says that
- * it is a part is an answer while an ingester is away; who gets one looks once more whether it is whole by now.
+ * So long after an attempt a person has asked again, as `Retry-After` says; by then a balancer of load, or a Service,
+ * has taken processes that are gone out of its list.
  */
-export function oneRetry(cluster: Pick<Cluster, 'served' | 'missedIngester'>, parts: PartAnswer[]): Patience {
+const RETRY_AFTER_MS = 1000;
+
+/**
+ * The patience of a client with one retry. It asks again a second after an attempt that failed, at the earliest, and not
+ * before a process of each kind is ready; whom, is for `server` of the asker: one that is ready then. An answer that says
+ * that it is a part is an answer while an ingester is away; who gets one looks once more whether it is whole by now.
+ */
+export function oneRetry(
+  cluster: Pick<Cluster, 'served' | 'missedIngester'>,
+  parts: PartAnswer[],
+  retryAfterMs = RETRY_AFTER_MS,
+): Patience {
   return async (attempts) => {
     const [first, last] = [attempts[0], attempts.at(-1)] as [Attempt, Attempt];
     const partial = attempts.filter(({ problem }) => problem === PART).length;
@@ -31,6 +43,7 @@ export function oneRetry(cluster: Pick<Cluster, 'served' | 'missedIngester'>, pa
       parts.push({ endMs: last.endMs });
       return 'enough';
     }
+    await pause(retryAfterMs);
     await cluster.served();
     return 'again';
   };
