@@ -1,6 +1,7 @@
 import http from 'node:http';
 import http2 from 'node:http2';
 import { getRequestListener } from '@hono/node-server';
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import {
   type AnyRequest,
   type AnyResponse,
@@ -28,6 +29,7 @@ import type { QueryEngine } from './query-engine.ts';
 import type { RouteContext } from './route.ts';
 import type { Tenancy } from './tenants.ts';
 import type { TraceFinder } from './trace-finder.ts';
+import { sendWhole } from './whole-body.ts';
 
 export interface ApiOptions {
   host: string;
@@ -127,7 +129,11 @@ export function createApi(options: ApiOptions): Api {
     },
     context,
   });
-  const serveHttp = getRequestListener((request, env) => app.fetch(request, env), {
+  const answer = async (request: Request, env: { outgoing: AnyResponse }): Promise<Response> => {
+    const response = await app.fetch(request, env);
+    return sendWhole(response, env.outgoing) ? RESPONSE_ALREADY_SENT : response;
+  };
+  const serveHttp = getRequestListener(answer, {
     // Two services in one process must not meet in the globals.
     overrideGlobalObjects: false,
     // Health checks of load balancers speak HTTP/1.0, which has no host.

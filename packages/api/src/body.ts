@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { constants, createGzip, gzip } from 'node:zlib';
+import { wholeResponse } from './whole-body.ts';
 
 /** Below this a body is sent as it is: on a trace of 20 KB gzip costs as much CPU as finding it, on any network less. */
 const GZIP_MIN_BYTES = 64 * 1024;
@@ -20,6 +21,8 @@ export interface BodyOptions {
   acceptEncoding: string | undefined;
   /** HEAD: headers only. */
   headersOnly: boolean;
+  /** A body that is short is left for `sendWhole` to write. Default false. */
+  direct?: boolean;
   /** Told of a part that failed after the status was sent; the connection is then broken off. */
   onError: (error: unknown) => void;
 }
@@ -46,7 +49,7 @@ export async function bodyResponse(parts: Iterable<Uint8Array>, options: BodyOpt
     const whole = Buffer.concat(first);
     const body = zip ? await gzipAsync(whole, { level: GZIP_LEVEL }) : whole;
     headers.set('content-length', String(body.length));
-    return new Response(body, { headers });
+    return options.direct === true ? wholeResponse(body, headers) : new Response(body, { headers });
   }
   first.push(next.value);
   const source = Readable.from(unhurried(first, iterator), { objectMode: false });

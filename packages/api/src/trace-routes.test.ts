@@ -33,7 +33,9 @@ describe('a trace that is there', () => {
     finder.set(ID, { trace: exampleTrace(ID, { spans: 1 }), inspectedBytes: 300 });
     const v1 = await fetch(`${url}/api/traces/${ID}`);
     expect(v1.headers.get('content-type')).toBe('application/json');
-    const { batches } = (await v1.json()) as { batches: unknown[] };
+    const text = await v1.text();
+    expect(v1.headers.get('content-length')).toBe(String(Buffer.byteLength(text)));
+    const { batches } = JSON.parse(text) as { batches: unknown[] };
     expect(batches).toMatchObject([
       {
         resource: { attributes: [{ key: 'service.name', value: { stringValue: 'shop' } }] },

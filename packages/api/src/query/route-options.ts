@@ -3,6 +3,7 @@ import { bodyResponse } from '../body.ts';
 import type { QueryEngine } from '../query-engine.ts';
 import type { RouteContext } from '../route.ts';
 import { readTenants, type Tenancy } from '../tenants.ts';
+import { isConnected } from '../whole-body.ts';
 import type { MetricsLimits } from './metrics-request.ts';
 import { headerValue, PARTIAL_HEADER } from './partial.ts';
 import type { QueryGate } from './query-gate.ts';
@@ -39,6 +40,7 @@ export async function answerResponse(
     contentType,
     acceptEncoding: c.req.header('accept-encoding'),
     headersOnly: c.req.method === 'HEAD',
+    direct: isConnected(c),
     onError: (error) => context.onError(error, `${c.req.method} ${c.req.routePath}`),
   });
   if (partial !== undefined) response.headers.set(PARTIAL_HEADER, headerValue(partial));
