@@ -258,6 +258,7 @@ describe('connections', () => {
     onTestFinished(() => channel.close());
     const request = { path: '/t/Echo', frame: frameOf(Buffer.alloc(0)), timeoutMs: 5000, maxAnswerBytes: 10 };
     await expect(channel.call(request)).rejects.toMatchObject({ kind: 'unavailable', code: 'connect-failed' });
+    await expect(channel.reach()).rejects.toMatchObject({ kind: 'unavailable', code: 'connect-failed' });
   });
 
   test('a port that speaks something else is `unavailable`', async () => {
@@ -316,6 +317,11 @@ describe('connections', () => {
     expect(systemClock.monotonicMs() - startMs).toBeLessThan(1200);
     // The next call is over another connection.
     await Promise.all(calls());
+
+    await channel.reach();
+    for (const socket of sockets) socket.pause();
+    await expect(channel.reach()).rejects.toMatchObject({ kind: 'unavailable', code: 'connect-failed' });
+    await channel.reach();
   });
 
   test('who does not take the connection in time is not there, and taking it later changes nothing', async () => {

@@ -23,6 +23,7 @@ const MAX_WAIT_MS = 5000;
 /** While somebody waits. A connection that is refused costs next to nothing. */
 const LOOK_EVERY_MS = 500;
 const MAX_WAITING = 256;
+const ASK_AGAIN = { retryAfterMs: 1000 };
 
 /** Where queries wait while no querier is there: all are looked for at the same time, and the first that answers has them. */
 export class Lookout {
@@ -56,12 +57,24 @@ export class Lookout {
     const { clock, maxWaiting = MAX_WAITING } = this.#options;
     signal.throwIfAborted();
     if (this.#waiting.size >= maxWaiting) {
-      throw noQuerier(`no querier can be reached, and ${maxWaiting} queries wait for one already: ${this.#reason}`);
+      throw new VivaceError(
+        'unavailable',
+        'no-querier',
+        `no querier can be reached, and ${maxWaiting} queries wait for one already: ${this.#reason}`,
+        ASK_AGAIN,
+      );
     }
     const { promise: found, resolve, reject } = Promise.withResolvers<Member>();
-    const cancel = clock.after(Math.max(0, untilMs - clock.monotonicMs()), () =>
-      reject(noQuerier(`no querier could be reached in ${this.#maxWaitMs / 1000} s: ${this.#reason}`)),
-    );
+    const giveUp = () =>
+      reject(
+        new VivaceError(
+          'unavailable',
+          'no-querier',
+          `no querier could be reached in ${this.#maxWaitMs / 1000} s: ${this.#reason}`,
+          ASK_AGAIN,
+        ),
+      );
+    const cancel = clock.after(Math.max(0, untilMs - clock.monotonicMs()), giveUp);
     this.#waiting.add(resolve);
     if (this.#waiting.size === 1) this.#look();
     try {
@@ -93,8 +106,4 @@ export class Lookout {
       this.#reaching.delete(member.address);
     }
   }
-}
-
-function noQuerier(message: string): VivaceError {
-  return new VivaceError('unavailable', 'no-querier', message, { retryAfterMs: 1000 });
 }
