@@ -47,6 +47,10 @@ describe('a lookup by id', () => {
     await reader.readTrace(hexToBytes(id(11)));
     expect(store.reads.map(({ object, length }) => [object, length])).toEqual([['filter', 32]]);
     store.reads.length = 0;
+    expect(await reader.readTrace(hexToBytes(id(12)), { isNamed: true })).toBeDefined();
+    expect(await reader.readTrace(hexToBytes('f'.repeat(32)), { isNamed: true })).toBeUndefined();
+    expect(store.reads).toEqual([]);
+    store.reads.length = 0;
     await reader.readTrace(hexToBytes(id(11)));
     expect(store.reads).toEqual([]);
   });

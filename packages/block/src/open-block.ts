@@ -86,7 +86,7 @@ export interface BlockReader {
    * The spans of a trace (16 bytes), in block order; `undefined` when the block does not have it. At most five
    * reads, the filter's included: none of what the cache holds.
    */
-  readTrace(traceId: Uint8Array, options?: CallOptions): Promise<ColumnSetView | undefined>;
+  readTrace(traceId: Uint8Array, options?: ReadTraceOptions): Promise<ColumnSetView | undefined>;
   /** Whether the block lists a trace whose id has these first eight bytes: its filter, and if that says so its trace list. */
   listsTrace(traceId: Uint8Array, options?: CallOptions): Promise<boolean>;
   index(options?: CallOptions): Promise<BlockIndex>;
@@ -101,6 +101,11 @@ export interface BlockReader {
   readSummary(options?: CallOptions): Promise<ValueSummary>;
   /** Exact bytes of the resources and scopes, by number. */
   readOwners(options?: CallOptions): Promise<Owners>;
+}
+
+export interface ReadTraceOptions extends CallOptions {
+  /** The filter is not asked: it is known from elsewhere that the block most probably has the trace. Default false. */
+  isNamed?: boolean;
 }
 
 /** A filter up to this is read whole: the request costs more than the bytes, and the next probe nothing. */
@@ -171,8 +176,9 @@ class Reader implements BlockReader {
     return mayHold;
   }
 
-  async readTrace(traceId: Uint8Array, options: CallOptions = {}): Promise<ColumnSetView | undefined> {
-    if (!(await this.mayHoldTrace(traceId, options))) return undefined;
+  async readTrace(traceId: Uint8Array, options: ReadTraceOptions = {}): Promise<ColumnSetView | undefined> {
+    checkTraceId(traceId);
+    if (options.isNamed !== true && !(await this.mayHoldTrace(traceId, options))) return undefined;
     const index = await this.index(options);
     const place = placeTrace(index, traceId);
     if (place === undefined) return undefined;

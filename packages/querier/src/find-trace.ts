@@ -19,7 +19,7 @@ export async function findTrace(search: TraceSearch, reads: BlockReads): Promise
   let next = 0;
   const lane = async () => {
     while (next < search.entries.length && gathered <= maxBytes) {
-      const spans = await readTrace(search, search.entries[next++] as BlockEntry, reads, found);
+      const spans = await readTrace(search, next++, reads, found);
       if (spans === undefined) continue;
       parts.push(spans);
       gathered += spans.bytes.length;
@@ -33,16 +33,17 @@ export async function findTrace(search: TraceSearch, reads: BlockReads): Promise
 
 /** A block that cannot be read is told in `found`, not thrown: the other blocks may have the trace. */
 async function readTrace(
-  { tenant, id }: TraceSearch,
-  entry: BlockEntry,
+  { tenant, id, entries, named }: TraceSearch,
+  number: number,
   reads: BlockReads,
   found: Omit<TraceFound, 'trace' | 'truncated'>,
 ): Promise<EncodedSpans | undefined> {
+  const entry = entries[number] as BlockEntry;
   const reader = reads.open(tenant, entry, (bytes) => {
     found.inspectedBytes += bytes;
   });
   try {
-    const view = await reader.readTrace(id);
+    const view = await reader.readTrace(id, { isNamed: number < named });
     if (view === undefined) return undefined;
     return encodeSpans(
       view,

@@ -20,7 +20,7 @@ import type { JobAnswer } from './query-job.ts';
 import { createSearchWorkers, type LocateBlocks, type SearchWorkers } from './search-workers.ts';
 import { indexSnapshot } from './snapshot-index.ts';
 import { withPatience } from './store-patience.ts';
-import { TraceLocator } from './trace-locator.ts';
+import { type LocatedBlocks, TraceLocator } from './trace-locator.ts';
 import type { NewBlock, TraceFound, TraceSearch } from './trace-search.ts';
 
 interface Snapshot {
@@ -74,6 +74,7 @@ const FIRST_BLOCKS = 8;
 const MORE_BLOCKS = 4;
 /** And where it found nothing at so many times more: of one value the filters of all are asked before long. */
 const MANY_MORE_BLOCKS = 16;
+const NO_BLOCKS: LocatedBlocks = { entries: [], named: 0 };
 /** Before the threads practise: so many tenants may have nothing but a log. */
 const TENANTS_LOOKED_AT = 8;
 /** A snapshot whose objects are gone is planned anew so often. */
@@ -187,8 +188,10 @@ export class Querier implements TraceFinder, Service {
   ): Promise<{ entries: readonly BlockEntry[]; found: TraceFound }> {
     const { signal, maxBytes } = options;
     const isAsked = (entry: BlockEntry): boolean => overlaps(entry, options);
-    const entries = snapshot === undefined ? [] : await this.#locator.locate(snapshot, id, isAsked, signal);
-    return { entries, found: await orAborted(this.#workers.find({ tenant, id, entries, heads, maxBytes }), signal) };
+    const { entries, named } =
+      snapshot === undefined ? NO_BLOCKS : await this.#locator.locate(snapshot, id, isAsked, signal);
+    const found = await orAborted(this.#workers.find({ tenant, id, entries, named, heads, maxBytes }), signal);
+    return { entries, found };
   }
 
   /**
@@ -317,7 +320,8 @@ export class Querier implements TraceFinder, Service {
       bytes: entries.reduce((sum, entry) => sum + bytesOf(entry), 0),
       located: async (traceId) => {
         if (whole === undefined) return heads.chunks ?? [];
-        return withChunks(heads, await this.#locator.locate(whole, traceId, (entry) => asked.has(entry), signal));
+        const { entries: located } = await this.#locator.locate(whole, traceId, (entry) => asked.has(entry), signal);
+        return withChunks(heads, located);
       },
       problems: [...problems, ...heads.problems],
     };

@@ -162,7 +162,14 @@ function practisingThread(worker: WorkerClient, book: EntryBook, tenant: string)
       return { kind: question.kind, result: unpackAnswer(answer).result } as PracticeAnswer;
     },
     find: async (id, entries) => {
-      await worker.call('find', { tenant, id, entries, heads: [], maxBytes: MAX_TRACE_BYTES } satisfies TraceSearch);
+      await worker.call('find', {
+        tenant,
+        id,
+        entries,
+        named: 0,
+        heads: [],
+        maxBytes: MAX_TRACE_BYTES,
+      } satisfies TraceSearch);
     },
   };
 }

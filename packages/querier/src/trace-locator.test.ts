@@ -49,7 +49,7 @@ async function setUp(traces: number, cacheBytes = 1 << 24) {
     onDamaged: (key) => damaged.push(key),
   });
   const locate = async (traceId: Uint8Array, isAsked: (entry: BlockEntry) => boolean = all): Promise<string[]> =>
-    (await locator.locate(snapshot, traceId, isAsked, signal)).map((entry) => entry.id).sort();
+    (await locator.locate(snapshot, traceId, isAsked, signal)).entries.map((entry) => entry.id).sort();
   const holders = (at: number): string[] => [`block ${at % (BLOCKS - 1)}`, `block ${BLOCKS - 1}`].sort();
   return { store, ids, segment, counting, problems, damaged, locate, holders, random };
 }

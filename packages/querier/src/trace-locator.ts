@@ -17,6 +17,13 @@ export interface TraceLocatorOptions {
   onDamaged: (key: string) => void;
 }
 
+/** Blocks that may have a trace. */
+export interface LocatedBlocks {
+  entries: readonly BlockEntry[];
+  /** Of the first so many the trace index says so; the others are unknown to it. */
+  named: number;
+}
+
 /** A segment up to this is read whole: the request costs more than the bytes, and the next trace nothing. */
 const WHOLE_SEGMENT_BYTES = 256 * 1024;
 /** A larger one is read whole when so many of its buckets were asked for one by one, if there is room. */
@@ -48,30 +55,34 @@ export class TraceLocator {
     traceId: Uint8Array,
     isAsked: (entry: BlockEntry) => boolean,
     signal: AbortSignal,
-  ): Promise<BlockEntry[]> {
+  ): Promise<LocatedBlocks> {
     const { segments, unindexed, blocksOf } = indexSnapshot(snapshot);
     const hash = traceHash(traceId);
-    const found = new Set(unindexed.filter(isAsked));
+    const named = new Set<BlockEntry>();
+    const unknown = new Set(unindexed.filter(isAsked));
     const look = async (indexed: IndexedSegment): Promise<void> => {
-      for (const entry of (await this.#blocksIn(snapshot.tenant, indexed, hash, blocksOf)) ?? indexed.blocks) {
-        if (isAsked(entry)) found.add(entry);
+      const ordinals = await this.#ordinalsIn(snapshot.tenant, indexed, hash);
+      if (ordinals === undefined) {
+        for (const entry of indexed.blocks) if (isAsked(entry)) unknown.add(entry);
+        return;
+      }
+      for (const ordinal of ordinals) {
+        // Of several blocks that one was split into, one has the trace.
+        const blocks = blocksOf(ordinal);
+        const found = blocks.length === 1 ? named : unknown;
+        for (const entry of blocks) if (isAsked(entry)) found.add(entry);
       }
     };
     const asked = segments.filter(({ blocks }) => blocks.some(isAsked));
     await orAborted(Promise.all(asked.map(look)), signal);
-    return [...found];
+    return { entries: [...new Set([...named, ...unknown])], named: named.size };
   }
 
   /** Undefined: any of the segment's. */
-  async #blocksIn(
-    tenant: string,
-    { segment }: IndexedSegment,
-    hash: number,
-    blocksOf: (ordinal: number) => readonly BlockEntry[],
-  ): Promise<BlockEntry[] | undefined> {
+  async #ordinalsIn(tenant: string, { segment }: IndexedSegment, hash: number): Promise<readonly number[] | undefined> {
     try {
       const bucket = this.#known(segment, hash) ?? (await this.#read(tenant, segment, hash));
-      return findBlocks(segment, bucket, hash)?.flatMap((ordinal) => blocksOf(ordinal));
+      return findBlocks(segment, bucket, hash);
     } catch (error) {
       if (isKind(error, 'data')) this.#options.onDamaged(segmentKey(tenant, segment.id));
       this.#options.onProblem(

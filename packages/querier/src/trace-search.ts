@@ -8,6 +8,8 @@ export interface TraceSearch {
   tenant: string;
   id: Uint8Array;
   entries: readonly BlockEntry[];
+  /** The trace index names the first so many: their filters are not asked. */
+  named: number;
   heads: EncodedSpans[];
   maxBytes: number;
 }

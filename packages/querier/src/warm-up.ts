@@ -14,7 +14,7 @@ export async function warmUp(tenant: string, entry: BlockEntry, lookups: number,
     reads.open(tenant, entry, () => undefined),
     lookups,
   )) {
-    await findTrace({ tenant, id, entries: [entry], heads: [], maxBytes: 1 << 20 }, reads);
+    await findTrace({ tenant, id, entries: [entry], named: 1, heads: [], maxBytes: 1 << 20 }, reads);
     await setImmediate();
   }
 }
