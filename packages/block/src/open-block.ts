@@ -318,7 +318,8 @@ class Reader implements BlockReader {
     const schema = index.spans.columns[column]?.schema;
     const chunk = loaded.chunks[column];
     if (schema === undefined || chunk === undefined) throw dataError('block-index', 'a block has no trace ids');
-    const { bytes, count } = readDictionary(schema, chunk, loaded.group, this.#chunkCache('spans', group));
+    const cache = this.#chunkCache('spans', group, loaded.keys);
+    const { bytes, count } = readDictionary(schema, chunk, loaded.group, cache);
     for (const { position, ranges } of candidates) {
       if (position >= count) throw dataError('block-index', 'the trace list of a block is longer than its traces');
       if (compareBytes(bytes.subarray(16 * position, 16 * position + 16), traceId) === 0) return ranges;
@@ -368,7 +369,11 @@ class Reader implements BlockReader {
   }
 
   #keepGroup(layout: TableLayout, table: Table, number: number, bytes: Uint8Array): LoadedGroup {
-    const group = { group: { bytes, base: 0, verified: new Set<number>() }, chunks: groupChunks(layout, number) };
+    const group: LoadedGroup = {
+      group: { bytes, base: 0, verified: new Set() },
+      chunks: groupChunks(layout, number),
+      keys: new Map(),
+    };
     this.#cache.put(groupKey(this.id, table, number), group, bytes.length + layoutBytes(group.chunks));
     return group;
   }
@@ -382,8 +387,9 @@ class Reader implements BlockReader {
     keepPages: boolean,
   ): ColumnSetView {
     const part = (table: 'spans' | 'events', { group, from, to }: RowRange, loaded: LoadedGroup): TablePart => ({
-      ...loaded,
-      cache: this.#chunkCache(table, group, keepPages),
+      group: loaded.group,
+      chunks: loaded.chunks,
+      cache: this.#chunkCache(table, group, loaded.keys, keepPages),
       firstRow: (index[table].groups[group] as TableGroup).firstRow,
       from,
       to,
@@ -416,7 +422,7 @@ class Reader implements BlockReader {
         const { schema } = resourceTable.columns[number] as TableLayout['columns'][number];
         const { rows: count } = resourceTable.groups[group] as TableGroup;
         const chunk = rows.chunks[number] as ChunkLayout;
-        return decodeChunk(schema, chunk, rows.group, this.#chunkCache('resources', group), 0, count);
+        return decodeChunk(schema, chunk, rows.group, this.#chunkCache('resources', group, rows.keys), 0, count);
       };
       const kinds = column('kind');
       const exact = column('bytes');
@@ -433,17 +439,21 @@ class Reader implements BlockReader {
   }
 
   /** Inflated pages are kept for lookups, which come back to them; a scan would push everything else out. */
-  #chunkCache(table: Table, group: number, keepPages = false): ChunkCache {
-    const prefix = `${groupKey(this.id, table, group)}/`;
+  #chunkCache(table: Table, group: number, keys: Map<number, string>, keepPages = false): ChunkCache {
+    const keyOf = (offset: number): string => {
+      let key = keys.get(offset);
+      if (key === undefined) keys.set(offset, (key = `${groupKey(this.id, table, group)}/${offset}`));
+      return key;
+    };
     return {
-      dictionary: (offset) => this.#cache.get(prefix + offset) as DecodedDictionary | undefined,
+      dictionary: (offset) => this.#cache.get(keyOf(offset)) as DecodedDictionary | undefined,
       putDictionary: (offset, dictionary) => {
         const bytes = dictionary.bytes.byteLength + (dictionary.offsets?.byteLength ?? 0) + 200;
-        this.#cache.put(prefix + offset, dictionary, bytes);
+        this.#cache.put(keyOf(offset), dictionary, bytes);
       },
-      page: (offset) => (keepPages ? this.#cache.pages.get(prefix + offset) : undefined),
-      reservePage: (offset, length) => (keepPages ? this.#cache.pages.reserve(prefix + offset, length) : undefined),
-      forgetPage: (offset) => this.#cache.pages.forget(prefix + offset),
+      page: (offset) => (keepPages ? this.#cache.pages.get(keyOf(offset)) : undefined),
+      reservePage: (offset, length) => (keepPages ? this.#cache.pages.reserve(keyOf(offset), length) : undefined),
+      forgetPage: (offset) => this.#cache.pages.forget(keyOf(offset)),
     };
   }
 

@@ -95,6 +95,8 @@ class TableRows<Name extends string = SpanColumn> {
   readonly #table: TableLayout;
   readonly #parts: readonly TablePart[];
   readonly #builder: ColumnBuilder;
+  /** Of the part decoded last. */
+  #codes = new Int32Array(0);
 
   constructor(table: TableLayout, parts: readonly TablePart[], seed: number) {
     this.#table = table;
@@ -107,13 +109,16 @@ class TableRows<Name extends string = SpanColumn> {
     return this.#table.columns.findIndex(({ schema, attribute }) => attribute === undefined && schema.name === name);
   }
 
-  /** Decodes each part of a column. */
+  /** Decodes each part of a column, for `use` alone: the next takes its memory. */
   #each(number: number, use: (decoded: DecodedColumn, base: number) => void): void {
     const { schema } = this.#table.columns[number] as TableColumnLayout;
     let base = 0;
     for (const { group, chunks, cache, from, to } of this.#parts) {
       const chunk = chunks[number] as ChunkLayout;
-      if (to > from && chunk.pages.length > 0) use(decodeChunk(schema, chunk, group, cache, from, to), base);
+      if (to > from && chunk.pages.length > 0) {
+        if (this.#codes.length !== to - from) this.#codes = new Int32Array(to - from);
+        use(decodeChunk(schema, chunk, group, cache, from, to, this.#codes, undefined, true), base);
+      }
       base += to - from;
     }
   }

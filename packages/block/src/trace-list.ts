@@ -54,8 +54,13 @@ function bound(ids: Uint8Array, part: Uint8Array, from: number, to: number, past
 
 /** Rows of a trace of the list, from the group's first row. */
 export function traceRows(list: TraceList, position: number): { from: number; to: number } {
-  const input = new ByteReader(list.counts);
+  const { counts } = list;
   let from = 0;
-  for (let i = 0; i < position; i++) from += input.varint();
+  let at = 0;
+  let i = 0;
+  // Nearly all are of one byte, and there are thousands.
+  for (; i < position && (counts[at] as number) < 128; i++) from += counts[at++] as number;
+  const input = new ByteReader(counts, at);
+  for (; i < position; i++) from += input.varint();
   return { from, to: from + input.varint() };
 }

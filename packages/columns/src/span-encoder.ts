@@ -126,7 +126,6 @@ class AttributeCursor {
   readonly cursor: Cursor;
   readonly #type: AttributeColumn['type'];
   readonly #dictionary: DictionaryView;
-  readonly #values: DataView;
   /** The KeyValue message up to its value: key field and the value's tag. */
   readonly #head: Uint8Array;
 
@@ -134,13 +133,7 @@ class AttributeCursor {
     this.cursor = new Cursor(column);
     this.#type = column.type;
     this.#dictionary = column.dictionary;
-    const { bytes } = column.dictionary;
-    this.#values = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const key = utf8Encode(column.key);
-    const head = new Fragment();
-    head.addBytes(0x0a, key, 0, key.length);
-    head.addByte(0x12);
-    this.#head = head.take();
+    this.#head = headOf(column.key);
   }
 
   encode(out: Fragment, tag: number, code: number): void {
@@ -158,8 +151,9 @@ class AttributeCursor {
         break;
       }
       case 'int': {
-        const low = this.#values.getUint32(from, true);
-        const high = this.#values.getUint32(from + 4, true);
+        const { bytes } = this.#dictionary;
+        const low = wordAt(bytes, from);
+        const high = wordAt(bytes, from + 4);
         const value = 1 + varint64Length(low, high);
         out.addVarint(head.length + 1 + value);
         out.addRaw(head, 0, head.length);
@@ -184,6 +178,34 @@ class AttributeCursor {
         break;
     }
   }
+}
+
+/** Of keys met last: every lookup meets the same seventy. */
+const heads = new Map<string, Uint8Array>();
+const MAX_HEADS = 2048;
+const MAX_KEPT_KEY = 128;
+
+function headOf(key: string): Uint8Array {
+  const known = heads.get(key);
+  if (known !== undefined) return known;
+  const bytes = utf8Encode(key);
+  const fragment = new Fragment();
+  fragment.addBytes(0x0a, bytes, 0, bytes.length);
+  fragment.addByte(0x12);
+  const head = fragment.take();
+  if (heads.size >= MAX_HEADS) heads.clear();
+  if (key.length <= MAX_KEPT_KEY) heads.set(key, head);
+  return head;
+}
+
+function wordAt(bytes: Uint8Array, at: number): number {
+  return (
+    ((bytes[at] as number) |
+      ((bytes[at + 1] as number) << 8) |
+      ((bytes[at + 2] as number) << 16) |
+      ((bytes[at + 3] as number) << 24)) >>>
+    0
+  );
 }
 
 function varint64Length(low: number, high: number): number {

@@ -74,6 +74,7 @@ const BOOL_ENTRIES: Values = { bytes: Uint8Array.of(0, 1), width: 1, offsets: un
  * @param codes What becomes the codes; of `to - from` elements.
  * @param numbers Where codes are to be others than those of the entries given back, which are good until the next call
  *   then.
+ * @param isBrief Entries are good until the next call only, also where they keep their numbers.
  */
 export function decodeChunk(
   schema: ColumnSchema,
@@ -84,11 +85,12 @@ export function decodeChunk(
   to: number,
   codes: Int32Array = new Int32Array(to - from),
   numbers?: EntryNumbers,
+  isBrief = numbers !== undefined,
 ): DecodedColumn {
   codes.fill(-1);
   const firstPage = Math.floor(from / chunk.pageRows);
   const lastPage = Math.floor((to - 1) / chunk.pageRows);
-  const room = numbers === undefined ? undefined : sinkRoom;
+  const room = isBrief ? sinkRoom : undefined;
   const plain = chunk.encoding === RLE_DICTIONARY ? undefined : createSink(schema, sinkBytes(chunk, to - from), room);
   let dictionary: DecodedDictionary | undefined;
   for (let number = firstPage; number <= lastPage; number++) {
@@ -130,8 +132,8 @@ export function decodeChunk(
     const entries = plain.entries();
     if (numbers !== undefined) {
       renumberRows(entries, plain.bools ? 2 : plain.count, codes, numbers);
-      trimSinkRoom();
     }
+    if (isBrief) trimSinkRoom();
     return { codes, entries, entryCount: plain.bools ? 2 : plain.count, dictionary: plain.bools !== undefined };
   }
   return { codes, entries: dictionary ?? NO_ENTRIES, entryCount: dictionary?.count ?? 0, dictionary: true };
@@ -223,7 +225,7 @@ function sinkBytes({ pages, pageRows }: ChunkLayout, rows: number): number {
   return Math.min(bytes, SINK_BYTES);
 }
 
-/** Values that are renumbered are not needed after that: those of the next chunk take their place. */
+/** Values that are wanted for a moment: those of the next chunk take their place. */
 const sinkRoom = { out: new ByteWriter(0), offsets: new Uint32Array(64) };
 
 /** Lets go of room that is larger than what a sink begins with. */

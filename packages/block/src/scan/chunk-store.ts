@@ -9,6 +9,8 @@ import { type ChunkPlace, placeChunk, planRanges } from './column-ranges.ts';
 export interface LoadedGroup {
   group: GroupBytes;
   chunks: ChunkLayout[];
+  /** Cache keys of its pages, by their offsets: made once, and not for every page of every lookup. */
+  keys: Map<number, string>;
 }
 
 export type Table = 'spans' | 'events' | 'resources';
@@ -23,7 +25,7 @@ export type ReadSection = (table: Table, offset: number, length: number, options
 
 /** What decoded directory entries cost, by chunk and by page. */
 const CHUNK_BYTES = 200;
-const PAGE_BYTES = 100;
+const PAGE_BYTES = 200;
 
 /** Cache key of a row group; keys of its parts begin with it and a slash. */
 export function groupKey(blockId: string, table: Table, group: number): string {
