@@ -17,7 +17,7 @@ import type {
   SentJob,
   SubjectsRequest,
 } from './query-job.ts';
-import type { NewBlock, TraceSearch } from './trace-search.ts';
+import type { NewBlock, SentSearch } from './trace-search.ts';
 import { warmUp } from './warm-up.ts';
 
 // A query thread: opens blocks, decodes pages, joins traces and evaluates queries. Bytes come from the thread that
@@ -83,10 +83,10 @@ async function breathe(): Promise<void> {
   breathedAtMs = systemClock.monotonicMs();
 }
 
-async function find(search: TraceSearch): Promise<Transferred> {
+async function find(sent: SentSearch): Promise<Transferred> {
   lookups++;
   try {
-    return await findTrace(search, reads);
+    return await findTrace({ ...sent, entries: shelf.unpack(sent.entries) }, reads);
   } finally {
     lookups--;
   }

@@ -5,7 +5,12 @@ import type { ByteRange } from '@vivace/object-store';
 import { type CacheUsage, createUsageCounters, sumUsage } from './cache-usage.ts';
 import { EntryBook } from './entry-book.ts';
 import { unpackAnswer } from './packed-answer.ts';
-import { type PracticeAnswer, type PractisingThread, practiseQueries } from './practice/practise.ts';
+import {
+  type PracticeAnswer,
+  type PractisingThread,
+  practiseQueries,
+  type QuestionAnswer,
+} from './practice/practise.ts';
 import type { PracticeSubjects } from './practice/subjects.ts';
 import type {
   JobAnswer,
@@ -16,7 +21,7 @@ import type {
   SentJob,
   SubjectsRequest,
 } from './query-job.ts';
-import type { NewBlock, ReadRequest, TraceFound, TraceSearch } from './trace-search.ts';
+import type { NewBlock, ReadRequest, SentSearch, TraceFound, TraceSearch } from './trace-search.ts';
 
 /** Threads that open blocks and decode pages. They ask back for the bytes that they need. */
 export interface SearchWorkers {
@@ -108,7 +113,7 @@ export function createSearchWorkers(options: SearchWorkerOptions): SearchWorkers
     // A trace goes to the same worker every time, so its pages are cached once.
     find: (search) => {
       const worker = workers[(search.id[15] as number) % workers.length] as WorkerClient;
-      return worker.call('find', search) as Promise<TraceFound>;
+      return callFind(worker, books.get(worker) as EntryBook, search);
     },
     query: async ({ entries, ...job }, located, signal) => {
       signal.throwIfAborted();
@@ -147,6 +152,11 @@ export function createSearchWorkers(options: SearchWorkerOptions): SearchWorkers
   };
 }
 
+function callFind(worker: WorkerClient, book: EntryBook, search: TraceSearch): Promise<TraceFound> {
+  const sent = { ...search, entries: book.pack(search.entries) } satisfies SentSearch;
+  return worker.call('find', sent) as Promise<TraceFound>;
+}
+
 /** Of what is looked up for practice. */
 const MAX_TRACE_BYTES = 1 << 20;
 
@@ -159,17 +169,12 @@ function practisingThread(worker: WorkerClient, book: EntryBook, tenant: string)
       const job = { number: 0, tenant, unread: undefined, heads: [], question, entries: book.pack(entries) };
       const request = { job, maxBatches } satisfies PracticeRequest;
       const answer = (await worker.call('practise', request)) as JobAnswer<unknown>;
-      return { kind: question.kind, result: unpackAnswer(answer).result } as PracticeAnswer;
+      return { kind: question.kind, result: unpackAnswer(answer).result } as QuestionAnswer;
     },
     find: async (id, entries) => {
-      await worker.call('find', {
-        tenant,
-        id,
-        entries,
-        named: 0,
-        heads: [],
-        maxBytes: MAX_TRACE_BYTES,
-      } satisfies TraceSearch);
+      const search = { tenant, id, entries, named: 0, heads: [], maxBytes: MAX_TRACE_BYTES };
+      const { trace } = await callFind(worker, book, search);
+      return trace;
     },
   };
 }

@@ -2,6 +2,7 @@ import type { BlockSections } from '@vivace/block';
 import type { EncodedSpans } from '@vivace/columns';
 import type { BlockEntry } from '@vivace/manifest';
 import type { ByteRange } from '@vivace/object-store';
+import type { SentEntries } from './entry-book.ts';
 
 /** A lookup of one trace in the blocks of a snapshot, joined with what the heads have. */
 export interface TraceSearch {
@@ -12,6 +13,11 @@ export interface TraceSearch {
   named: number;
   heads: EncodedSpans[];
   maxBytes: number;
+}
+
+/** A lookup on its way to a thread. */
+export interface SentSearch extends Omit<TraceSearch, 'entries'> {
+  entries: SentEntries;
 }
 
 export interface TraceFound {

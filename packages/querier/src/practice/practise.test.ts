@@ -7,7 +7,7 @@ import { tracesFromJson } from '@vivace/otlp';
 import { createLogger } from '@vivace/telemetry';
 import { afterEach, expect, test } from 'vitest';
 import { Querier } from '../querier.ts';
-import type { PracticeAnswer } from './practise.ts';
+import type { PracticeAnswer, QuestionAnswer } from './practise.ts';
 
 // Practice in a real query thread, over blocks in a store.
 
@@ -89,16 +89,18 @@ async function setUp(blocks: number, traces: number) {
     },
   });
   queriers.push(querier);
-  const answers: PracticeAnswer[] = [];
+  const answers: QuestionAnswer[] = [];
+  const lookedUp: Uint8Array[] = [];
   const practise = (use: (answer: PracticeAnswer) => void = () => undefined, until = signal) =>
     querier.practise(async (answer) => {
-      answers.push(answer);
+      if (answer.kind === 'trace') lookedUp.push(answer.trace);
+      else answers.push(answer);
       use(answer);
     }, until);
-  return { querier, practise, answers };
+  return { querier, practise, answers, lookedUp };
 }
 
-function found({ kind, result }: PracticeAnswer): number {
+function found({ kind, result }: QuestionAnswer): number {
   switch (kind) {
     case 'search':
       return result.traces.length;
@@ -112,8 +114,10 @@ function found({ kind, result }: PracticeAnswer): number {
 }
 
 test('practice is on questions that have answers, all but the one about a value that is nowhere', async () => {
-  const { practise, answers } = await setUp(3, 100);
+  const { practise, answers, lookedUp } = await setUp(3, 100);
   await practise();
+  expect(lookedUp.length).toBeGreaterThan(2 * ROUNDS);
+  expect(Math.min(...lookedUp.map(({ length }) => length))).toBeGreaterThan(500);
   expect(answers).toHaveLength(ROUNDS * QUESTIONS_A_ROUND);
   expect(answers.filter((answer) => found(answer) === 0)).toHaveLength(ROUNDS);
   const longest = answers.map((answer) => (answer.kind === 'search' ? found(answer) : 0));

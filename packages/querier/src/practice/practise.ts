@@ -3,15 +3,17 @@ import type { BlockEntry } from '@vivace/manifest';
 import { type PracticeWindow, practiceQuestions } from './practice-questions.ts';
 import type { PracticeSubjects } from './subjects.ts';
 
-/** The answer to a question asked for practice. */
-export type PracticeAnswer = { [Kind in Question['kind']]: { kind: Kind; result: ResultOf[Kind] } }[Question['kind']];
+/** The answer to a question asked for practice, or a trace that was looked up: OTLP TracesData. */
+export type PracticeAnswer = QuestionAnswer | { kind: 'trace'; trace: Uint8Array };
+
+export type QuestionAnswer = { [Kind in Question['kind']]: { kind: Kind; result: ResultOf[Kind] } }[Question['kind']];
 
 /** A query thread that practises when nobody waits for it. */
 export interface PractisingThread {
   subjects(entry: BlockEntry): Promise<PracticeSubjects | undefined>;
   /** Looks at the first so many batches of each block. */
-  answer(question: Question, entries: readonly BlockEntry[], maxBatches: number): Promise<PracticeAnswer>;
-  find(id: Uint8Array, entries: readonly BlockEntry[]): Promise<void>;
+  answer(question: Question, entries: readonly BlockEntry[], maxBatches: number): Promise<QuestionAnswer>;
+  find(id: Uint8Array, entries: readonly BlockEntry[]): Promise<Uint8Array>;
 }
 
 /** Rounds over so many batches, however large blocks are; the last is long enough for what is compiled in loops. */
@@ -41,7 +43,7 @@ export async function practiseQueries(
     for (let i = 0; i < LOOKUPS; i++) {
       signal.throwIfAborted();
       const id = subjects.traceIds[round * LOOKUPS + i];
-      if (id !== undefined) await thread.find(id, asked);
+      if (id !== undefined) await use({ kind: 'trace', trace: await thread.find(id, asked) });
     }
     for (const question of practiceQuestions(subjects, windowOf(asked), round)) {
       signal.throwIfAborted();

@@ -76,5 +76,5 @@ test('nor where tenants have nothing but a log, and no more than some are looked
 test('where a tenant has a block, questions of each kind are asked about it, also if the ones before have none', async () => {
   const { answers, asked } = await setUp(['a', 'b'], 'c');
   expect(asked).toEqual(['a', 'b', 'c']);
-  expect(new Set(answers)).toEqual(new Set(['search', 'metrics', 'tags', 'tagValues']));
+  expect(new Set(answers)).toEqual(new Set(['trace', 'search', 'metrics', 'tags', 'tagValues']));
 });
