@@ -37,7 +37,8 @@ export function searchTrace(match: TraceMatch, { types, spansets }: SearchTraceO
 
 /** Hexadecimal without the zeros at its beginning, as Tempo writes trace ids. */
 function traceIdText(traceId: Uint8Array): string {
-  return bytesToHex(traceId).replace(/^0+(?=.)/, '');
+  const text = bytesToHex(traceId);
+  return text.startsWith('0') ? text.replace(/^0+(?=.)/, '') : text;
 }
 
 export function searchMetrics(stats: QueryStats): SearchMetrics {
