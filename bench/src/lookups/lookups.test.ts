@@ -18,7 +18,7 @@ describe.each([
       Math.max(...lookups.filter((one) => one.kind === kind && one.isCold === isCold).map(of));
     expect(lookups.every(({ isRight }) => isRight)).toBe(true);
     for (const kind of ['by id', 'absent id'] as const) {
-      expect(most(kind, true, ({ holder }) => holder)).toBeLessThanOrEqual(kind === 'by id' ? 5 : 0);
+      expect(most(kind, true, ({ holder }) => holder)).toBeLessThanOrEqual(kind === 'by id' ? 2 : 0);
       expect(most(kind, true, ({ finding }) => finding)).toBeLessThanOrEqual(2 * days);
     }
     for (const kind of ['needle', 'absent value'] as const) {
