@@ -19,10 +19,12 @@ export async function matchTraces(
 ): Promise<void> {
   const { pipeline } = query;
   const fields = fieldsOfQuery({ ...query, metrics: undefined });
-  const selection = await selectTraces(sources, { pipeline, fields, signal, breathe });
   // Of one filter alone the selection is the answer, and nothing but ids is read of the traces.
   const [first] = pipeline.stages;
   const isSettled = pipeline.stages.length === 1 && first?.kind === 'filter';
+  // Only what asks for parents can tell versions of a span apart by more than the span's own fields.
+  const withFacts = !isSettled || needsOf(fields).fields.has('parentIds');
+  const selection = await selectTraces(sources, { pipeline, fields, signal, breathe, withFacts });
   const ids = noNeeds();
   ids.fields.add('traceIds');
   const needs = isSettled ? ids : joinNeeds(factNeeds(), needsOf(fields));

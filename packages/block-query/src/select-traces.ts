@@ -5,7 +5,7 @@ import { BatchRows } from './batch-rows.ts';
 import { fieldsIn } from './conjunction.ts';
 import { holdsOf } from './evaluate.ts';
 import { mergeParts, type Part } from './merge-parts.ts';
-import { type Filter, factNeeds, filtersOf, joinNeeds, needsOf, noNeeds } from './needs.ts';
+import { type Filter, factNeeds, filtersOf, identityNeeds, joinNeeds, needsOf, noNeeds } from './needs.ts';
 import { mayHold } from './prune.ts';
 import { type LocateTrace, relevantSources } from './relevant-sources.ts';
 import { maskOf, type RowList } from './row-list.ts';
@@ -25,6 +25,8 @@ export interface SelectOptions {
   breathe: () => Promise<void>;
   /** What is read of traces of which several sources have spans, besides facts and fields. */
   needs?: Needs;
+  /** False: the pipeline is one filter over fields of single spans, and no facts are asked for. Default true. */
+  withFacts?: boolean;
   locate?: LocateTrace | undefined;
 }
 
@@ -50,7 +52,7 @@ export interface SelectedBatch {
 
 /** Scans all filters of a pipeline over all sources. Rejects with `SourceFailure` where a source cannot be read. */
 export async function selectTraces(all: readonly Source[], options: SelectOptions): Promise<Selection> {
-  const { pipeline, fields, signal, breathe } = options;
+  const { pipeline, fields, signal, breathe, withFacts = true } = options;
   const filters = filtersOf(pipeline);
   const scanNeeds = needsOf(filters.flatMap(fieldsOfFilter));
   const sources = everyTracePossible(pipeline) ? all : await relevantSources(all, filters, options);
@@ -101,7 +103,11 @@ export async function selectTraces(all: readonly Source[], options: SelectOption
     seams,
     seamed,
     opened,
-    joinNeeds(factNeeds(), fields === 'all' ? noNeeds() : needsOf(fields), options.needs ?? noNeeds()),
+    joinNeeds(
+      withFacts ? factNeeds() : identityNeeds(),
+      fields === 'all' ? noNeeds() : needsOf(fields),
+      options.needs ?? noNeeds(),
+    ),
     options,
   );
   const merged = new Set(selection.merged);
@@ -139,7 +145,7 @@ export async function mergeSeamed(
   found: readonly TracePart[],
   opened: Map<string, BatchRows>,
   needs: Needs,
-  { fields, signal }: Pick<SelectOptions, 'fields' | 'signal'>,
+  { fields, signal, withFacts }: Pick<SelectOptions, 'fields' | 'signal' | 'withFacts'>,
 ): Promise<TraceRows[]> {
   const merged: TraceRows[] = [];
   const done = new Set<string>();
@@ -164,7 +170,7 @@ export async function mergeSeamed(
     // Eight bytes in common do not make one trace.
     for (const id of distinct(parts.map((part) => part.id))) {
       const own = parts.filter((part) => compareBytes(part.id, id) === 0).map(({ part }) => part);
-      const rows = await mergeParts(id, own, fields);
+      const rows = await mergeParts(id, own, fields, withFacts);
       if (rows.count > 0) merged.push(rows);
     }
   }

@@ -18,6 +18,7 @@ export {
   type ReadRange,
   traceSpanCounts,
 } from './open-block.ts';
+export { ColumnSlabs } from './scan/column-room.ts';
 export type { EventField, SpanField } from './scan/fields.ts';
 export { batchesOf, type GroupRun } from './scan/group-run.ts';
 export type { CodedValues, ColumnNeeds, RowPartials, RunColumns } from './scan/run-columns.ts';

@@ -69,7 +69,8 @@ export async function classify(options: ClassifyOptions): Promise<Classes> {
 /** A trace that several rules match counts for the longest only. */
 async function matchRules(options: ClassifyOptions, setOf: (name: string) => TraceKeySet): Promise<void> {
   const { inputs, retention } = options;
-  const sources = inputs.map(({ reader }) => blockSource(reader));
+  // What these blocks have in common is not worth remembering: they are about to be replaced.
+  const sources = inputs.map(({ reader }) => ({ ...blockSource(reader), immutable: false }));
   const longestFirst = [...retention.rules].sort((a, b) => b.keepMs - a.keepMs);
   const taken: TraceKeySet[] = [];
   for (const { query, keepMs } of longestFirst) {

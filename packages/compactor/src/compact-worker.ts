@@ -1,14 +1,15 @@
 import { setImmediate } from 'node:timers/promises';
-import { createBlockCache, mergeBlocks, openBlock, type SectionName } from '@vivace/block';
+import { mergeBlocks, openBlock, type SectionName } from '@vivace/block';
 import { serveWorker, VivaceError, workerArgument } from '@vivace/kernel';
 import type { BlockEntry } from '@vivace/manifest';
 import { type Classes, classify } from './classify.ts';
 import type { Merged, MergeRead, MergeTask, MergeWrite } from './merge-task.ts';
+import { createScratchCache } from './scratch-cache.ts';
 
 // The compactor's thread: one merge at a time. Bytes come from the thread that started it, and go there.
 
-/** Columns and trace lists that rules look at; each is looked at once or twice. */
-const CLASSIFY_CACHE_BYTES = 32 * 1024 * 1024;
+/** Bytes and trace lists that rules look at; scans hold the columns themselves. An index may take half of three quarters. */
+const CLASSIFY_CACHE_BYTES = 8 * 1024 * 1024;
 
 const { seed } = workerArgument() as { seed: number };
 let abort = new AbortController();
@@ -25,6 +26,7 @@ async function merge(task: MergeTask): Promise<Merged> {
   const { signal } = abort;
   const readers = task.inputs.map((entry) => ({ place: entry, readRange: readerOf(task.tenant, entry) }));
   const classes = await classesOf(task, signal);
+
   const { blocks, resends } = await mergeBlocks({
     inputs: readers,
     route: classes.route,
@@ -48,17 +50,19 @@ async function merge(task: MergeTask): Promise<Merged> {
   };
 }
 
-/** What it read is let go of before the merge begins. */
-function classesOf({ tenant, inputs, retention }: MergeTask, signal: AbortSignal): Promise<Classes> {
-  const cache = createBlockCache({ maxBytes: CLASSIFY_CACHE_BYTES });
+/** What it read is given back before the merge begins. */
+async function classesOf({ tenant, inputs, retention }: MergeTask, signal: AbortSignal): Promise<Classes> {
+  const cache = createScratchCache({ maxBytes: CLASSIFY_CACHE_BYTES });
   const open = (entry: BlockEntry) => openBlock({ place: entry, readRange: readerOf(tenant, entry), cache, seed });
-  return classify({
+  const classes = await classify({
     inputs: inputs.map((entry) => ({ entry, reader: open(entry) })),
     retention,
     seed,
     signal,
     breathe: () => setImmediate(),
   });
+  cache.free();
+  return classes;
 }
 
 function readerOf(tenant: string, { id }: BlockEntry) {

@@ -1,5 +1,5 @@
 import type { AttributeType } from '@vivace/columns';
-import { assert, dataError } from '@vivace/kernel';
+import { assert, dataError, freeMemory } from '@vivace/kernel';
 import type { BlockIndex, TableGroup, TraceGroup } from '../block-index.ts';
 import { ByteReader } from '../byte-reader.ts';
 import type { BlockCache } from '../cache.ts';
@@ -73,11 +73,11 @@ export class RunColumns {
   #duration: Uint32Array | undefined;
 
   constructor(source: RunSource, run: GroupRun) {
-    const { index, store } = source;
+    const { index, store, cache } = source;
     this.#source = source;
     this.#run = run;
-    this.#spans = new TableRun('spans', index.spans, run, store);
-    this.#events = new TableRun('events', index.events, run, store);
+    this.#spans = new TableRun('spans', index.spans, run, store, cache.room);
+    this.#events = new TableRun('events', index.events, run, store, cache.room);
     this.rows = this.#spans.rows;
     this.eventRows = this.#events.rows;
     const first = (index.traceGroups[run.first] as TraceGroup).firstTrace;
@@ -143,7 +143,7 @@ export class RunColumns {
   }
 
   start(): Uint32Array {
-    return this.#column('start', () => this.#spans.halves(this.#spans.number('start')));
+    return this.#plain('start', 'start', (number) => this.#spans.halves(number));
   }
 
   end(): Uint32Array {
@@ -168,7 +168,7 @@ export class RunColumns {
 
   /** 8 bytes a row. */
   spanIds(): Uint8Array {
-    return this.#column('spanIds', () => this.#spans.fixed(this.#spans.number('span_id'), 8));
+    return this.#plain('spanIds', 'span_id', (number) => this.#spans.fixed(number, 8));
   }
 
   /** 8 bytes a row, all zero where a span has no parent. */
@@ -176,17 +176,18 @@ export class RunColumns {
     return this.#column('parentIds', () => {
       const ids = this.#spans.fixed(this.#spans.number('parent_id'), 8);
       const delta = this.#spans.integers(this.#spans.number('parent'), { absent: NO_PARENT });
-      completeParents(new Int32Array(ids.buffer), delta, new Int32Array(this.spanIds().buffer), this.rows);
+      completeParents(wordsOf(ids), delta, wordsOf(this.spanIds()), this.rows);
+      freeMemory(delta);
       return ids;
     });
   }
 
   kind(): Uint8Array {
-    return this.#column('kind', () => new Uint8Array(this.#spans.integers(this.#spans.number('kind'))));
+    return this.#plain('kind', 'kind', (number) => narrowed(this.#spans.integers(number)));
   }
 
   status(): Uint8Array {
-    return this.#column('status', () => new Uint8Array(this.#spans.integers(this.#spans.number('status'))));
+    return this.#plain('status', 'status', (number) => narrowed(this.#spans.integers(number)));
   }
 
   name(): CodedValues {
@@ -349,6 +350,16 @@ export class RunColumns {
     });
   }
 
+  /** A column of spans of which nothing else is made: its bytes are let go of. */
+  #plain<T extends Uint8Array | Uint32Array>(key: string, name: string, decode: (number: number) => T): T {
+    return this.#column(key, () => {
+      const number = this.#spans.number(name);
+      const column = decode(number);
+      this.#spans.release(number);
+      return column;
+    });
+  }
+
   #coded(key: string, table: TableRun, number: number, type: CodedValues['type']): CodedValues {
     return this.#column(key, () => {
       const column: CodedValues = { type, ...table.coded(number) };
@@ -395,6 +406,16 @@ export class RunColumns {
     this.#source.cache.put(this.#key(column), made, columnBytes(made));
     return made;
   }
+}
+
+function wordsOf({ buffer, byteOffset, byteLength }: Uint8Array): Int32Array {
+  return new Int32Array(buffer, byteOffset, byteLength / 4);
+}
+
+function narrowed(values: Int32Array): Uint8Array {
+  const bytes = new Uint8Array(values);
+  freeMemory(values);
+  return bytes;
 }
 
 function columnBytes(column: Uint8Array | Int32Array | Uint32Array | CodedValues): number {
