@@ -103,7 +103,7 @@ export interface BlockReader {
   readOwners(options?: CallOptions): Promise<Owners>;
 }
 
-export interface ReadTraceOptions extends CallOptions {
+interface ReadTraceOptions extends CallOptions {
   /** The filter is not asked: it is known from elsewhere that the block most probably has the trace. Default false. */
   isNamed?: boolean;
 }
