@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { type BufferPool, freeMemory, type PooledBuffer, VivaceError } from '@vivace/kernel';
+import { type BufferPool, copyBytes, freeMemory, type PooledBuffer, VivaceError } from '@vivace/kernel';
 import { overloaded, tooLarge } from './body-errors.ts';
 import type { ByteBudget } from './byte-budget.ts';
 
@@ -49,7 +49,7 @@ export class RequestBody {
     if (needed > this.taken) {
       this.reserve(Math.max(needed, Math.min(Math.max(this.taken * 2, FIRST_BYTES), this.expected)));
     }
-    this.buffer?.bytes.set(chunk, this.length);
+    if (this.buffer !== undefined) copyBytes(this.buffer.bytes, chunk, this.length);
     this.length = needed;
   }
 

@@ -1,5 +1,6 @@
 import { constants } from 'node:fs';
 import * as fs from 'node:fs/promises';
+import { copyBytes } from './copy-bytes.ts';
 import { assert } from './errors.ts';
 import { systemErrorCode } from './system-error.ts';
 
@@ -82,7 +83,7 @@ class DirectFile implements WritableFile {
       for (const part of parts) {
         for (let at = 0; at < part.length; ) {
           const taken = part.subarray(at, at + piece.length - used);
-          piece.set(taken, used);
+          copyBytes(piece, taken, used);
           at += taken.length;
           used += taken.length;
           if (used < piece.length) continue;
