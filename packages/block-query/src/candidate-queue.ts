@@ -1,6 +1,7 @@
 import { compareBytes } from '@vivace/kernel';
 import type { Batch } from './batch.ts';
 import type { SelectedBatch } from './select-traces.ts';
+import type { Source } from './source.ts';
 import type { TraceRows } from './trace-rows.ts';
 
 /** A trace that may match: of one batch, or merged of several. */
@@ -63,7 +64,7 @@ class BatchLane implements Lane {
     this.#batch = selected;
     this.#wanted = new Uint8Array(batch.traceCount);
     for (const trace of traces) this.#wanted[trace] = 1;
-    const known = source.immutable ? knownOrders(batch) : ordersOf(batch);
+    const known = ordersIn(source, batch);
     this.#starts = known.starts;
     // Few are sorted by themselves; of many, the order of all is good for the next search as well.
     const few = known.order === undefined && traces.length < batch.traceCount / FEW;
@@ -149,6 +150,15 @@ interface KnownOrders {
 
 /** Orders stay as long as the decoded column of starts that they were made of. */
 const orders = new WeakMap<Uint32Array, KnownOrders>();
+
+/** Start of each trace of a batch that has its starts prepared, two halves, the low one first. */
+export function startsOf(source: Source, batch: Batch): Uint32Array {
+  return ordersIn(source, batch).starts;
+}
+
+function ordersIn({ immutable }: Source, batch: Batch): KnownOrders {
+  return immutable ? knownOrders(batch) : ordersOf(batch);
+}
 
 function knownOrders(batch: Batch): KnownOrders {
   const start = batch.start();

@@ -7,9 +7,10 @@ import type { BatchRows } from './batch-rows.ts';
 import { type Candidate, CandidateQueue } from './candidate-queue.ts';
 import { traceRowsOf } from './column-flags.ts';
 import { factNeeds, fieldsOfQuery, joinNeeds, needsOf, noNeeds } from './needs.ts';
+import { NEWEST, type NewestOptions, newestStart } from './newest-traces.ts';
 import type { LocateTrace } from './relevant-sources.ts';
 import { runPipeline } from './run-pipeline.ts';
-import { type SelectedBatch, selectTraces } from './select-traces.ts';
+import { possibleSources, type SelectedBatch, selectTracesIn } from './select-traces.ts';
 import { answerSpan, type ShownField, shownFields } from './shown-fields.ts';
 import type { Source } from './source.ts';
 import { atSource } from './source-failure.ts';
@@ -58,6 +59,8 @@ export interface RunOptions {
   breathe: () => Promise<void>;
   /** Undefined: every source is asked. */
   locate?: LocateTrace | undefined;
+  /** Default `NEWEST`. */
+  newest?: NewestOptions;
 }
 
 /**
@@ -66,15 +69,35 @@ export interface RunOptions {
  * read.
  */
 export async function search(
-  sources: readonly Source[],
+  all: readonly Source[],
   request: SearchRequest,
-  { signal, breathe, locate }: RunOptions,
+  options: RunOptions,
   unread?: UnreadBlocks,
 ): Promise<SearchResult> {
+  const { pipeline } = request.query;
+  const { signal, newest = NEWEST } = options;
+  const sources = await possibleSources(all, { pipeline, ...options });
+  // What is in few blocks is in few traces.
+  const since = sources.length < all.length ? undefined : await newestStart(sources, request, newest, signal);
+  if (since !== undefined) {
+    const { result, isFinal } = await searchSince(sources, request, options, unread, since);
+    if (isFinal) return result;
+  }
+  return (await searchSince(sources, request, options, unread, undefined)).result;
+}
+
+/** A search among the traces that start at a time or later; it is final where it is what a search among all gives. */
+async function searchSince(
+  sources: readonly Source[],
+  request: SearchRequest,
+  { signal, breathe }: RunOptions,
+  unread: UnreadBlocks | undefined,
+  since: bigint | undefined,
+): Promise<{ result: SearchResult; isFinal: boolean }> {
   const { query } = request;
   const fields = fieldsOfQuery({ ...query, metrics: undefined });
   const { pipeline } = query;
-  const selection = await selectTraces(sources, { pipeline, fields, signal, breathe, locate });
+  const selection = await selectTracesIn(sources, { pipeline, fields, signal, breathe, since });
   const needs = joinNeeds(factNeeds(), needsOf(fields));
   const shown = shownFields(query);
   const starts = noNeeds();
@@ -86,7 +109,7 @@ export async function search(
   const result: SearchResult = {
     traces: [],
     more: false,
-    unsettled: false,
+    unsettled: unread !== undefined,
     inspectedSpans: selection.spans,
     inspectedTraces: selection.traces,
   };
@@ -105,22 +128,22 @@ export async function search(
     signal.throwIfAborted();
     const trace = await rowsOf(candidate);
     const startUnixNano = trace.start();
-    if (unread !== undefined && startUnixNano <= unread.maxEndUnixNano) break;
+    // Others that start as early were not looked at.
+    if (since !== undefined && startUnixNano < since) return { result, isFinal: false };
+    if (unread !== undefined && startUnixNano <= unread.maxEndUnixNano) return { result, isFinal: true };
     if (request.endUnixNano !== undefined && startUnixNano > request.endUnixNano) continue;
     if (request.startUnixNano !== undefined && trace.end() < request.startUnixNano) continue;
     const { after } = request;
     if (after !== undefined && !comesAfter({ startUnixNano, traceId: trace.traceId() }, after)) continue;
     const match = matchOf(trace, request, selection.hits, shown, budget);
     if (match === undefined) continue;
-    if (unread !== undefined && (await isListed(trace.traceId(), unread, signal))) break;
+    if (unread !== undefined && (await isListed(trace.traceId(), unread, signal))) return { result, isFinal: true };
     if (result.traces.length === request.limit || !budget.take(match)) {
-      result.more = true;
-      break;
+      return { result: { ...result, more: true, unsettled: false }, isFinal: true };
     }
     result.traces.push(match);
   }
-  result.unsettled = unread !== undefined && !result.more;
-  return result;
+  return { result, isFinal: since === undefined };
 }
 
 async function isListed(traceId: Uint8Array, unread: UnreadBlocks, signal: AbortSignal): Promise<boolean> {

@@ -6,6 +6,7 @@ import { fieldsIn } from './conjunction.ts';
 import { holdsOf } from './evaluate.ts';
 import { mergeParts, type Part } from './merge-parts.ts';
 import { type Filter, factNeeds, filtersOf, identityNeeds, joinNeeds, needsOf, noNeeds } from './needs.ts';
+import { windowOf } from './newest-traces.ts';
 import { mayHold } from './prune.ts';
 import { type LocateTrace, relevantSources } from './relevant-sources.ts';
 import { maskOf, type RowList } from './row-list.ts';
@@ -28,6 +29,8 @@ export interface SelectOptions {
   /** False: the pipeline is one filter over fields of single spans, and no facts are asked for. Default true. */
   withFacts?: boolean;
   locate?: LocateTrace | undefined;
+  /** Only traces of which some part starts then or later are looked at; starts have been prepared. */
+  since?: bigint | undefined;
 }
 
 /** Traces that may match, and what is known of them. */
@@ -50,12 +53,24 @@ export interface SelectedBatch {
   hits: ReadonlyMap<Filter, RowList>;
 }
 
+/** The sources that a pipeline may find something in. Rejects with `SourceFailure` where one cannot be read. */
+export async function possibleSources(
+  all: readonly Source[],
+  { pipeline, ...options }: Pick<SelectOptions, 'pipeline' | 'signal' | 'locate'>,
+): Promise<readonly Source[]> {
+  return everyTracePossible(pipeline) ? all : relevantSources(all, filtersOf(pipeline), options);
+}
+
 /** Scans all filters of a pipeline over all sources. Rejects with `SourceFailure` where a source cannot be read. */
 export async function selectTraces(all: readonly Source[], options: SelectOptions): Promise<Selection> {
-  const { pipeline, fields, signal, breathe, withFacts = true } = options;
+  return selectTracesIn(await possibleSources(all, options), options);
+}
+
+/** The same over what `possibleSources` gave. */
+export async function selectTracesIn(sources: readonly Source[], options: SelectOptions): Promise<Selection> {
+  const { pipeline, fields, signal, breathe, withFacts = true, since } = options;
   const filters = filtersOf(pipeline);
   const scanNeeds = needsOf(filters.flatMap(fieldsOfFilter));
-  const sources = everyTracePossible(pipeline) ? all : await relevantSources(all, filters, options);
   const seams = await findSeams(sources, signal);
   const selection: Selection = { batches: [], merged: [], hits: () => false, spans: 0, traces: 0 };
   const byRows = new Map<BatchRows, SelectedBatch>();
@@ -71,6 +86,8 @@ export async function selectTraces(all: readonly Source[], options: SelectOption
         selection.spans += batch.rows;
         selection.traces += batch.traceCount;
         if (hopeless && !everyTracePossible(pipeline)) continue;
+        const window = since === undefined ? undefined : windowOf(source, batch, since);
+        if (window?.rows.length === 0) continue;
         await batch.prepare(scanNeeds, signal);
         const rows = new BatchRows(batch);
         opened.set(`${source.id} ${place}`, rows);
@@ -78,13 +95,15 @@ export async function selectTraces(all: readonly Source[], options: SelectOption
         const hits = new Map<Filter, RowList>();
         const traceHits = new Map<Filter, Uint8Array>();
         for (const filter of filters) {
-          const found = possible.get(filter) === true ? selectRows(rows, filter.expression, 'exact') : NO_ROWS;
+          const found =
+            possible.get(filter) === true ? selectRows(rows, filter.expression, 'exact', window?.rows) : NO_ROWS;
           hits.set(filter, found);
           traceHits.set(filter, tracesWith(rows, found));
         }
-        const candidates = possibleTraces(pipeline, traceHits, batch.traceCount);
+        const possibly = possibleTraces(pipeline, traceHits, batch.traceCount);
+        const candidates = window === undefined ? possibly : both(possibly, window.flags);
         if (flags !== undefined) {
-          for (const trace of seamedCandidates(rows, filters, flags))
+          for (const trace of seamedCandidates(rows, filters, window === undefined ? flags : both(flags, window.flags)))
             seamed.push({ source: source.id, batch: place, trace });
           for (let trace = 0; trace < candidates.length; trace++) if (flags[trace] === 1) candidates[trace] = 0;
         }

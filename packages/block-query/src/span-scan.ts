@@ -126,7 +126,7 @@ class SpanScan {
         return pickCodes(batch.resource(), table, list, this.#rows);
       }
       if (field.scope === 'span') {
-        const rows = this.#fromColumn(field.name, test, verdicts, list);
+        const rows = this.#fromColumn(field.name, comparison, list);
         if (rows !== undefined) return rows;
       }
     } else {
@@ -142,7 +142,8 @@ class SpanScan {
         case 'span:name':
           if (batch.overflow().count === 0) {
             const name = batch.name();
-            return pickCodes(name.codes, shifted(test.ofEntries(name), verdicts, 0), list, this.#rows);
+            const table = tableOf(comparison, name, () => shifted(test.ofEntries(name), verdicts, 0));
+            return pickCodes(name.codes, table, list, this.#rows);
           }
           break;
         default:
@@ -154,14 +155,15 @@ class SpanScan {
   }
 
   /** An attribute that lies in one column and nowhere else; undefined for others. */
-  #fromColumn(key: string, test: LiteralTest, verdicts: Uint8Array, list: RowList): Int32Array | undefined {
+  #fromColumn(key: string, comparison: PreparedComparison, list: RowList): Int32Array | undefined {
+    const { test, verdicts } = comparison;
     const { batch } = this.#source;
     const columns = batch.attributes(key);
     const [column] = columns;
     if (columns.length > 1 || batch.overflow().count > 0) return undefined;
     const absent = verdicts[0] as number;
     if (column === undefined) return absent === 1 ? (list ?? everyRow(this.#rows)) : NO_ROWS;
-    const table = shifted(test.ofEntries(column), verdicts, absent);
+    const table = tableOf(comparison, column, () => shifted(test.ofEntries(column), verdicts, absent));
     const { rows, codes, count } = column;
     if (rows === undefined) return pickCodes(codes, table, list, this.#rows);
     return absent === 1 ? undefined : pickSparse({ rows, codes, count }, table, list);

@@ -57,7 +57,7 @@ test('what a search of some sources settles is the beginning of the search of al
       const some = await search(
         sources.filter((source) => source !== left),
         request,
-        options,
+        i % 2 === 0 ? options : { ...options, newest: { tracesAMatch: 0.5, least: 1, share: 1 } },
         unread,
       ).catch(() => undefined);
       if (some === undefined) continue;
