@@ -1,5 +1,4 @@
 import http from 'node:http';
-import http2 from 'node:http2';
 import { getRequestListener } from '@hono/node-server';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import {
@@ -147,20 +146,11 @@ export function createApi(options: ApiOptions): Api {
   ]);
   const stopping = new AbortController();
   const onRequest = (request: AnyRequest, response: AnyResponse) => {
-    if (!isGrpc(request.headers)) {
-      void serveHttp(request, response);
-    } else if (request instanceof http2.Http2ServerRequest && response instanceof http2.Http2ServerResponse) {
-      void serveGrpc(request, response, {
-        methods,
-        clock,
-        maxRequestBytes: limits.maxGrpcRequestBytes,
-        requestTimeoutMs: limits.requestTimeoutMs,
-        onError: (error, path) => logger.error({ err: error, request: path }, 'a call failed'),
-        stopping: stopping.signal,
-      });
-    } else if (response instanceof http.ServerResponse) {
+    if (response instanceof http.ServerResponse && isGrpc(request.headers)) {
       response.writeHead(505, { 'content-type': 'text/plain; charset=utf-8', connection: 'close' });
       response.end('gRPC needs HTTP/2: use a gRPC client, or a proxy that speaks HTTP/2 to this port\n');
+    } else {
+      void serveHttp(request, response);
     }
   };
 
@@ -182,6 +172,15 @@ export function createApi(options: ApiOptions): Api {
         limits,
         clock,
         onRequest,
+        onGrpc: (stream, headers) =>
+          void serveGrpc(stream, headers, {
+            methods,
+            clock,
+            maxRequestBytes: limits.maxGrpcRequestBytes,
+            requestTimeoutMs: limits.requestTimeoutMs,
+            onError: (error, path) => logger.error({ err: error, request: path }, 'a call failed'),
+            stopping: stopping.signal,
+          }),
         onRefused: () => instruments.refused.inc(),
       });
       ({ address } = await listener);

@@ -200,10 +200,9 @@ describe('a method', () => {
 
   async function serve(method: GrpcMethod): Promise<{ port: number }> {
     const stopping = new AbortController();
-    const server = http2.createServer((request, response) => {
-      request.on('error', () => {});
-      response.on('error', () => {});
-      void serveGrpc(request, response, {
+    const server = http2.createServer().on('stream', (stream, headers) => {
+      stream.on('error', () => {});
+      void serveGrpc(stream, headers, {
         methods: new Map([['/t.T/M', method]]),
         clock: systemClock,
         maxRequestBytes: 1000,

@@ -46,8 +46,9 @@ async function setUp({ methods = {}, tls, channelTls, limits = {}, memory }: Ser
     ...(tls !== undefined && { tls }),
     limits: { ...DEFAULT_LISTENER_LIMITS, stopTimeoutMs: 1000, ...limits },
     clock: systemClock,
-    onRequest: (request, response) =>
-      void serveGrpc(request as never, response as never, {
+    onRequest: () => expect.unreachable('it takes calls alone'),
+    onGrpc: (stream, headers) =>
+      void serveGrpc(stream, headers, {
         methods: all,
         clock: systemClock,
         maxRequestBytes: MAX,
@@ -123,6 +124,17 @@ describe('calls', () => {
     };
     await expect(read()).rejects.toMatchObject({ kind: 'data', code: 'damaged' });
     expect(got).toEqual(['one']);
+  });
+
+  test('an answer that is no message, or more than one, is none of a call', async () => {
+    const two: GrpcMethod = async ({ send }) => {
+      await send(Buffer.from('one'));
+      await send(Buffer.from('two'));
+    };
+    const { call } = await setUp({ methods: { '/t/Two': two, '/t/None': async () => undefined } });
+    await expect(call('/t/Two')).rejects.toMatchObject({ kind: 'data', code: 'grpc-answer' });
+    await expect(call('/t/None')).rejects.toMatchObject({ kind: 'data', code: 'grpc-answer' });
+    expect(Buffer.from(await call('/t/Echo', Buffer.from('one'))).toString()).toBe('one');
   });
 
   test('a request or an answer that is too large is refused before there is room for it', async () => {

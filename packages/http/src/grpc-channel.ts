@@ -172,35 +172,46 @@ export function createGrpcChannel(options: GrpcChannelOptions): GrpcChannel {
     }
   };
 
-  async function* stream(request: GrpcRequest): AsyncGenerator<Uint8Array> {
+  /** Sends a request within its time, over a connection that is watched until `done` is called. */
+  const begin = async (request: GrpcRequest): Promise<{ call: Call; done: (failure: unknown) => void }> => {
     const deadline = clock.monotonicMs() + request.timeoutMs;
     request.signal?.throwIfAborted();
     const session = await connect();
-    const left = Math.max(1, Math.ceil(deadline - clock.monotonicMs()));
-    let isLate = false;
+    const timeoutMs = Math.max(1, Math.ceil(deadline - clock.monotonicMs()));
+    const call = openCall(session, { ...request, timeoutMs }, { clock, address });
     const unwatch = watch(session);
-    try {
-      yield* run(session, { ...request, timeoutMs: left }, { clock, address });
-    } catch (error) {
-      isLate = isKind(error, 'deadline');
-      throw error;
-    } finally {
+    const done = (failure: unknown) => {
       unwatch();
-      if (isLate) probe(session);
-    }
-  }
+      if (isKind(failure, 'deadline')) probe(session);
+    };
+    return { call, done };
+  };
 
   return {
-    stream,
     reach,
-    call: async (request) => {
-      let answer: Uint8Array | undefined;
-      for await (const message of stream(request)) {
-        if (answer !== undefined) throw new VivaceError('data', 'grpc-answer', `${address} sent more than one message`);
-        answer = message;
+    stream: async function* (request) {
+      const { call, done } = await begin(request);
+      let failure: unknown;
+      try {
+        yield* streamOf(call);
+      } catch (error) {
+        failure = error;
+        throw error;
+      } finally {
+        done(failure);
       }
-      if (answer === undefined) throw new VivaceError('data', 'grpc-answer', `${address} sent no message`);
-      return answer;
+    },
+    call: async (request) => {
+      const { call, done } = await begin(request);
+      let failure: unknown;
+      try {
+        return await answerOf(call);
+      } catch (error) {
+        failure = error;
+        throw error;
+      } finally {
+        done(failure);
+      }
     },
     close: () => {
       closed = true;
@@ -212,15 +223,27 @@ export function createGrpcChannel(options: GrpcChannelOptions): GrpcChannel {
   };
 }
 
-async function* run(
+/** A call under way. */
+interface Call {
+  stream: http2.ClientHttp2Stream;
+  reader: GrpcFrameReader;
+  address: string;
+  /** Ends it early; what is said first is why it fails. */
+  giveUp: (error: VivaceError) => void;
+  /** Resolves when it has ended with status OK, rejects with why it has not. */
+  ended: () => Promise<void>;
+}
+
+function openCall(
   session: http2.ClientHttp2Session,
   { path, headers, frame, timeoutMs, signal, maxAnswerBytes }: GrpcRequest,
   { clock, address }: { clock: Clock; address: string },
-): AsyncGenerator<Uint8Array> {
+): Call {
   let failure: VivaceError | undefined;
   let status: GrpcErrorTrailers | undefined;
   let httpStatus = 0;
-  const call = openStream(session, address, {
+  const reader = new GrpcFrameReader(maxAnswerBytes);
+  const stream = openStream(session, address, {
     ':method': 'POST',
     ':path': path,
     'content-type': 'application/grpc',
@@ -228,10 +251,15 @@ async function* run(
     'grpc-timeout': `${Math.min(timeoutMs, 99_999_999)}m`,
     ...headers,
   });
-  const closed = new Promise<void>((resolve) => call.once('close', () => resolve()));
+  const { promise: closed, resolve: onClose } = Promise.withResolvers<void>();
+  stream.once('close', () => {
+    cancelTimer();
+    signal?.removeEventListener('abort', onAbort);
+    onClose();
+  });
   const giveUp = (error: VivaceError) => {
     failure ??= error;
-    call.close(http2.constants.NGHTTP2_CANCEL);
+    if (!stream.closed) stream.close(http2.constants.NGHTTP2_CANCEL);
   };
   const cancelTimer = clock.after(timeoutMs, () =>
     giveUp(new VivaceError('deadline', 'call-deadline', `${address} has not answered in ${timeoutMs} ms`)),
@@ -239,36 +267,59 @@ async function* run(
   const onAbort = () => giveUp(toVivaceError(signal?.reason));
   signal?.addEventListener('abort', onAbort, { once: true });
   if (signal?.aborted) onAbort();
-  call.on('error', (error) => {
+  stream.on('error', (error) => {
     failure ??= unavailable('call-broken', `the call to ${address} broke off: ${error.message}`);
   });
-  call.on('response', (answer) => {
+  stream.on('response', (answer) => {
     httpStatus = answer[':status'] ?? 0;
     if (answer['grpc-status'] !== undefined) status = answer as GrpcErrorTrailers;
   });
-  call.on('trailers', (trailers) => {
+  stream.on('trailers', (trailers) => {
     status = trailers as GrpcErrorTrailers;
   });
-  call.end(frame);
-  const reader = new GrpcFrameReader(maxAnswerBytes);
+  stream.end(frame);
+  const ended = async (): Promise<void> => {
+    await closed;
+    if (failure !== undefined) throw failure;
+    if (status === undefined) {
+      const what = httpStatus === 0 || httpStatus === 200 ? 'the connection was lost' : `HTTP status ${httpStatus}`;
+      throw unavailable('call-broken', `the call to ${address} has no answer: ${what}`);
+    }
+    if (status['grpc-status'] !== '0') throw errorOfGrpcTrailers(status);
+    if (!reader.isEmpty) throw new VivaceError('data', 'grpc-answer', `the answer of ${address} is cut off`);
+  };
+  return { stream, reader, address, giveUp, ended };
+}
+
+/** The messages of an answer, which is not read faster than they are taken. */
+async function* streamOf({ stream, reader, giveUp, ended }: Call): AsyncGenerator<Uint8Array> {
   try {
-    for await (const chunk of call) yield* reader.take(chunk as Uint8Array);
+    for await (const chunk of stream) yield* reader.take(chunk as Uint8Array);
   } catch (error) {
     // What broke the stream is told by its events.
-    if (error instanceof VivaceError) failure ??= error;
+    if (error instanceof VivaceError) giveUp(error);
   } finally {
-    cancelTimer();
-    signal?.removeEventListener('abort', onAbort);
-    if (!call.closed) call.close(http2.constants.NGHTTP2_CANCEL);
+    if (!stream.closed) stream.close(http2.constants.NGHTTP2_CANCEL);
   }
-  await closed;
-  if (failure !== undefined) throw failure;
-  if (status === undefined) {
-    const what = httpStatus === 0 || httpStatus === 200 ? 'the connection was lost' : `HTTP status ${httpStatus}`;
-    throw unavailable('call-broken', `the call to ${address} has no answer: ${what}`);
-  }
-  if (status['grpc-status'] !== '0') throw errorOfGrpcTrailers(status);
-  if (!reader.isEmpty) throw new VivaceError('data', 'grpc-answer', `the answer of ${address} is cut off`);
+  await ended();
+}
+
+/** The one message of an answer, which nobody takes in pieces: its parts are put together as they come. */
+async function answerOf({ stream, reader, address, giveUp, ended }: Call): Promise<Uint8Array> {
+  let answer: Uint8Array | undefined;
+  stream.on('data', (chunk: Uint8Array) => {
+    try {
+      for (const message of reader.take(chunk)) {
+        if (answer !== undefined) throw new VivaceError('data', 'grpc-answer', `${address} sent more than one message`);
+        answer = message;
+      }
+    } catch (error) {
+      giveUp(toVivaceError(error));
+    }
+  });
+  await ended();
+  if (answer === undefined) throw new VivaceError('data', 'grpc-answer', `${address} sent no message`);
+  return answer;
 }
 
 function openStream(

@@ -6,6 +6,7 @@ import type { TLSSocket } from 'node:tls';
 import { type Clock, listenError, VivaceError } from '@vivace/kernel';
 import { answerClientError } from './client-error.ts';
 import { readPreface } from './preface.ts';
+import { isGrpc } from './serve-grpc.ts';
 
 /**
  * One TCP port for HTTP/1.1 and HTTP/2. Grafana's data source sends REST by HTTP/1.1 and its streaming calls
@@ -26,6 +27,8 @@ export interface ListenerOptions {
   limits: ListenerLimits;
   clock: Clock;
   onRequest: (request: AnyRequest, response: AnyResponse) => void;
+  /** Takes what is gRPC by HTTP/2; without it that is a request like others. */
+  onGrpc?: (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders) => void;
   /** A connection was refused because there are `maxConnections`. */
   onRefused: () => void;
 }
@@ -226,7 +229,7 @@ function createFrontServer(
 }
 
 function createHttp2Server(
-  { limits, clock }: ListenerOptions,
+  { limits, clock, onGrpc }: ListenerOptions,
   onRequest: (request: http2.Http2ServerRequest, response: http2.Http2ServerResponse) => void,
   isStopping: () => boolean,
   sessions: Set<http2.ServerHttp2Session>,
@@ -243,6 +246,16 @@ function createHttp2Server(
     },
     onRequest,
   );
+  if (onGrpc !== undefined) {
+    const serveRequest = server.listeners('stream').at(-1) as (...args: unknown[]) => void;
+    server.off('stream', serveRequest);
+    server.on('stream', (stream, headers, ...more) => {
+      if (!isGrpc(headers)) return serveRequest.call(server, stream, headers, ...more);
+      stream.on('error', ignore);
+      closeStalled(stream, limits.stallTimeoutMs);
+      onGrpc(stream, headers);
+    });
+  }
   server.on('session', (session) => {
     sessions.add(session);
     let streams = 0;

@@ -4,7 +4,6 @@ import {
   type AnyResponse,
   DEFAULT_LISTENER_LIMITS,
   type GrpcMethod,
-  isGrpc,
   type ListenAddress,
   type Listener,
   type ListenerTls,
@@ -53,27 +52,12 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
     stopTimeoutMs,
   };
   const stopping = new AbortController();
-  const onRequest = (request: AnyRequest, response: AnyResponse) => {
-    if (request instanceof http2.Http2ServerRequest && response instanceof http2.Http2ServerResponse) {
-      if (isGrpc(request.headers)) {
-        void serveGrpc(request, response, {
-          methods,
-          clock,
-          memory,
-          maxRequestBytes,
-          tellsErrors: true,
-          requestTimeoutMs: limits.requestTimeoutMs,
-          onError,
-          stopping: stopping.signal,
-        });
-        return;
-      }
+  const onRequest = (_: AnyRequest, response: AnyResponse) => {
+    if (response instanceof http2.Http2ServerResponse) {
       response.writeHead(415, { 'content-type': 'text/plain; charset=utf-8' });
-      response.end(NOT_HERE);
-      return;
+    } else {
+      response.writeHead(505, { connection: 'close' });
     }
-    response.statusCode = 505;
-    response.setHeader('connection', 'close');
     response.end(NOT_HERE);
   };
 
@@ -94,6 +78,17 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
         limits,
         clock,
         onRequest,
+        onGrpc: (stream, headers) =>
+          void serveGrpc(stream, headers, {
+            methods,
+            clock,
+            memory,
+            maxRequestBytes,
+            tellsErrors: true,
+            requestTimeoutMs: limits.requestTimeoutMs,
+            onError,
+            stopping: stopping.signal,
+          }),
         onRefused: () => undefined,
       });
       ({ address } = await listener);
