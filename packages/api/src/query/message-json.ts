@@ -15,16 +15,26 @@ const PIECE_LENGTH = 16 * 1024;
  * `{"name":[…],…}` in pieces of whole items, so that a long list is never a second time in memory. `rest` is the
  * JSON of an object with the fields that follow; without items the list is `[]`, or absent if `omitEmpty`.
  */
-export function* listToJsonPieces<T extends object>(
+export function listToJsonPieces<T extends object>(
   name: string,
   schema: Schema<T>,
   items: Iterable<T>,
+  options: { rest: string; omitEmpty?: boolean },
+): Generator<Uint8Array> {
+  return listOfJsonPieces(name, items, (item) => messageToJson(schema, item), options);
+}
+
+/** The same of items that `write` makes JSON of. */
+export function* listOfJsonPieces<T>(
+  name: string,
+  items: Iterable<T>,
+  write: (item: T) => string,
   { rest, omitEmpty = false }: { rest: string; omitEmpty?: boolean },
 ): Generator<Uint8Array> {
   let piece = `{${JSON.stringify(name)}:[`;
   let any = false;
   for (const item of items) {
-    piece += any ? `,${messageToJson(schema, item)}` : messageToJson(schema, item);
+    piece += any ? `,${write(item)}` : write(item);
     any = true;
     if (piece.length < PIECE_LENGTH) continue;
     yield Buffer.from(piece);

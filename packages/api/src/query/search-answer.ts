@@ -7,7 +7,7 @@ const MAX_UINT32 = 4294967295;
 const NANOS_PER_MS = 1_000_000n;
 
 /** Tempo's words for a trace whose root is not there; Grafana shows them as they are. */
-const NO_ROOT = '<root span not yet received>';
+export const NO_ROOT = '<root span not yet received>';
 
 export interface SearchTraceOptions {
   types: AttributeTypes;
@@ -22,7 +22,7 @@ export function searchTrace(match: TraceMatch, { types, spansets }: SearchTraceO
     rootServiceName: match.root?.service ?? NO_ROOT,
     rootTraceName: match.root?.name ?? '',
     startTimeUnixNano: match.startUnixNano,
-    durationMs: uint32(Number(match.durationNanos / NANOS_PER_MS)),
+    durationMs: durationMsOf(match),
   };
   if (!spansets) return facts;
   const sets = match.spansets.map((set) => spanSetMessage(set, types));
@@ -35,8 +35,12 @@ export function searchTrace(match: TraceMatch, { types, spansets }: SearchTraceO
   };
 }
 
+export function durationMsOf({ durationNanos }: TraceMatch): number {
+  return uint32(Number(durationNanos / NANOS_PER_MS));
+}
+
 /** Hexadecimal without the zeros at its beginning, as Tempo writes trace ids. */
-function traceIdText(traceId: Uint8Array): string {
+export function traceIdText(traceId: Uint8Array): string {
   const text = bytesToHex(traceId);
   return text.startsWith('0') ? text.replace(/^0+(?=.)/, '') : text;
 }
@@ -71,6 +75,6 @@ function spanMessage(span: SpanAnswer, types: AttributeTypes): SpanMessage {
   };
 }
 
-function uint32(value: number): number {
+export function uint32(value: number): number {
   return Math.min(MAX_UINT32, Math.max(0, Math.trunc(value)));
 }

@@ -2,15 +2,16 @@ import type { Context, Hono } from 'hono';
 import { JSON_TYPE, PROTOBUF, wantsProtobuf } from '../accept.ts';
 import { addRoute, type RouteContext } from '../route.ts';
 import { AttributeTypes } from './attribute-types.ts';
-import { listToJsonPieces, messageToJson } from './message-json.ts';
+import { listOfJsonPieces, messageToJson } from './message-json.ts';
 import { messageToProto } from './message-proto.ts';
 import { parametersOf } from './parameters.ts';
 import { CURSOR_HEADER, partialReason } from './partial.ts';
 import { answerResponse, type QueryRoutesOptions, runQuery } from './route-options.ts';
 import { searchMetrics, searchTrace } from './search-answer.ts';
+import { searchTraceJson } from './search-json.ts';
 import { gatherSearch, type WholeSearch } from './search-parts.ts';
 import { searchParameters, searchRequest } from './search-request.ts';
-import { SEARCH_RESPONSE, SEARCH_TRACE, type SearchTrace } from './tempopb.ts';
+import { SEARCH_RESPONSE, type SearchTrace } from './tempopb.ts';
 
 const PATH = '/api/search';
 
@@ -52,7 +53,8 @@ async function answer(
 export function searchPieces(found: WholeSearch, spansets: boolean): Iterable<Uint8Array> {
   const { metrics } = SEARCH_RESPONSE;
   const rest = messageToJson({ metrics }, { metrics: searchMetrics(found.stats) });
-  return listToJsonPieces('traces', SEARCH_TRACE, messagesOf(found, spansets), { rest });
+  const types = settledTypes(found);
+  return listOfJsonPieces('traces', found.traces, (trace) => searchTraceJson(trace, { types, spansets }), { rest });
 }
 
 /** Fields of a message may come in pieces, one after another. */
@@ -62,8 +64,13 @@ function* protoPieces(found: WholeSearch, spansets: boolean): Generator<Uint8Arr
   yield messageToProto({ metrics }, { metrics: searchMetrics(found.stats) });
 }
 
-function* messagesOf({ traces }: WholeSearch, spansets: boolean): Generator<SearchTrace> {
+function* messagesOf(found: WholeSearch, spansets: boolean): Generator<SearchTrace> {
+  const types = settledTypes(found);
+  for (const trace of found.traces) yield searchTrace(trace, { types, spansets });
+}
+
+function settledTypes({ traces }: WholeSearch): AttributeTypes {
   const types = new AttributeTypes();
   types.settle(traces);
-  for (const trace of traces) yield searchTrace(trace, { types, spansets });
+  return types;
 }

@@ -127,7 +127,7 @@ interface MetricsResponse<S> {
   message: string;
 }
 
-const anyValue: Schema<AnyValue> = {
+export const ANY_VALUE: Schema<AnyValue> = {
   stringValue: { number: 1, type: 'string', always: true },
   boolValue: { number: 2, type: 'bool', always: true },
   intValue: { number: 3, type: 'int64', always: true },
@@ -136,7 +136,7 @@ const anyValue: Schema<AnyValue> = {
 
 const keyValue: Schema<KeyValue> = {
   key: { number: 1, type: 'string' },
-  value: { number: 2, type: { message: anyValue as AnySchema } },
+  value: { number: 2, type: { message: ANY_VALUE as AnySchema } },
 };
 
 const span: Schema<SpanMessage> = {
