@@ -10,6 +10,8 @@ export interface HeadSource {
   findTrace(tenant: string, id: Uint8Array, signal: AbortSignal): Promise<HeadParts>;
   /** At least the rows of spans that may be of a time. */
   headViews(tenant: string, time: TimeRange, signal: AbortSignal): Promise<HeadViews>;
+  /** What `headViews` is expected to answer, where that takes a call; undefined: that cannot be said. */
+  expectedViews?(tenant: string): HeadViews | undefined;
   /** Bytes of a chunk of `headViews` that is not released; undefined: it is none. */
   readChunk?(id: string, range: ByteRange): Uint8Array | undefined;
 }

@@ -13,10 +13,11 @@ import {
 import type { ByteRange, ObjectStore } from '@vivace/object-store';
 import type { Logger } from '@vivace/telemetry';
 import type { CacheUsage } from './cache-usage.ts';
+import { EarlyJob } from './early-job.ts';
 import type { HeadSource, HeadViews, RootBound } from './head-source.ts';
 import { PRACTICE_BLOCKS, type PracticeAnswer } from './practice/practise.ts';
 import { ProblemLog } from './problem-log.ts';
-import type { JobAnswer } from './query-job.ts';
+import type { JobAnswer, QueryJob } from './query-job.ts';
 import { createSearchWorkers, type LocateBlocks, type SearchWorkers } from './search-workers.ts';
 import { indexSnapshot } from './snapshot-index.ts';
 import { withPatience } from './store-patience.ts';
@@ -24,6 +25,8 @@ import { type LocatedBlocks, TraceLocator } from './trace-locator.ts';
 import type { NewBlock, TraceFound, TraceSearch } from './trace-search.ts';
 
 interface Snapshot {
+  /** Undefined where the root could not be read. */
+  version: number | undefined;
   entries: BlockEntry[];
   /** Of all entries. */
   bytes: number;
@@ -36,6 +39,12 @@ export interface QueryRange {
   startUnixNano: bigint;
   endUnixNano: bigint;
 }
+
+/** The job of a question over heads and a snapshot. */
+type JobOf<Asked extends Question> = (
+  heads: HeadViews,
+  snapshot: Snapshot,
+) => Omit<QueryJob, 'number' | 'question'> & { question: Asked };
 
 export interface QuerierAnswer<Result> {
   result: Result;
@@ -74,6 +83,8 @@ const FIRST_BLOCKS = 8;
 const MORE_BLOCKS = 4;
 /** And where it found nothing at so many times more: of one value the filters of all are asked before long. */
 const MANY_MORE_BLOCKS = 16;
+/** Of work that counts only if the root proves to be the newest: nobody is asked whether it is. */
+const ROOT_AT_HAND: RootBound = { maxAgeMs: Number.POSITIVE_INFINITY };
 const NO_BLOCKS: LocatedBlocks = { entries: [], named: 0 };
 /** Before the threads practise: so many tenants may have nothing but a log. */
 const TENANTS_LOOKED_AT = 8;
@@ -204,7 +215,7 @@ export class Querier implements TraceFinder, Service {
     options: FindTraceOptions,
   ): Promise<{ version: number; entries: readonly BlockEntry[]; found: TraceFound } | undefined> {
     try {
-      const snapshot = await this.#manifestSnapshot(tenant, [], options.signal, {});
+      const snapshot = await this.#manifestSnapshot(tenant, [], options.signal, ROOT_AT_HAND);
       if (snapshot === undefined) return undefined;
       return { version: snapshot.version, ...(await this.#findIn(snapshot, tenant, id, [], options)) };
     } catch {
@@ -220,17 +231,24 @@ export class Querier implements TraceFinder, Service {
     range: QueryRange,
     signal: AbortSignal,
   ): Promise<QuerierAnswer<ResultOf[Asked['kind']]>> {
-    const heads = await this.#heads(tenant, range, signal);
+    const jobOf: JobOf<Asked> = (heads, { entries }) => {
+      return { tenant, entries: withChunks(heads, entries), unread: undefined, heads: heads.views, question };
+    };
+    const early = this.#startEarly(tenant, range, jobOf);
+    let heads: HeadViews | undefined;
     try {
+      heads = await this.#heads(tenant, range, signal);
       for (let plan = 1; ; plan++) {
         const snapshot = await this.#snapshot(tenant, heads, range, signal, plan);
-        const entries = withChunks(heads, snapshot.entries);
-        const job = { tenant, entries, unread: undefined, heads: heads.views, question };
-        const answer = await this.#workers.query(job, snapshot.located, signal);
+        const answer =
+          (plan === 1 && early !== undefined
+            ? await orAborted(early.answerOver(heads, snapshot), signal)
+            : undefined) ?? (await this.#workers.query(jobOf(heads, snapshot), snapshot.located, signal));
         if (answer.missing.length === 0 || plan === MAX_PLANS) return this.#answer(tenant, snapshot, answer);
       }
     } finally {
-      heads.release?.();
+      early?.giveUp();
+      heads?.release?.();
     }
   }
 
@@ -244,48 +262,59 @@ export class Querier implements TraceFinder, Service {
     range: QueryRange,
     signal: AbortSignal,
   ): AsyncGenerator<QuerierAnswer<SearchResult>> {
-    const heads = await this.#heads(tenant, range, signal);
-    try {
-      yield* this.#search(tenant, request, range, heads, signal);
-    } finally {
-      heads.release?.();
-    }
-  }
-
-  async *#search(
-    tenant: string,
-    request: SearchRequest,
-    range: QueryRange,
-    heads: HeadViews,
-    signal: AbortSignal,
-  ): AsyncGenerator<QuerierAnswer<SearchResult>> {
-    let snapshot = await this.#snapshot(tenant, heads, range, signal, 1);
-    let plan = 1;
-    let inspectedBytes = 0;
-    let more = MORE_BLOCKS;
-    for (let read = FIRST_BLOCKS; ; read *= more) {
-      const { entries } = snapshot;
-      const question = { kind: 'search', request } as const;
-      const job = {
+    const question = { kind: 'search', request } as const;
+    const stageOf =
+      (read: number): JobOf<typeof question> =>
+      (heads, { entries }) => ({
         tenant,
         entries: withChunks(heads, entries.slice(0, read)),
         unread: read < entries.length ? { maxEndUnixNano: latestEnd(entries, read) } : undefined,
         heads: heads.views,
         question,
-      };
-      const answer = await this.#workers.query(job, snapshot.located, signal);
-      inspectedBytes += answer.inspectedBytes;
-      if (answer.missing.length > 0 && plan < MAX_PLANS) {
-        // The same stage again: blocks that others have replaced hold what theirs held.
-        plan++;
-        read /= more;
-        snapshot = await this.#snapshot(tenant, heads, range, signal, plan);
-        continue;
+      });
+    const early = this.#startEarly(tenant, range, stageOf(FIRST_BLOCKS));
+    let heads: HeadViews | undefined;
+    try {
+      heads = await this.#heads(tenant, range, signal);
+      let snapshot = await this.#snapshot(tenant, heads, range, signal, 1);
+      let known = early && (await orAborted(early.answerOver(heads, snapshot), signal));
+      let plan = 1;
+      let inspectedBytes = 0;
+      let more = MORE_BLOCKS;
+      for (let read = FIRST_BLOCKS; ; read *= more) {
+        const answer = known ?? (await this.#workers.query(stageOf(read)(heads, snapshot), snapshot.located, signal));
+        known = undefined;
+        inspectedBytes += answer.inspectedBytes;
+        if (answer.missing.length > 0 && plan < MAX_PLANS) {
+          // The same stage again: blocks that others have replaced hold what theirs held.
+          plan++;
+          read /= more;
+          snapshot = await this.#snapshot(tenant, heads, range, signal, plan);
+          continue;
+        }
+        yield { ...this.#answer(tenant, snapshot, answer), inspectedBytes };
+        if (read >= snapshot.entries.length || !answer.result.unsettled) return;
+        more = answer.result.traces.length > 0 ? MORE_BLOCKS : MANY_MORE_BLOCKS;
       }
-      yield { ...this.#answer(tenant, snapshot, answer), inspectedBytes };
-      if (read >= entries.length || !answer.result.unsettled) return;
-      more = answer.result.traces.length > 0 ? MORE_BLOCKS : MANY_MORE_BLOCKS;
+    } finally {
+      early?.giveUp();
+      heads?.release?.();
     }
+  }
+
+  /** Begins a job over what heads of other processes are expected to hold, while they are asked what they do. */
+  #startEarly<Asked extends Question>(
+    tenant: string,
+    range: QueryRange,
+    jobOf: JobOf<Asked>,
+  ): EarlyJob<Snapshot, ResultOf[Asked['kind']]> | undefined {
+    const expected = this.#options.heads.expectedViews?.(tenant);
+    if (expected === undefined) return undefined;
+    return new EarlyJob(
+      expected,
+      (signal) => this.#snapshot(tenant, { ...expected, ...ROOT_AT_HAND }, range, signal, 1),
+      (snapshot, signal) => this.#workers.query(jobOf(expected, snapshot), snapshot.located, signal),
+    );
   }
 
   async #heads(tenant: string, range: QueryRange, signal: AbortSignal): Promise<HeadViews> {
@@ -316,6 +345,7 @@ export class Querier implements TraceFinder, Service {
     const entries = newestFirst.filter((entry) => overlaps(entry, seconds));
     const asked = new Set(entries);
     return {
+      version: whole?.version,
       entries,
       bytes: entries.reduce((sum, entry) => sum + bytesOf(entry), 0),
       located: async (traceId) => {

@@ -5,9 +5,9 @@ import { bytesToHex, hexToBytes, seededRandom, systemClock, uuidV7 } from '@viva
 import { type BlockEntry, blockKey, type Manifest, openManifest } from '@vivace/manifest';
 import { createMemoryStore } from '@vivace/object-store';
 import { createLogger } from '@vivace/telemetry';
-import { parse } from '@vivace/traceql';
+import { parse, parseField } from '@vivace/traceql';
 import { afterEach, expect, test } from 'vitest';
-import type { HeadParts, HeadSource } from './head-source.ts';
+import type { HeadParts, HeadSource, HeadViews } from './head-source.ts';
 import { Querier, type QuerierAnswer } from './querier.ts';
 
 // Queries on a list of blocks that is out of date: others have put one block in the place of all, and the objects are gone.
@@ -216,4 +216,55 @@ test('blocks are looked at once where that list still goes with the heads', asyn
   expect(complete).toBe(true);
   expect(trace.length).toBeGreaterThan(0);
   expect(plans()).toBe(2);
+});
+
+/** Heads of other processes that are expected to be empty, and asked until `answer` says what they have. */
+function expectedHeads() {
+  const asked = Promise.withResolvers<void>();
+  const answer = Promise.withResolvers<HeadViews>();
+  const heads: Partial<HeadSource> = {
+    isRemote: true,
+    expectedViews: () => ({ views: [], problems: [] }),
+    headViews: () => {
+      asked.resolve();
+      return answer.promise;
+    },
+  };
+  return { heads, asked: asked.promise, answer: answer.resolve };
+}
+
+test('a search that began before other processes said what their heads have sees what has left them since', async () => {
+  const { heads, asked, answer } = expectedHeads();
+  const { querier, addBlock, gets } = await setUp(heads);
+  const found = searchAll(querier);
+  await asked;
+  await expect.poll(gets).toBeGreaterThan(0);
+  answer({ views: [], problems: [], minVersion: await addBlock(BLOCKS) });
+  const { last } = await found;
+  expect(last.problems).toEqual([]);
+  expect(tracesOf(last)).toEqual([...ALL, traceId(BLOCKS)].sort());
+});
+
+test.each(['search', 'tag values'])('where they have what was expected blocks are read once: %s', async (kind) => {
+  const nothingKept = { cacheBytes: 0, filterCacheBytes: 0 };
+  const field = parseField('name');
+  const readBy = async (of: Partial<HeadSource>, isAnswered: (gets: () => number) => Promise<void>) => {
+    const { querier, gets } = await setUp(of, nothingKept);
+    const request = { field, filter: undefined, limit: 0 };
+    const asking: Promise<unknown> =
+      kind === 'search'
+        ? searchAll(querier)
+        : querier.query(TENANT, { kind: 'tagValues', request }, range, signal).then(({ result }) => result);
+    await isAnswered(gets);
+    const result = await asking;
+    return { result, gets: gets() };
+  };
+  const before = await readBy({}, async () => undefined);
+  const { heads, answer } = expectedHeads();
+  const early = await readBy(heads, async (gets) => {
+    await expect.poll(gets).toBeGreaterThan(0);
+    answer({ views: [], problems: [] });
+  });
+  expect(before.gets).toBeGreaterThan(0);
+  expect(early).toEqual(before);
 });

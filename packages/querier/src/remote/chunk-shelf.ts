@@ -66,6 +66,17 @@ export class ChunkShelf {
     return release;
   }
 
+  /** Keeps these here until the returned function is called; undefined where one of them is not here. */
+  holdAll(ids: readonly string[]): (() => void) | undefined {
+    const held: Shelved[] = [];
+    for (const id of ids) {
+      const chunk = this.#chunks.get(id);
+      if (chunk === undefined) return undefined;
+      held.push(chunk);
+    }
+    return this.#hold(held);
+  }
+
   /** A copy, which can go to another thread; undefined where the chunk is not here. */
   read(id: string, { offset, length }: ByteRange): Uint8Array | undefined {
     return this.#chunks.get(id)?.bytes.slice(offset, offset + length);

@@ -94,6 +94,33 @@ test('chunks that are not of the time stay for the next query, and are no part o
   expect(one.asked.at(-1)).toEqual(['a', 'c']);
 });
 
+test('chunks of the last two answers are expected, and stay while they are looked at', async () => {
+  const store = createMemoryStore();
+  const streams = await streamsIn(store, 1);
+  const one: Ingester = { state: { version: 3, streams }, chunks: ['a', 'b'], asked: [] };
+  const heads = remoteOf([one], store);
+  const ask = async () => (await heads.headViews('t', TIME, never)).release?.();
+  await ask();
+  expect(heads.expectedViews('t')).toBeUndefined();
+  await ask();
+  const expected = heads.expectedViews('t');
+  expect([expected?.chunks?.map(({ id }) => id), heads.expectedViews('other')]).toEqual([['a', 'b'], undefined]);
+  one.chunks = ['b'];
+  await ask();
+  expect(heads.expectedViews('t')).toBeUndefined();
+  expect(heads.readChunk('a', { offset: 0, length: 1 })).toBeDefined();
+  expected?.release?.();
+  expect(heads.readChunk('a', { offset: 0, length: 1 })).toBeUndefined();
+  // Nothing is said of heads of which something is missing.
+  one.chunks = [];
+  await ask();
+  await ask();
+  expect(heads.expectedViews('t')?.chunks).toEqual([]);
+  one.state = new VivaceError('unavailable', 'connect-failed', 'it cannot be reached');
+  await ask();
+  expect(heads.expectedViews('t')).toBeUndefined();
+});
+
 test('roots are as new as the newest commit of any ingester, and as the list of streams', async () => {
   const store = createMemoryStore();
   const [a, b] = (await streamsIn(store, 2)) as [string, string];

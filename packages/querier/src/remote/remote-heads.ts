@@ -12,6 +12,7 @@ import {
 } from '@vivace/rpc';
 import type { HeadParts, HeadSource, HeadViews, RootBound } from '../head-source.ts';
 import { ChunkShelf } from './chunk-shelf.ts';
+import { ExpectedChunks } from './expected-chunks.ts';
 import type { HeadRows } from './head-rows.ts';
 import type { LogHeads } from './log-heads.ts';
 import type { StreamList } from './stream-list.ts';
@@ -62,6 +63,7 @@ export class RemoteHeads implements HeadSource {
   readonly isRemote = true;
   readonly #options: RemoteHeadsOptions;
   readonly #shelf: ChunkShelf;
+  readonly #expected = new ExpectedChunks();
 
   constructor(options: RemoteHeadsOptions) {
     this.#options = options;
@@ -110,7 +112,16 @@ export class RemoteHeads implements HeadSource {
     // The query has left, and nobody is there to release them later.
     if (signal.aborted) release();
     const chunks = answers.flatMap((answer) => answer.chunks);
+    if (read.length > 0 || problems.length > 0) this.#expected.forget(tenant);
+    else this.#expected.note(tenant, chunks);
     return { ...bound, views: read, chunks, problems, release };
+  }
+
+  /** What the last two answers had. */
+  expectedViews(tenant: string): HeadViews | undefined {
+    const chunks = this.#expected.of(tenant);
+    const release = chunks && this.#shelf.holdAll(chunks.map(({ id }) => id));
+    return release && { views: [], chunks, problems: [], release };
   }
 
   readChunk(id: string, range: ByteRange): Uint8Array | undefined {
