@@ -6,8 +6,9 @@ import type { Batch, CodedColumn } from './batch.ts';
  * dead it is there, without positions. Columns may have values of dead rows.
  *
  * @param id Other than that of any other view, older and newer ones of the same head included.
+ * @param traceFirst First row of each trace, where rows lie as in a block: by trace, in canonical order, all alive.
  */
-export function headBatch(id: string, view: ColumnSetView): Batch {
+export function headBatch(id: string, view: ColumnSetView, traceFirst?: Int32Array): Batch {
   const { events } = view;
   const kept = new Map<string, unknown>();
   const once = <T>(key: string, make: () => T): T => {
@@ -26,8 +27,8 @@ export function headBatch(id: string, view: ColumnSetView): Batch {
     bytesRead: 0,
     partials: undefined,
     prepare: async (_, signal) => signal.throwIfAborted(),
-    traceFirst: () => positions().traceFirst,
-    order: () => positions().order,
+    traceFirst: () => traceFirst ?? positions().traceFirst,
+    order: () => (traceFirst === undefined ? positions().order : undefined),
     traceIds: () => view.traceIds,
     start: () => view.start,
     end: () => view.end,

@@ -9,7 +9,7 @@ export type {
   SpansetAnswer,
   TraceMatch,
 } from './answer.ts';
-export { matchTraces } from './match-traces.ts';
+export { matchesParts, matchNeeds, matchTraces, type TraceSet } from './match-traces.ts';
 export { type MetricsRequest, type MetricsResult, metrics } from './metrics.ts';
 export { packMatches, unpackMatches } from './packed-matches.ts';
 export type { Question, ResultOf } from './question.ts';

@@ -1,44 +1,75 @@
-import type { Query } from '@vivace/traceql';
+import type { ColumnNeeds } from '@vivace/block';
+import type { ColumnSetView } from '@vivace/columns';
+import type { Pipeline, Query, SpansetExpression } from '@vivace/traceql';
 import { traceRowsOf } from './column-flags.ts';
-import { factNeeds, fieldsOfQuery, joinNeeds, needsOf, noNeeds } from './needs.ts';
+import { needsWholeTrace } from './conjunction.ts';
+import { fieldsOfQuery, joinNeeds, needsOf, noNeeds } from './needs.ts';
 import { runPipeline } from './run-pipeline.ts';
 import type { RunOptions } from './search.ts';
 import { selectTraces } from './select-traces.ts';
-import type { Source } from './source.ts';
-import { atSource } from './source-failure.ts';
+import { headSource } from './source.ts';
 
-/**
- * Tells every trace that a query matches, judged whole over all sources: its id, once, in no particular order. Times of
- * the traces do not matter. Rejects with `SourceFailure` where a source cannot be read.
- */
+/** Whole traces as columns, one after another: each span once, in canonical order, all alive. */
+export interface TraceSet {
+  set: ColumnSetView;
+  /** First row of each trace, and at the end the number of rows. */
+  traceFirst: Int32Array;
+}
+
+/** Columns that `matchTraces` looks at. */
+export function matchNeeds(query: Query): ColumnNeeds {
+  const { pipeline } = query;
+  const parents = noNeeds();
+  if (isStructural(pipeline)) parents.fields.add('parentIds');
+  return joinNeeds(parents, needsOf(fieldsOfQuery({ ...query, metrics: undefined })));
+}
+
+/** Whether each span matches by itself: a trace matches where a part of it does. */
+export function matchesParts(query: Query): boolean {
+  return isOneFilter(query) && !fieldsOfQuery({ ...query, metrics: undefined }).some(needsWholeTrace);
+}
+
+/** Tells every trace of a set that a query matches, by its number, once. Times of the traces do not matter. */
 export async function matchTraces(
-  sources: readonly Source[],
+  { set, traceFirst }: TraceSet,
   query: Query,
   { signal, breathe }: RunOptions,
-  onTrace: (traceId: Uint8Array) => void,
+  onTrace: (trace: number) => void,
 ): Promise<void> {
   const { pipeline } = query;
   const fields = fieldsOfQuery({ ...query, metrics: undefined });
-  // Of one filter alone the selection is the answer, and nothing but ids is read of the traces.
-  const [first] = pipeline.stages;
-  const isSettled = pipeline.stages.length === 1 && first?.kind === 'filter';
-  // Only what asks for parents can tell versions of a span apart by more than the span's own fields.
-  const withFacts = !isSettled || needsOf(fields).fields.has('parentIds');
-  const selection = await selectTraces(sources, { pipeline, fields, signal, breathe, withFacts });
-  const ids = noNeeds();
-  ids.fields.add('traceIds');
-  const needs = isSettled ? ids : joinNeeds(factNeeds(), needsOf(fields));
-  for (const { source, rows, traces } of selection.batches) {
-    await atSource(source, signal, async () => {
-      await rows.batch.prepare(needs, signal);
-      for (const trace of traces) {
-        const candidate = traceRowsOf(rows, trace);
-        if (isSettled || runPipeline(pipeline, candidate, selection.hits).length > 0) onTrace(candidate.traceId());
-      }
-    });
-    await breathe();
+  const source = headSource('traces', set, traceFirst);
+  const selection = await selectTraces([source], { pipeline, fields, signal, breathe });
+  // Of one filter alone the selection is the answer.
+  const isSettled = isOneFilter(query);
+  for (const { rows, traces } of selection.batches) {
+    for (const trace of traces) {
+      if (isSettled || runPipeline(pipeline, traceRowsOf(rows, trace), selection.hits).length > 0) onTrace(trace);
+    }
   }
-  for (const merged of selection.merged) {
-    if (runPipeline(pipeline, merged, selection.hits).length > 0) onTrace(merged.traceId());
+}
+
+function isOneFilter({ pipeline: { stages } }: Query): boolean {
+  return stages.length === 1 && stages[0]?.kind === 'filter';
+}
+
+/** Whether it asks how spans of a trace stand to one another. */
+function isStructural({ stages }: Pipeline): boolean {
+  return stages.some((stage) => {
+    const { kind } = stage;
+    return (kind === 'filter' || kind === 'spanset' || kind === 'pipeline') && isStructuralSpanset(stage);
+  });
+}
+
+function isStructuralSpanset(spanset: SpansetExpression): boolean {
+  switch (spanset.kind) {
+    case 'filter':
+      return false;
+    case 'pipeline':
+      return isStructural(spanset.pipeline);
+    case 'spanset': {
+      const { operator, left, right } = spanset;
+      return (operator !== '&&' && operator !== '||') || isStructuralSpanset(left) || isStructuralSpanset(right);
+    }
   }
 }

@@ -23,14 +23,11 @@ interface Candidate {
  * Makes one trace of its parts: each span once, by the rule of resends, in canonical order. Versions of a span that
  * end at the same time and do not differ in `fields` and in what facts are made of are as good as each other; for
  * others the whole spans are compared. Of `all` fields nothing is known to be the same.
- *
- * @param withFacts False: nobody asks for facts of the trace, and what only they are made of is not read.
  */
 export async function mergeParts(
   traceId: Uint8Array,
   parts: readonly Part[],
   fields: readonly Field[] | 'all',
-  withFacts = true,
 ): Promise<TraceRows> {
   const chosen = new Map<string, Candidate>();
   for (const part of parts) {
@@ -42,7 +39,7 @@ export async function mergeParts(
       const candidate = { part, row };
       const key = `${bytesToHex(part.rows.spanIdOf(row))} ${part.rows.startOf(row)} ${batch.kind()[row]}`;
       const other = chosen.get(key);
-      if (other === undefined || (await isBetter(candidate, other, fields, withFacts))) chosen.set(key, candidate);
+      if (other === undefined || (await isBetter(candidate, other, fields))) chosen.set(key, candidate);
     }
   }
   const sorted = [...chosen.values()].sort(compareCandidates);
@@ -53,16 +50,11 @@ export async function mergeParts(
   );
 }
 
-async function isBetter(
-  a: Candidate,
-  b: Candidate,
-  fields: readonly Field[] | 'all',
-  withFacts: boolean,
-): Promise<boolean> {
+async function isBetter(a: Candidate, b: Candidate, fields: readonly Field[] | 'all'): Promise<boolean> {
   const endA = a.part.rows.endOf(a.row);
   const endB = b.part.rows.endOf(b.row);
   if (endA !== endB) return endA > endB;
-  if (fields !== 'all' && fingerprint(a, fields, withFacts) === fingerprint(b, fields, withFacts)) return false;
+  if (fields !== 'all' && fingerprint(a, fields) === fingerprint(b, fields)) return false;
   const [encodedA, encodedB] = await Promise.all([a.part.encode(), b.part.encode()]);
   const indexA = encodedA === undefined ? -1 : indexOf(encodedA, a);
   const indexB = encodedB === undefined ? -1 : indexOf(encodedB, b);
@@ -71,15 +63,13 @@ async function isBetter(
 }
 
 /** What of a span a query can see. */
-function fingerprint({ part: { rows }, row }: Candidate, fields: readonly Field[], withFacts: boolean): string {
-  const facts = withFacts
-    ? [
-        bytesToHex(rows.batch.parentIds().slice(8 * row, 8 * row + 8)),
-        rows.batch.status()[row],
-        rows.nameOf(row),
-        rows.service(row),
-      ]
-    : [];
+function fingerprint({ part: { rows }, row }: Candidate, fields: readonly Field[]): string {
+  const facts = [
+    bytesToHex(rows.batch.parentIds().slice(8 * row, 8 * row + 8)),
+    rows.batch.status()[row],
+    rows.nameOf(row),
+    rows.service(row),
+  ];
   const values = fields.map((field) => {
     if (eventScopeOf(field) === undefined) return valueKey(rows.valueOf(row, field));
     // One by one, because conditions are judged on single events.

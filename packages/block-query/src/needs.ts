@@ -25,15 +25,6 @@ export function factNeeds(): Needs {
   return needs;
 }
 
-/** What the spans of a trace are told apart and put in order by. */
-export function identityNeeds(): Needs {
-  const needs = noNeeds();
-  for (const field of IDENTITY_FIELDS) needs.fields.add(field);
-  return needs;
-}
-
-const IDENTITY_FIELDS: readonly SpanField[] = ['traceIds', 'start', 'end', 'spanIds', 'kind'];
-
 const FACT_FIELDS: readonly SpanField[] = [
   'traceIds',
   'start',

@@ -24,9 +24,12 @@ export interface TracePart {
 const known = new Map<string, KeyTable>();
 const MAX_KNOWN = 4;
 
-/** Rejects with `SourceFailure` where the traces of a source cannot be listed. */
-/** Sources have ids of their own. */
+/** Of a single source there are none. */
+const NO_SEAMS: Seams = { flags: () => undefined, parts: () => [] };
+
+/** Sources have ids of their own. Rejects with `SourceFailure` where the traces of a source cannot be listed. */
 export async function findSeams(sources: readonly Source[], signal: AbortSignal): Promise<Seams> {
+  if (sources.length < 2) return NO_SEAMS;
   assert(new Set(sources.map(({ id }) => id)).size === sources.length, 'sources have ids of their own');
   const blocks = sources.filter(({ immutable }) => immutable);
   const key = blocks.map(({ id }) => id).join();

@@ -5,7 +5,7 @@ import { BatchRows } from './batch-rows.ts';
 import { fieldsIn } from './conjunction.ts';
 import { holdsOf } from './evaluate.ts';
 import { mergeParts, type Part } from './merge-parts.ts';
-import { type Filter, factNeeds, filtersOf, identityNeeds, joinNeeds, needsOf, noNeeds } from './needs.ts';
+import { type Filter, factNeeds, filtersOf, joinNeeds, needsOf, noNeeds } from './needs.ts';
 import { windowOf } from './newest-traces.ts';
 import { mayHold } from './prune.ts';
 import { type LocateTrace, relevantSources } from './relevant-sources.ts';
@@ -26,8 +26,6 @@ export interface SelectOptions {
   breathe: () => Promise<void>;
   /** What is read of traces of which several sources have spans, besides facts and fields. */
   needs?: Needs;
-  /** False: the pipeline is one filter over fields of single spans, and no facts are asked for. Default true. */
-  withFacts?: boolean;
   locate?: LocateTrace | undefined;
   /** Only traces of which some part starts then or later are looked at; starts have been prepared. */
   since?: bigint | undefined;
@@ -68,7 +66,7 @@ export async function selectTraces(all: readonly Source[], options: SelectOption
 
 /** The same over what `possibleSources` gave. */
 export async function selectTracesIn(sources: readonly Source[], options: SelectOptions): Promise<Selection> {
-  const { pipeline, fields, signal, breathe, withFacts = true, since } = options;
+  const { pipeline, fields, signal, breathe, since } = options;
   const filters = filtersOf(pipeline);
   const scanNeeds = needsOf(filters.flatMap(fieldsOfFilter));
   const seams = await findSeams(sources, signal);
@@ -122,11 +120,7 @@ export async function selectTracesIn(sources: readonly Source[], options: Select
     seams,
     seamed,
     opened,
-    joinNeeds(
-      withFacts ? factNeeds() : identityNeeds(),
-      fields === 'all' ? noNeeds() : needsOf(fields),
-      options.needs ?? noNeeds(),
-    ),
+    joinNeeds(factNeeds(), fields === 'all' ? noNeeds() : needsOf(fields), options.needs ?? noNeeds()),
     options,
   );
   const merged = new Set(selection.merged);
@@ -164,7 +158,7 @@ export async function mergeSeamed(
   found: readonly TracePart[],
   opened: Map<string, BatchRows>,
   needs: Needs,
-  { fields, signal, withFacts }: Pick<SelectOptions, 'fields' | 'signal' | 'withFacts'>,
+  { fields, signal }: Pick<SelectOptions, 'fields' | 'signal'>,
 ): Promise<TraceRows[]> {
   const merged: TraceRows[] = [];
   const done = new Set<string>();
@@ -189,7 +183,7 @@ export async function mergeSeamed(
     // Eight bytes in common do not make one trace.
     for (const id of distinct(parts.map((part) => part.id))) {
       const own = parts.filter((part) => compareBytes(part.id, id) === 0).map(({ part }) => part);
-      const rows = await mergeParts(id, own, fields, withFacts);
+      const rows = await mergeParts(id, own, fields);
       if (rows.count > 0) merged.push(rows);
     }
   }

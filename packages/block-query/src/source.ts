@@ -99,9 +99,9 @@ function hasOtherValues({ attributes, truncated }: ValueSummary, key: string): b
   return truncated || attributes.some((one) => one.type === 'other' && one.key === key);
 }
 
-/** `id` as for `headBatch`. */
-export function headSource(id: string, view: ColumnSetView): Source {
-  const batch = headBatch(id, view);
+/** `id` and `traceFirst` as for `headBatch`. */
+export function headSource(id: string, view: ColumnSetView, traceFirst?: Int32Array): Source {
+  const batch = headBatch(id, view, traceFirst);
   return {
     id,
     immutable: false,

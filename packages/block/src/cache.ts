@@ -1,6 +1,5 @@
 import { type ByteCache, createByteCache } from './byte-cache.ts';
 import { createPageArena, type PageArena } from './page-arena.ts';
-import type { ColumnRoom } from './scan/column-room.ts';
 
 /**
  * Decoded and fetched parts of blocks, bounded in bytes by whoever provides it. Keys begin with the block's
@@ -15,8 +14,6 @@ export interface BlockCache {
   readonly filters: ByteCache;
   /** Whether what queries work out of a block is kept too. */
   readonly keepsPartials: boolean;
-  /** Where scans put the columns that they decode; undefined: each has memory of its own. */
-  readonly room?: ColumnRoom;
 }
 
 export interface LruBlockCache extends BlockCache {

@@ -9,6 +9,7 @@ export { type AttributeScope, FORMAT_VERSION, SECTION_NAMES, SECTION_OBJECTS, ty
 export { type BlockObjects, layoutObjects, type SectionPlace, SINGLE_OBJECT_MAX_BYTES } from './layout-objects.ts';
 export { mergeBlocks } from './merge/merge-blocks.ts';
 export type { MergedBlock, MergeInput, MergeOptions, MergeResult, MergeSink } from './merge/merge-options.ts';
+export { type ReadTracesOptions, readTraces, type TraceBatch } from './merge/read-traces.ts';
 export {
   type BlockPlace,
   type BlockReader,
@@ -18,7 +19,6 @@ export {
   type ReadRange,
   traceSpanCounts,
 } from './open-block.ts';
-export { ColumnSlabs } from './scan/column-room.ts';
 export type { EventField, SpanField } from './scan/fields.ts';
 export { batchesOf, type GroupRun } from './scan/group-run.ts';
 export type { CodedValues, ColumnNeeds, RowPartials, RunColumns } from './scan/run-columns.ts';

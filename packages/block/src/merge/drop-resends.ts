@@ -1,20 +1,24 @@
-import { compareResends, encodeSpans } from '@vivace/columns';
+import { compareResends, type EncodedSpans, encodeSpans } from '@vivace/columns';
 import { columnSetOf } from '../row-set.ts';
 import type { Buffers } from './buffers.ts';
-import { gatherSet, type InputAttributes } from './gather-set.ts';
+import { gatherSet, type SetColumns } from './gather-set.ts';
 import { compareRows, type RowOrder } from './order-rows.ts';
 import type { RowKeys } from './row-keys.ts';
 import { freeWindows, loadRows, type Segment } from './segment.ts';
 
 export interface ResendOptions {
-  attributes: InputAttributes;
+  /** All that there are. */
+  columns: SetColumns;
+  /** Those that the segment has, where it has not all. */
+  wanted?: SetColumns | undefined;
   buffers: Buffers;
   seed: number;
 }
 
 /**
  * Leaves one of the spans that have the same identity: which, says the rule of resends. Changes the order given, and
- * returns it without the others.
+ * returns it without the others. Of a segment that has only wanted columns it may leave any of several that have the
+ * same in them.
  */
 export async function dropResends(
   segment: Segment,
@@ -29,7 +33,8 @@ export async function dropResends(
     const { first: row } = groups[first] as ResendGroup;
     let end = first + 1;
     while (end < groups.length && (groups[end] as ResendGroup).end - row <= segment.groupRows) end++;
-    await settle(segment, keys, order, groups.slice(first, end), options, lost);
+    const open = await settle(segment, keys, order, groups.slice(first, end), options, lost);
+    if (open.length > 0) await settle(segment, keys, order, open, { ...options, wanted: undefined }, lost, true);
     first = end;
   }
   const firsts = new Int32Array(traceFirst.length);
@@ -69,33 +74,48 @@ function findResends(keys: RowKeys, order: Int32Array, traceFirst: Int32Array): 
   return groups;
 }
 
-/** Marks those that lose. */
+/** Marks those that lose. Returns the groups that what is wanted does not decide; of all columns there are none. */
 async function settle(
   segment: Segment,
   keys: RowKeys,
   order: Int32Array,
   groups: readonly ResendGroup[],
-  { attributes, buffers, seed }: ResendOptions,
+  { columns, wanted, buffers, seed }: ResendOptions,
   lost: Uint8Array,
-): Promise<void> {
+  loadAll = false,
+): Promise<ResendGroup[]> {
   const compared = Int32Array.from(groups.flatMap(({ first, end }) => Array.from(order.subarray(first, end))));
   const rows = compared.length;
   // Hashes are of whole spans, trace ids included.
   const trace = Int32Array.from(groups.flatMap((group) => Array.from({ length: groupRows(group) }, () => group.trace)));
   const { ids, traceCount } = segment.traces;
   const some = { order: compared, from: 0, to: rows, traceIds: ids.subarray(0, 16 * traceCount), trace };
-  const windows = await loadRows(segment, compared, 0, rows);
-  const set = columnSetOf(gatherSet({ windows, keys, ...some }, attributes, buffers, seed));
+  const windows = await loadRows(segment, compared, 0, rows, loadAll);
+  const set = columnSetOf(gatherSet({ windows, keys, ...some }, wanted ?? columns, buffers, seed));
   const spans = encodeSpans(
     set,
     Int32Array.from({ length: rows }, (_, row) => row),
   );
-  if (segment.isLarge) freeWindows(windows);
+  if (segment.isLarge || loadAll) freeWindows(windows);
+  const open: ResendGroup[] = [];
   let base = 0;
-  for (const { first, end } of groups) {
+  for (const group of groups) {
+    const { first, end } = group;
     let best = 0;
     for (let i = 1; i < end - first; i++) if (compareResends(spans, base + i, spans, base + best) > 0) best = i;
-    for (let i = 0; i < end - first; i++) if (i !== best) lost[first + i] = 1;
+    if (wanted !== undefined && !isDecided(spans, base, base + end - first, base + best)) open.push(group);
+    else for (let i = 0; i < end - first; i++) if (i !== best) lost[first + i] = 1;
     base += end - first;
   }
+  return open;
+}
+
+/** Whether each of the others ends earlier than the best, or has the same in all columns that were read. */
+function isDecided(spans: EncodedSpans, from: number, to: number, best: number): boolean {
+  const { ends } = spans;
+  for (let i = from; i < to; i++) {
+    const endsWithBest = ends[2 * i] === ends[2 * best] && ends[2 * i + 1] === ends[2 * best + 1];
+    if (endsWithBest && compareResends(spans, i, spans, best) !== 0) return false;
+  }
+  return true;
 }

@@ -1,10 +1,11 @@
-import type { DictionaryView } from '@vivace/columns';
+import type { DictionaryView, SparseColumn } from '@vivace/columns';
 import { dataError } from '@vivace/kernel';
 import type { TableAttribute } from '../attribute-plan.ts';
 import { ByteInterner } from '../byte-interner.ts';
 import type { Owners } from '../read-rows.ts';
 import type { AttributeSource, RowSet } from '../row-set.ts';
 import { endsOf, eventTimes, exactEnds } from '../row-times.ts';
+import type { Field } from '../scan/fields.ts';
 import { withoutEnds } from '../scan/without-ends.ts';
 import type { Buffers } from './buffers.ts';
 import { TableGather } from './gather.ts';
@@ -19,6 +20,14 @@ export interface InputAttributes {
   events: readonly TableAttribute[];
 }
 
+const ONE_EMPTY: DictionaryView = { count: 1, bytes: new Uint8Array(0), offsets: new Uint32Array(2) };
+const NO_VALUES: SparseColumn = {
+  count: 0,
+  rows: new Int32Array(0),
+  codes: new Int32Array(0),
+  dictionary: { count: 0, bytes: new Uint8Array(0), offsets: new Uint32Array(1) },
+};
+
 /** Rows of the output that are read together. */
 export interface RowsToGather {
   windows: readonly Window[];
@@ -32,17 +41,24 @@ export interface RowsToGather {
   trace: Int32Array;
 }
 
+/** Columns that are gathered of spans, and of events and links. */
+export interface SetColumns extends InputAttributes {
+  /** Of others all rows have what says nothing: 0, or one empty entry. Undefined: all are gathered. */
+  fields?: ReadonlySet<Field>;
+}
+
 /**
  * The rows as what a block is encoded from, in their order: row 0 is the first of them. Good until the next call with
  * these buffers.
  */
 export function gatherSet(
   { windows, keys, order, from, to, traceIds, trace }: RowsToGather,
-  attributes: InputAttributes,
+  { fields, ...attributes }: SetColumns,
   buffers: Buffers,
   seed: number,
 ): RowSet {
   const rows = to - from;
+  const wants = (field: Field): boolean => fields === undefined || fields.has(field);
   const plan = planRuns(windows, order, from, to);
   const spans = new TableGather('spans', plan.spans, rows, buffers, seed);
   const start = buffers.uint32('set start', 2 * rows);
@@ -57,16 +73,21 @@ export function gatherSet(
   for (let row = 0; row < rows; row++) kind[row] = keys.kind[order[from + row] as number] as number;
   const resources = new OwnerCodes('resources', seed);
   const resource = buffers.int32('set resource', rows);
-  spans.mapped('resource_id', resource, (input) => resources.of(input));
+  if (wants('resource')) spans.mapped('resource_id', resource, (input) => resources.of(input));
+  else resource.fill(0, 0, rows);
   const scopes = new OwnerCodes('scopes', seed);
   const scope = buffers.int32('set scope', rows);
-  spans.mapped('scope_id', scope, (input) => scopes.of(input));
+  if (wants('scope')) spans.mapped('scope_id', scope, (input) => scopes.of(input));
+  else scope.fill(0, 0, rows);
   const name = buffers.int32('set name', rows);
-  const names = spans.coded('name', name, true);
+  const names = wants('name') ? spans.coded('name', name, true) : ONE_EMPTY;
+  if (names === ONE_EMPTY) name.fill(0, 0, rows);
   const status = buffers.uint8('set status', rows);
-  spans.integers('status', status);
+  if (wants('status')) spans.integers('status', status);
+  else status.fill(0, 0, rows);
   const flags = buffers.uint32('set flags', rows);
-  spans.integers('flags', flags);
+  if (fields === undefined) spans.integers('flags', flags);
+  else flags.fill(0, 0, rows);
   return {
     spanCount: rows,
     traceCount: traceIds.length / 16,
@@ -84,13 +105,13 @@ export function gatherSet(
     scope,
     dead: buffers.uint8('set dead', rows),
     names,
-    resources: resources.view(),
-    scopes: scopes.view(),
-    statusMessage: spans.sparse('status_message'),
-    traceState: spans.sparse('trace_state'),
+    resources: wants('resource') ? resources.view() : ONE_EMPTY,
+    scopes: wants('scope') ? scopes.view() : ONE_EMPTY,
+    statusMessage: wants('statusMessage') ? spans.sparse('status_message') : NO_VALUES,
+    traceState: fields === undefined ? spans.sparse('trace_state') : NO_VALUES,
     attributes: sourcesOf(spans, attributes.spans),
     overflow,
-    events: gatherEvents(plan, start, attributes.events, buffers, seed),
+    events: gatherEvents(plan, start, { fields, events: attributes.events }, buffers, seed),
   };
 }
 
@@ -127,22 +148,23 @@ function gatherEnds(spans: TableGather, start: Uint32Array, end: Uint32Array, ro
 function gatherEvents(
   { events: pieces, eventRows: rows, eventSpan: span }: RunPlan,
   start: Uint32Array,
-  attributes: readonly TableAttribute[],
+  { fields, events: attributes }: { fields: ReadonlySet<Field> | undefined; events: readonly TableAttribute[] },
   buffers: Buffers,
   seed: number,
 ): RowSet['events'] {
+  const wants = (field: Field): boolean => fields === undefined || fields.has(field);
   const events = new TableGather('events', pieces, rows, buffers, seed);
   const kind = new Uint8Array(rows);
   events.integers('kind', kind);
-  const time = new Uint32Array(events.fixed('time_offset', 8).buffer);
-  eventTimes(time, kind, span, start, rows);
+  const time = wants('eventTime') ? new Uint32Array(events.fixed('time_offset', 8).buffer) : new Uint32Array(2 * rows);
+  if (wants('eventTime')) eventTimes(time, kind, span, start, rows);
   const name = new Int32Array(rows);
-  const names = events.coded('name', name);
+  const names = wants('eventName') ? events.coded('name', name) : ONE_EMPTY;
   for (let row = 0; row < rows; row++) {
     if (kind[row] !== 1 && name[row] === -1) throw dataError('block-row', 'an event of a block has no name');
   }
-  const linked = events.sparse('linked_trace_id');
-  const linkedSpans = events.fixed('linked_span_id', 8);
+  const linked = wants('linkIds') ? events.sparse('linked_trace_id') : NO_VALUES;
+  const linkedSpans = wants('linkIds') ? events.fixed('linked_span_id', 8) : new Uint8Array(0);
   const linkIds = new Uint8Array(24 * linked.count);
   for (let link = 0; link < linked.count; link++) {
     const code = linked.codes[link] as number;
@@ -160,9 +182,9 @@ function gatherEvents(
     linkCount: linked.count,
     linkRows: linked.rows,
     linkIds,
-    traceState: events.sparse('trace_state'),
+    traceState: fields === undefined ? events.sparse('trace_state') : NO_VALUES,
     attributes: sourcesOf(events, attributes),
-    overflow: events.sparse('overflow'),
+    overflow: wants('eventOverflow') ? events.sparse('overflow') : NO_VALUES,
   };
 }
 

@@ -12,7 +12,13 @@ import { ByteReader } from '../byte-reader.ts';
 import { createBlockCache } from '../cache.ts';
 import type { SectionName } from '../layout.ts';
 import { openBlock } from '../open-block.ts';
-import { type ChunkCache, type DecodedDictionary, type GroupBytes, readDictionary } from '../parquet/chunk-reader.ts';
+import {
+  type ChunkCache,
+  type DecodedDictionary,
+  type GroupBytes,
+  partOf,
+  readDictionary,
+} from '../parquet/chunk-reader.ts';
 import type { ChunkLayout } from '../parquet/directory.ts';
 import { planEvents } from '../plan-trace.ts';
 import type { Owners } from '../read-rows.ts';
@@ -21,6 +27,7 @@ import type { AttributeSummary } from '../value-summary.ts';
 import type { MergeInput } from './merge-options.ts';
 import { type PageRange, planPages } from './plan-pages.ts';
 import type { RoomPlace } from './read-room.ts';
+import { type WantedColumns, wantedNumbers } from './wanted-columns.ts';
 
 /** Traces of one row group of spans. */
 export interface GroupTraces {
@@ -31,6 +38,8 @@ export interface GroupTraces {
   spans: Int32Array;
   /** What a span takes on average before compression, without its events. */
   spanBytes: number;
+  /** What a span takes on average of what is read, with its events. */
+  storedSpanBytes: number;
 }
 
 export const MERGED_TABLES = ['spans', 'events'] as const;
@@ -46,6 +55,14 @@ export interface LoadedGroup {
   cache: ChunkCache;
   /** The input lets go of it; else whoever loaded it does. */
   kept: boolean;
+  /** Only pages of some rows are left. */
+  cut?: boolean;
+}
+
+/** Bytes of a row group from `base` on. */
+interface ReadPart {
+  bytes: Uint8Array;
+  base: number;
 }
 
 const NOTHING: Uint8Array = new Uint8Array(0);
@@ -72,6 +89,8 @@ export interface OpenOptions {
   number: number;
   seed: number;
   signal: AbortSignal | undefined;
+  /** Of other columns nothing is read. Undefined: all are. */
+  wanted?: WantedColumns | undefined;
 }
 
 /** What an entry of the cache takes besides its bytes. */
@@ -113,6 +132,8 @@ export class InputBlock {
   readonly #number: number;
   readonly #signal: AbortSignal | undefined;
   readonly #columns: Record<MergedTable, Map<string, number>>;
+  /** Numbers of the columns that are read; undefined: all. */
+  readonly #wanted: Record<MergedTable, readonly number[] | undefined>;
   readonly #loaded: Record<MergedTable, Map<number, LoadedGroup>> = { spans: new Map(), events: new Map() };
   /** Row of a row group that the merge is at. */
   #next = { group: 0, row: 0 };
@@ -120,7 +141,7 @@ export class InputBlock {
   private constructor(
     input: MergeInput,
     read: { index: BlockIndex; totals: readonly AttributeTotal[]; owners: Owners },
-    { dictionaries, number, signal }: OpenOptions,
+    { dictionaries, number, signal, wanted }: OpenOptions,
   ) {
     this.#dictionaries = dictionaries;
     this.#number = number;
@@ -131,6 +152,10 @@ export class InputBlock {
     this.totals = read.totals;
     this.owners = read.owners;
     this.#columns = { spans: columnNumbers(read.index.spans), events: columnNumbers(read.index.events) };
+    this.#wanted = {
+      spans: wanted && wantedNumbers(read.index.spans, wanted.spans),
+      events: wanted && wantedNumbers(read.index.events, wanted.events),
+    };
   }
 
   static async open(input: MergeInput, open: OpenOptions): Promise<InputBlock> {
@@ -151,9 +176,24 @@ export class InputBlock {
     return this.#input.place.sections.filter.length;
   }
 
+  /** Whether any column of events is read. */
+  get readsEvents(): boolean {
+    return this.#wanted.events === undefined || this.#wanted.events.length > 0;
+  }
+
   /** The most that a row group takes. */
   largestGroupBytes(table: MergedTable): number {
-    return this.index[table].groups.reduce((largest, { length }) => Math.max(largest, length), 0);
+    return this.index[table].groups.reduce((most, _, group) => Math.max(most, this.groupBytes(table, group)), 0);
+  }
+
+  /** What is read of a row group, where that is all of its rows. */
+  groupBytes(table: MergedTable, group: number): number {
+    const layout = this.index[table];
+    const { length, rows } = layout.groups[group] as TableGroup;
+    const columns = this.#wanted[table];
+    if (columns === undefined || length === 0) return length;
+    const reads = planPages(groupChunks(layout, group), { from: 0, to: rows, columns });
+    return reads.reduce((sum, { from, to }) => sum + to - from, 0);
   }
 
   /** Number of a column of a table, by `columnId`; -1 where there is none. */
@@ -186,9 +226,10 @@ export class InputBlock {
       if (rows !== (this.index.spans.groups[group] as TableGroup).rows) throw wrongTraces();
       const ids = dictionary.bytes.slice(0, 16 * dictionary.count);
       const spanBytes = rawBytes(chunks) / rows;
+      const storedSpanBytes = (this.groupBytes('spans', group) + this.groupBytes('events', group)) / rows;
       if (!this.wholeGroups) freeGroup({ bytes });
       freeMemory(piece);
-      return { count: list.count, ids, spans, spanBytes };
+      return { count: list.count, ids, spans, spanBytes, storedSpanBytes };
     });
   }
 
@@ -201,26 +242,35 @@ export class InputBlock {
     const loaded = this.#loaded[table];
     const known = loaded.get(group);
     if (known !== undefined) return known;
-    const layout = this.index[table];
-    const { offset, length } = layout.groups[group] as TableGroup;
-    const chunks = await blaming(this.id, 'index', async () => (length === 0 ? [] : groupChunks(layout, group)));
-    const columns = layout.columns;
-    const verified = new Set<number>();
-    const cache = keepDictionaries(this.#dictionaries, `${this.#number}/${table}/${group}/`);
-    if (this.wholeGroups) {
-      this.#leaveGroups(table, group);
+    const wanted = this.#wanted[table];
+    const pages = wanted === undefined ? range : { columns: wanted, ...range };
+    if (!this.wholeGroups) return this.#loadPages(table, group, pages);
+    this.#leaveGroups(table, group);
+    const made = await this.#emptyGroup(table, group);
+    const { offset, length, rows } = this.index[table].groups[group] as TableGroup;
+    const room = keep && this.#isRoomFree(table) ? this.rooms[table] : undefined;
+    if (wanted === undefined) {
       const read = length === 0 ? NOTHING : await this.#read(table, offset, length);
-      const bytes = keep ? this.#keep(table, read) : read;
-      const made = { columns, chunks, bytes: { bytes, base: 0, verified }, cache, kept: keep };
-      if (keep) loaded.set(group, made);
-      else cutToPages(made, range);
-      return made;
+      made.bytes.bytes = room === undefined ? read : putInto(room, read, 0);
+    } else {
+      const more: ReadPart[] = [];
+      let at = 0;
+      for (const { from, to } of planPages(made.chunks, { from: 0, to: rows, columns: wanted })) {
+        const read = await this.#read(table, offset + from, to - from);
+        more.push({ bytes: room === undefined ? read : putInto(room, read, at), base: from });
+        at += to - from;
+      }
+      made.bytes.more = more;
     }
-    const more: { bytes: Uint8Array; base: number }[] = [];
-    for (const { from, to } of planPages(chunks, range)) {
-      more.push({ bytes: await this.#read(table, offset + from, to - from), base: from });
-    }
-    return { columns, chunks, bytes: { bytes: NOTHING, base: 0, verified, more }, cache, kept: false };
+    made.kept = keep;
+    if (keep) loaded.set(group, made);
+    else cutToPages(made, pages);
+    return made;
+  }
+
+  /** Rows of a row group with all of its columns, whichever are wanted. Whoever loads it lets go of it. */
+  loadAll(table: MergedTable, group: number, { from, to }: PageRange): Promise<LoadedGroup> {
+    return this.#loadPages(table, group, { from, to });
   }
 
   /** Lets go of row groups before this one, of which rows before `row` are not wanted again, either. */
@@ -235,24 +285,45 @@ export class InputBlock {
     }
   }
 
-  /** Puts what was read into the room, where no other row group is in it. */
-  #keep(table: MergedTable, read: Uint8Array): Uint8Array {
+  /** A row group of which nothing has been read. */
+  async #emptyGroup(table: MergedTable, group: number): Promise<LoadedGroup> {
+    const layout = this.index[table];
+    const { length } = layout.groups[group] as TableGroup;
+    const chunks = await blaming(this.id, 'index', async () => (length === 0 ? [] : groupChunks(layout, group)));
+    const cache = keepDictionaries(this.#dictionaries, `${this.#number}/${table}/${group}/`);
+    const bytes = { bytes: NOTHING, base: 0, verified: new Set<number>() };
+    return { columns: layout.columns, chunks, bytes, cache, kept: false };
+  }
+
+  async #loadPages(table: MergedTable, group: number, pages: PageRange): Promise<LoadedGroup> {
+    const made = await this.#emptyGroup(table, group);
+    const { offset } = this.index[table].groups[group] as TableGroup;
+    const more: ReadPart[] = [];
+    for (const { from, to } of planPages(made.chunks, pages)) {
+      more.push({ bytes: await this.#read(table, offset + from, to - from), base: from });
+    }
+    made.bytes.more = more;
+    made.cut = true;
+    return made;
+  }
+
+  #isRoomFree(table: MergedTable): boolean {
     const room = this.rooms[table];
-    if (room === undefined || read.length === 0) return read;
-    for (const { bytes } of this.#loaded[table].values()) if (room.holds(bytes.bytes)) return read;
-    const kept = room.put(read);
-    if (kept !== read) freeMemory(read);
-    return kept;
+    for (const { bytes } of this.#loaded[table].values()) {
+      if (room?.holds(bytes.more?.[0]?.bytes ?? bytes.bytes) === true) return false;
+    }
+    return true;
   }
 
   /** Of the row group that the merge is about to leave for another, only the pages of the rows that are left stay. */
   #leaveGroups(table: MergedTable, group: number): void {
     const { group: left, row: from } = this.#next;
     const loaded = this.#loaded[table].get(left);
-    if (left >= group || from === 0 || loaded === undefined || loaded.bytes.more !== undefined) return;
+    if (left >= group || from === 0 || loaded === undefined || loaded.cut === true) return;
     const to = (this.index.spans.groups[left] as TableGroup).rows;
     const range = table === 'spans' ? { from, to } : planEvents(this.index, { group: left, from, to });
-    if (loaded.chunks.length > 0) cutToPages(loaded, range);
+    const columns = this.#wanted[table];
+    if (loaded.chunks.length > 0) cutToPages(loaded, columns === undefined ? range : { ...range, columns });
   }
 
   async #read(section: SectionName, offset: number, length: number): Promise<Uint8Array> {
@@ -283,12 +354,24 @@ export function freeGroup({ bytes: { bytes, more = [] } }: Pick<LoadedGroup, 'by
   for (const part of [bytes, ...more.map((piece) => piece.bytes)]) freeMemory(part);
 }
 
-/** Keeps only the pages of some rows of a row group that was read as a whole. */
+/** Puts what was read into a room. */
+function putInto(room: RoomPlace, read: Uint8Array, at: number): Uint8Array {
+  if (read.length === 0) return read;
+  const copy = room.put(read, at);
+  if (copy !== read) freeMemory(read);
+  return copy;
+}
+
+/** Keeps only the pages of some rows of a row group that was read as a whole, or of the columns that were. */
 function cutToPages(group: LoadedGroup, range: PageRange): void {
-  const { bytes, verified } = group.bytes;
-  const more = planPages(group.chunks, range).map(({ from, to }) => ({ bytes: bytes.slice(from, to), base: from }));
-  freeMemory(bytes);
+  const { verified } = group.bytes;
+  const more = planPages(group.chunks, range).map(({ from, to }) => {
+    const { bytes, base } = partOf(group.bytes, from);
+    return { bytes: bytes.slice(from - base, to - base), base: from };
+  });
+  freeGroup(group);
   group.bytes = { bytes: NOTHING, base: 0, verified, more };
+  group.cut = true;
 }
 
 /** What tells columns apart; names in Parquet may be those of several attributes. */

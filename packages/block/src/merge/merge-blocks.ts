@@ -1,7 +1,6 @@
 import { assert, freeMemory, VivaceError } from '@vivace/kernel';
 import { BlockEncoder } from '../block-encoder.ts';
 import { shapeBlock } from '../block-shape.ts';
-import { createByteCache } from '../byte-cache.ts';
 import { createPresizedFilter, presizedFilterBytes } from '../filter.ts';
 import {
   DEFAULT_PAGE_ROWS,
@@ -15,25 +14,25 @@ import { findRemote, linkParents } from '../parent-links.ts';
 import { Buffers } from './buffers.ts';
 import { dropResends } from './drop-resends.ts';
 import { gatherSet } from './gather-set.ts';
-import { freeDictionary, InputBlock, MERGED_TABLES } from './input-block.ts';
+import type { InputBlock } from './input-block.ts';
 import type { MergedBlock, MergeOptions, MergeResult } from './merge-options.ts';
-import { orderRows } from './order-rows.ts';
+import { type OpenInputs, openInputs, releaseInputs } from './open-inputs.ts';
+import { orderRows, tracesOf } from './order-rows.ts';
 import { type MergedColumns, planColumns, storedAttributes } from './plan-columns.ts';
 import { promoteColumns } from './promote.ts';
-import { ReadRoom } from './read-room.ts';
 import { readKeys } from './row-keys.ts';
 import { freeWindows, loadRows, loadSegment, type Segment } from './segment.ts';
 import { TraceRun } from './trace-run.ts';
 import { TraceStream } from './trace-stream.ts';
 
-/** Row groups of all inputs that are kept as wholes; where they are larger, pages are read when they are needed. */
-const DEFAULT_MAX_GROUP_BYTES = 40 * 1024 * 1024;
-
 /** A row group of spans of more bytes before compression has fewer of them: it is in memory as a whole. */
 const MAX_RAW_GROUP_BYTES = 32 * 1024 * 1024;
 
-/** Dictionaries of eight inputs of the size that compaction merges. */
-const DEFAULT_MAX_DICTIONARY_BYTES = 8 * 1024 * 1024;
+/**
+ * Where only some of the traces belong to an output, those between them are in memory with them: a row group is of what
+ * is found in so many bytes of the inputs, however few spans that is.
+ */
+const MAX_PASSED_BYTES = 8 * 1024 * 1024;
 
 /** Arrays that are larger are not kept for the next row group. */
 const MAX_KEPT_BYTES = 4 * 1024 * 1024;
@@ -47,34 +46,24 @@ const MAX_KEPT_BYTES = 4 * 1024 * 1024;
  * was written, and with the errors of reads and of the sink; what the sink was given by then is no block.
  */
 export async function mergeBlocks(options: MergeOptions): Promise<MergeResult> {
-  const { inputs, outputs = 1, maxGroupBytes = DEFAULT_MAX_GROUP_BYTES, seed = 0, signal } = options;
-  const { maxDictionaryBytes = DEFAULT_MAX_DICTIONARY_BYTES } = options;
-  assert(inputs.length > 0 && outputs > 0, 'a merge has inputs and outputs');
-  const opened: InputBlock[] = [];
-  const dictionaries = createByteCache({ maxBytes: maxDictionaryBytes, onDrop: freeDictionary });
-  for (const [number, input] of inputs.entries()) {
-    opened.push(await InputBlock.open(input, { dictionaries, number, seed, signal }));
-  }
-  const room = new ReadRoom();
-  for (const input of opened) {
-    for (const table of MERGED_TABLES) input.rooms[table] = room.reserve(input.largestGroupBytes(table));
-  }
-  for (const input of opened) input.wholeGroups = room.bytes <= maxGroupBytes;
+  const { outputs = 1 } = options;
+  assert(options.inputs.length > 0 && outputs > 0, 'a merge has inputs and outputs');
+  const opened = await openInputs(options);
   const result: MergeResult = {
     blocks: [],
-    inputRows: opened.reduce((sum, { index }) => sum + index.rows, 0),
+    inputRows: opened.blocks.reduce((sum, { index }) => sum + index.rows, 0),
     resends: 0,
     droppedRows: 0,
   };
-  for (let output = 0; output < outputs; output++) await new OutputMerge(options, opened, room, output, result).run();
+  for (let output = 0; output < outputs; output++) await new OutputMerge(options, opened, output, result).run();
   return result;
 }
 
 /** One pass: the traces of one output. */
 class OutputMerge {
   readonly #options: MergeOptions;
+  readonly #opened: OpenInputs;
   readonly #inputs: readonly InputBlock[];
-  readonly #room: ReadRoom;
   readonly #output: number;
   readonly #result: MergeResult;
   readonly #rowGroupRows: number;
@@ -87,17 +76,12 @@ class OutputMerge {
   readonly #buffers = new Buffers();
   #writer: BlockWriter | undefined;
 
-  constructor(
-    options: MergeOptions,
-    inputs: readonly InputBlock[],
-    room: ReadRoom,
-    output: number,
-    result: MergeResult,
-  ) {
+  constructor(options: MergeOptions, opened: OpenInputs, output: number, result: MergeResult) {
     const { rowGroupRows = DEFAULT_ROW_GROUP_ROWS, maxRows = MAX_BLOCK_ROWS, seed = 0 } = options;
     this.#options = options;
+    const { blocks: inputs } = opened;
+    this.#opened = opened;
     this.#inputs = inputs;
-    this.#room = room;
     this.#output = output;
     this.#result = result;
     this.#rowGroupRows = rowGroupRows;
@@ -120,14 +104,9 @@ class OutputMerge {
       if (next.traceCount === 0) break;
       await this.#merge(await loadSegment(this.#inputs, next, this.#groupRows(next.rows, bytes)));
     }
-    this.#releaseInputs();
+    releaseInputs(this.#opened);
+    this.#buffers.trim(0);
     await this.#finishBlock();
-  }
-
-  /** Nothing of the inputs stays in memory but what is known of them. */
-  #releaseInputs(): void {
-    for (const input of this.#inputs) input.release(Number.POSITIVE_INFINITY);
-    this.#room.free();
   }
 
   /** Traces of a row group, or one that is larger; returns about what their spans take before compression. */
@@ -135,17 +114,28 @@ class OutputMerge {
     const { route } = this.#options;
     into.clear();
     let bytes = 0;
+    let passedBytes = 0;
+    let { groupsRead } = stream;
     for (let { id } = stream; id !== undefined; id = stream.id) {
-      const output = route === undefined ? 0 : route(id, 0);
+      const output = route === undefined ? 0 : route(id, stream.number);
       if (output === this.#output) {
         const fits = into.rows + stream.spans <= this.#rowGroupRows && bytes + stream.bytes <= MAX_RAW_GROUP_BYTES;
         if (into.rows > 0 && !fits) return bytes;
         bytes += stream.bytes;
+        passedBytes += stream.storedBytes;
         await stream.take(into);
-      } else {
-        if (output < 0 && this.#output === 0) this.#result.droppedRows += stream.spans;
-        await stream.take();
+        continue;
       }
+      if (output < 0 && this.#output === 0) this.#result.droppedRows += stream.spans;
+      passedBytes += stream.storedBytes;
+      await stream.take();
+      if (into.rows > 0) {
+        if (passedBytes > MAX_PASSED_BYTES) return bytes;
+        continue;
+      }
+      passedBytes = 0;
+      if (stream.groupsRead > groupsRead) stream.leave();
+      ({ groupsRead } = stream);
     }
     return bytes;
   }
@@ -160,11 +150,11 @@ class OutputMerge {
     const buffers = this.#buffers;
     const { groupRows } = segment;
     // What comes after a large trace was read to find its end, and is read again.
-    if (segment.isLarge) this.#releaseInputs();
+    if (segment.isLarge) releaseInputs(this.#opened);
     const keys = await readKeys(segment, buffers);
-    const attributes = storedAttributes(this.#spans, this.#events);
+    const columns = storedAttributes(this.#spans, this.#events);
     const ordered = orderRows(segment, keys, buffers);
-    const { order, traceFirst } = await dropResends(segment, keys, ordered, { attributes, buffers, seed });
+    const { order, traceFirst } = await dropResends(segment, keys, ordered, { columns, buffers, seed });
     this.#result.resends += segment.rows - order.length;
     const { traces } = segment;
     const { traceCount } = traces;
@@ -175,7 +165,7 @@ class OutputMerge {
       const to = Math.min(order.length, from + groupRows);
       const windows = await loadRows(segment, order, from, to);
       const trace = tracesOf(traceFirst, from, to);
-      const gathered = gatherSet({ windows, keys, order, from, to, traceIds, trace }, attributes, buffers, seed);
+      const gathered = gatherSet({ windows, keys, order, from, to, traceIds, trace }, columns, buffers, seed);
       const set = promoteColumns(gathered, { spans: this.#spans.promoted, events: this.#events.promoted }, seed);
       const shape = shapeBlock(set, ownRows(buffers, to - from), to - from);
       const parents = findRemote({ set, order: shape.order, delta: delta.subarray(from, to) });
@@ -268,16 +258,4 @@ function ownRows(buffers: Buffers, count: number): Int32Array {
   const rows = buffers.int32('own rows', count).subarray(0, count);
   for (let row = 0; row < count; row++) rows[row] = row;
   return rows;
-}
-
-/** The trace of rows `from … to - 1`. */
-function tracesOf(traceFirst: Int32Array, from: number, to: number): Int32Array {
-  const traces = new Int32Array(to - from);
-  let trace = 0;
-  while ((traceFirst[trace + 1] as number) <= from) trace++;
-  for (let row = from; row < to; row++) {
-    while ((traceFirst[trace + 1] as number) <= row) trace++;
-    traces[row - from] = trace;
-  }
-  return traces;
 }

@@ -21,10 +21,11 @@ export interface MergeOptions {
   inputs: readonly MergeInput[];
   sink: MergeSink;
   /**
-   * Which output the trace with the id at `traceIds[offset … offset + 15]` goes to: 0 to `outputs - 1`, or -1 to leave it
-   * out. Must say the same whenever it is asked. Default: all to output 0.
+   * Which output the trace with an id (16 bytes) goes to: 0 to `outputs - 1`, or -1 to leave it out. `number` is how many
+   * traces of all inputs come before it in the order of ids, as for `readTraces`. Must say the same whenever it is asked.
+   * Default: all to output 0.
    */
-  route?: (traceIds: Uint8Array, offset: number) => number;
+  route?: (traceId: Uint8Array, number: number) => number;
   /** Each takes a pass over the inputs. Default 1. */
   outputs?: number;
   /** Spans a row group has, about. */

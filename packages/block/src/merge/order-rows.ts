@@ -78,6 +78,18 @@ function mergeTwo(order: Int32Array, from: number, middle: number, end: number, 
   while (a < count) order[at++] = room[a++] as number;
 }
 
+/** The trace of rows `from … to - 1`. */
+export function tracesOf(traceFirst: Int32Array, from: number, to: number): Int32Array {
+  const traces = new Int32Array(to - from);
+  let trace = 0;
+  while ((traceFirst[trace + 1] as number) <= from) trace++;
+  for (let row = from; row < to; row++) {
+    while ((traceFirst[trace + 1] as number) <= row) trace++;
+    traces[row - from] = trace;
+  }
+  return traces;
+}
+
 /** By (start, span id bytewise, kind); 0 where the rows are one span. */
 export function compareRows({ start, spanId, kind }: RowKeys, a: number, b: number): number {
   return (

@@ -4,7 +4,7 @@ import { type ChunkRows, decodeIntegers } from '../parquet/whole-chunk.ts';
 import { planEvents } from '../plan-trace.ts';
 import type { Piece, Runs } from './gather.ts';
 import { damageOf, type InputBlock, type LoadedGroup, NO_CACHE } from './input-block.ts';
-import { damaged, type Window, windowOf } from './segment.ts';
+import { damaged, type Window, windowOf, windowsByGroup } from './segment.ts';
 
 // Rows that lie side by side in an input and in the output are moved as a run.
 
@@ -72,8 +72,14 @@ class RunList {
 
 /** Plans rows `from … to - 1` of an order of a segment's positions, all of which lie in the windows. */
 export function planRuns(windows: readonly Window[], order: Int32Array, from: number, to: number): RunPlan {
-  const spans = windows.map(() => new RunList());
-  const events = windows.map((window) => new WindowEvents(window));
+  const groups: GroupRuns[] = [];
+  /** Window → its row group. */
+  const groupOf: GroupRuns[] = [];
+  for (const ofGroup of windowsByGroup(windows)) {
+    const group = new GroupRuns(ofGroup);
+    groups.push(group);
+    for (let i = 0; i < ofGroup.length; i++) groupOf.push(group);
+  }
   const eventSpan: number[] = [];
   let number = 0;
   for (let at = from; at < to; ) {
@@ -83,16 +89,17 @@ export function planRuns(windows: readonly Window[], order: Int32Array, from: nu
     const last = window.base + window.to - window.from;
     let length = 1;
     while (at + length < to && position + length < last && order[at + length] === position + length) length++;
-    const source = position - window.base;
-    (spans[number] as RunList).add(source, at - from, length);
-    (events[number] as WindowEvents).take(source, length, at - from - source, eventSpan);
+    const group = groupOf[number] as GroupRuns;
+    const source = position - window.base + window.from - group.window.from;
+    group.spans.add(source, at - from, length);
+    group.events.take(source, length, at - from - source, eventSpan);
     at += length;
   }
   return {
-    spans: windows.map(({ input, spans: group, from: first, to: end }, i): Piece => {
-      return { input, group, from: first, to: end, ...(spans[i] as RunList).plan(first, end) };
+    spans: groups.map(({ window: { input, spans: group, from: first, to: end }, spans }): Piece => {
+      return { input, group, from: first, to: end, ...spans.plan(first, end) };
     }),
-    events: events.flatMap((list) => list.piece() ?? []),
+    events: groups.flatMap(({ events }) => events.piece() ?? []),
     eventRows: eventSpan.length,
     eventSpan: Int32Array.from(eventSpan),
   };
@@ -110,6 +117,19 @@ function readSpanRows({ input }: Window, { columns, chunks, bytes }: LoadedGroup
     throw damageOf(error, input.id, 'events');
   }
   return rows;
+}
+
+/** Runs of the windows of one row group, which is decoded once for all of them. */
+class GroupRuns {
+  /** From the first to the last of them. */
+  readonly window: Window;
+  readonly spans = new RunList();
+  readonly events: WindowEvents;
+
+  constructor(windows: readonly Window[]) {
+    this.window = { ...(windows[0] as Window), to: (windows.at(-1) as Window).to };
+    this.events = new WindowEvents(this.window);
+  }
 }
 
 /** The events of a window's spans. */

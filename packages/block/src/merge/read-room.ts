@@ -8,9 +8,9 @@ const SMALL_BYTES = 4 * 1024 * 1024;
 
 /** A part of the room. */
 export interface RoomPlace {
-  /** A copy, in the place of what was put there before; the bytes themselves where the room is too small to be one. */
-  put(bytes: Uint8Array): Uint8Array;
-  /** Whether bytes are such a copy. */
+  /** A copy, `at` bytes into the place; the bytes themselves where the room is too small to be one. */
+  put(bytes: Uint8Array, at: number): Uint8Array;
+  /** Whether bytes are such a copy, at the beginning of the place. */
   holds(bytes: Uint8Array): boolean;
 }
 
@@ -30,12 +30,12 @@ export class ReadRoom {
     const from = this.bytes;
     this.bytes += length;
     return {
-      put: (bytes) => {
-        assert(bytes.length <= length, 'a place of a room holds what it was reserved for');
+      put: (bytes, at) => {
+        assert(at + bytes.length <= length, 'a place of a room holds what it was reserved for');
         if (this.bytes < SMALL_BYTES) return bytes;
         // What is not written to takes no memory.
         this.#memory ??= new Uint8Array(Math.max(MAPPED_BYTES, this.bytes));
-        const place = this.#memory.subarray(from, from + bytes.length);
+        const place = this.#memory.subarray(from + at, from + at + bytes.length);
         place.set(bytes);
         return place;
       },

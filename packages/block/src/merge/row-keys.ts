@@ -2,11 +2,11 @@ import { dataError } from '@vivace/kernel';
 import type { TableColumnLayout } from '../block-index.ts';
 import { NO_PARENT } from '../parent-links.ts';
 import type { ChunkLayout } from '../parquet/directory.ts';
-import { decodeFixed, decodeHalves, decodeIntegers, type LoadedChunk } from '../parquet/whole-chunk.ts';
+import { type ChunkRows, decodeFixed, decodeHalves, decodeIntegers, type LoadedChunk } from '../parquet/whole-chunk.ts';
 import { completeParents } from '../row-times.ts';
 import type { Buffers } from './buffers.ts';
 import { damageOf, freeGroup, type InputBlock, type LoadedGroup } from './input-block.ts';
-import type { Segment, Window } from './segment.ts';
+import { type Segment, type Window, windowsByGroup } from './segment.ts';
 
 /** What the rows of a segment are ordered, told apart and linked by; positions as in `Segment`. Arrays may be longer. */
 export interface RowKeys {
@@ -31,22 +31,18 @@ export async function readKeys({ windows, rows, isLarge }: Segment, buffers: Buf
     // Parents are rows of the same input: of others nothing has to be kept.
     const delta = buffers.int32('delta', end - first);
     delta.fill(NO_PARENT, 0, end - first);
-    for (const window of own) {
-      const { input, group, from, to, base } = window;
-      const range = { from, to };
+    for (const ofGroup of windowsByGroup(own)) {
+      const { input, group, from, spans: loaded } = ofGroup[0] as Window;
+      const range = { from, to: (ofGroup.at(-1) as Window).to };
       const columns = KEY_COLUMNS.map((name) => input.column('spans', name));
-      const spans = isLarge ? await input.load('spans', group, { ...range, columns }, false) : window.spans;
-      const chunk = (name: string): LoadedChunk => chunkOf(input, spans, name);
-      reading(window, () => {
-        decodeHalves(chunk('start'), start, base, range);
-        decodeFixed(chunk('span_id'), 8, bytesOf(spanId), base, range);
-        const kinds = buffers.int32('kinds', to - from);
-        decodeIntegers(chunk('kind'), kinds, 0, { range, limit: 256 });
-        for (let row = 0; row < to - from; row++) kind[base + row] = kinds[row] as number;
-        const parent = optionalChunk(input, spans, 'parent_id');
-        if (parent !== undefined) decodeFixed(parent, 8, bytesOf(parentId), base, range);
-        const deltas = optionalChunk(input, spans, 'parent');
-        if (deltas !== undefined) decodeIntegers(deltas, delta, base - first, { range });
+      const spans = isLarge ? await input.load('spans', group, { ...range, columns }, false) : loaded;
+      reading(ofGroup[0] as Window, () => {
+        const place = new KeyPlace(ofGroup, range, buffers);
+        place.halves(chunkOf(input, spans, 'start'), start);
+        place.ids(chunkOf(input, spans, 'span_id'), spanId);
+        place.integers(chunkOf(input, spans, 'kind'), kind, 0, 256);
+        place.ids(optionalChunk(input, spans, 'parent_id'), parentId);
+        place.integers(optionalChunk(input, spans, 'parent'), delta, first);
       });
       if (isLarge && !spans.kept) freeGroup(spans);
     }
@@ -54,6 +50,67 @@ export async function readKeys({ windows, rows, isLarge }: Segment, buffers: Buf
     reading(own[0] as Window, () => completeParents(part(parentId), delta, part(spanId), end - first));
   }
   return { start, spanId, parentId, kind };
+}
+
+/** Where the rows of a row group go: a column is decoded once, however many windows there are. */
+class KeyPlace {
+  readonly #windows: readonly Window[];
+  readonly #range: ChunkRows;
+  readonly #buffers: Buffers;
+
+  constructor(windows: readonly Window[], range: ChunkRows, buffers: Buffers) {
+    this.#windows = windows;
+    this.#range = range;
+    this.#buffers = buffers;
+  }
+
+  halves(chunk: LoadedChunk, into: Uint32Array<ArrayBuffer>): void {
+    if (this.#isOne) return decodeHalves(chunk, into, this.#base, this.#range);
+    const all = this.#buffers.uint32('key halves', 2 * this.#rows);
+    decodeHalves(chunk, all, 0, this.#range);
+    this.#spread(all, into, 2);
+  }
+
+  /** Two words a row, as they were where it has none. */
+  ids(chunk: LoadedChunk | undefined, into: Int32Array<ArrayBuffer>): void {
+    if (chunk === undefined) return;
+    if (this.#isOne) return decodeFixed(chunk, 8, bytesOf(into), this.#base, this.#range);
+    const all = this.#buffers.int32('key ids', 2 * this.#rows);
+    all.fill(0, 0, 2 * this.#rows);
+    decodeFixed(chunk, 8, bytesOf(all), 0, this.#range);
+    this.#spread(all, into, 2);
+  }
+
+  /** The position `first` is element 0. Where there is no value, there is no parent. */
+  integers(chunk: LoadedChunk | undefined, into: Int32Array | Uint8Array, first: number, limit?: number): void {
+    if (chunk === undefined) return;
+    const options = limit === undefined ? { range: this.#range } : { range: this.#range, limit };
+    if (this.#isOne && into instanceof Int32Array) return decodeIntegers(chunk, into, this.#base - first, options);
+    const all = this.#buffers.int32('key integers', this.#rows);
+    if (into instanceof Int32Array) all.fill(NO_PARENT, 0, this.#rows);
+    decodeIntegers(chunk, all, 0, options);
+    this.#spread(all, into, 1, first);
+  }
+
+  get #isOne(): boolean {
+    return this.#windows.length === 1;
+  }
+
+  get #base(): number {
+    return (this.#windows[0] as Window).base;
+  }
+
+  get #rows(): number {
+    return this.#range.to - this.#range.from;
+  }
+
+  #spread(all: Int32Array | Uint32Array, into: Int32Array | Uint32Array | Uint8Array, words: number, first = 0): void {
+    for (const { from, to, base } of this.#windows) {
+      const end = words * (to - this.#range.from);
+      let at = words * (base - first);
+      for (let i = words * (from - this.#range.from); i < end; i++) into[at++] = all[i] as number;
+    }
+  }
 }
 
 function reading({ input }: Window, work: () => void): void {

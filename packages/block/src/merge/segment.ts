@@ -1,7 +1,8 @@
 import { dataError } from '@vivace/kernel';
 import type { TableGroup } from '../block-index.ts';
 import { planEvents } from '../plan-trace.ts';
-import { damageOf, freeGroup, type InputBlock, type LoadedGroup, NO_CACHE } from './input-block.ts';
+import { damageOf, freeGroup, type InputBlock, type LoadedGroup, type MergedTable, NO_CACHE } from './input-block.ts';
+import type { PageRange } from './plan-pages.ts';
 import type { TraceRun } from './trace-run.ts';
 
 /** Rows of one row group of an input. */
@@ -15,12 +16,15 @@ export interface WindowPlace {
   base: number;
 }
 
-/** The same in memory. */
-export interface Window extends WindowPlace {
+/** Columns of rows of a row group, which all windows of it have in common. */
+interface LoadedRows {
   spans: LoadedGroup;
-  /** Undefined where the spans have no events. */
+  /** Undefined where the spans have no events, or where nothing of them is wanted. */
   events: LoadedGroup | undefined;
 }
+
+/** The same in memory. */
+export interface Window extends WindowPlace, LoadedRows {}
 
 /** Whole traces that are merged at once: those of a row group, or one that is larger. */
 export interface Segment {
@@ -62,11 +66,12 @@ export async function loadSegment(
   let base = 0;
   for (const [number, ofInput] of places.entries()) {
     firstRow[number] = base;
-    for (const unplaced of ofInput) {
-      const place = { ...unplaced, base };
-      windows.push(isLarge ? { ...place, spans: NOT_LOADED, events: undefined } : await loadWindow(place));
+    for (const place of ofInput) {
+      place.base = base;
       base += place.to - place.from;
+      if (isLarge) windows.push({ ...place, spans: NOT_LOADED, events: undefined });
     }
+    if (!isLarge) for (const window of await loadWindows(ofInput, loadWanted)) windows.push(window);
   }
   const partFirst = new Int32Array(traces.partCount);
   for (let part = 0; part < traces.partCount; part++) {
@@ -77,14 +82,19 @@ export async function loadSegment(
   return { traces, windows, rows: base, groupRows, isLarge, partFirst };
 }
 
-/** The windows in which rows `from … to - 1` of an order lie, loaded, and of a large segment no larger than need be. */
+/**
+ * The windows in which rows `from … to - 1` of an order lie, loaded, and of a large segment no larger than need be.
+ *
+ * @param all With all columns, where the segment has only some; as of a large one, whoever loads them lets go of them.
+ */
 export async function loadRows(
   { windows, isLarge }: Segment,
   order: Int32Array,
   from: number,
   to: number,
+  all = false,
 ): Promise<readonly Window[]> {
-  if (!isLarge) return windows;
+  if (!isLarge && !all) return windows;
   const first = new Int32Array(windows.length).fill(-1);
   const end = new Int32Array(windows.length);
   let number = 0;
@@ -96,14 +106,13 @@ export async function loadRows(
     if (first[number] === -1) first[number] = place;
     end[number] = place + 1;
   }
-  const loaded: Window[] = [];
+  const places: WindowPlace[] = [];
   for (const [i, { input, group, from: start, base }] of windows.entries()) {
     const skipped = first[i] as number;
     if (skipped < 0) continue;
-    const place = { input, group, from: start + skipped, to: start + (end[i] as number), base: base + skipped };
-    loaded.push(await loadWindow(place, false));
+    places.push({ input, group, from: start + skipped, to: start + (end[i] as number), base: base + skipped });
   }
-  return loaded;
+  return loadWindows(places, all ? loadAll : loadWantedOnce);
 }
 
 /** Lets go of windows; what their inputs keep stays until it is released. */
@@ -148,14 +157,37 @@ function placeRows(
   }
 }
 
-async function loadWindow(place: WindowPlace, keep = true): Promise<Window> {
-  const { input, group, from, to } = place;
-  const spans = await input.load('spans', group, { from, to }, keep);
-  const { rows } = input.index.events.groups[group] as TableGroup;
-  const range = rows === 0 ? undefined : planEvents(input.index, { group, from, to });
-  const events =
-    range === undefined || range.to <= range.from ? undefined : await input.load('events', group, range, keep);
-  return { ...place, spans, events };
+/** Windows that follow one another in the same row group. */
+export function* windowsByGroup<T extends WindowPlace>(windows: readonly T[]): Generator<T[]> {
+  for (let first = 0; first < windows.length; ) {
+    const { input, group } = windows[first] as T;
+    let end = first + 1;
+    while (windows[end]?.input === input && windows[end]?.group === group) end++;
+    yield windows.slice(first, end);
+    first = end;
+  }
+}
+
+type Load = (input: InputBlock, table: MergedTable, group: number, range: PageRange) => Promise<LoadedGroup>;
+
+const loadWanted: Load = (input, table, group, range) => input.load(table, group, range);
+const loadWantedOnce: Load = (input, table, group, range) => input.load(table, group, range, false);
+const loadAll: Load = (input, table, group, range) => input.loadAll(table, group, range);
+
+/** Of a row group the rows from the first to the last window of it, those between included. */
+async function loadWindows(places: readonly WindowPlace[], load: Load): Promise<Window[]> {
+  const windows: Window[] = [];
+  for (const ofGroup of windowsByGroup(places)) {
+    const { input, group, from } = ofGroup[0] as WindowPlace;
+    const { to } = ofGroup.at(-1) as WindowPlace;
+    const spans = await load(input, 'spans', group, { from, to });
+    const { rows } = input.index.events.groups[group] as TableGroup;
+    const isWanted = rows > 0 && (load === loadAll || input.readsEvents);
+    const range = isWanted ? planEvents(input.index, { group, from, to }) : { from: 0, to: 0 };
+    const events = range.to <= range.from ? undefined : await load(input, 'events', group, range);
+    for (const place of ofGroup) windows.push({ ...place, spans, events });
+  }
+  return windows;
 }
 
 /** A `data` error of a window. */

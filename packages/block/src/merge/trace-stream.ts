@@ -5,6 +5,8 @@ import type { TraceRun } from './trace-run.ts';
 
 /** The traces of several blocks in the order of their ids, each once. */
 export class TraceStream {
+  /** How many traces came before the next: the same for the same inputs, whoever goes through them. */
+  number = 0;
   readonly #cursors: readonly TraceCursor[];
   /** Cursors at the next trace, by number. */
   #next: TraceCursor[] = [];
@@ -39,6 +41,25 @@ export class TraceStream {
     return bytes;
   }
 
+  /** About what they take as they are stored, with their events. */
+  get storedBytes(): number {
+    let bytes = 0;
+    for (const cursor of this.#next) bytes += cursor.spans * cursor.storedSpanBytes;
+    return bytes;
+  }
+
+  /** Row groups that were read so far. */
+  get groupsRead(): number {
+    let groups = 0;
+    for (const cursor of this.#cursors) groups += cursor.groupsRead;
+    return groups;
+  }
+
+  /** Lets go of the rows before the next trace. */
+  leave(): void {
+    for (const cursor of this.#cursors) cursor.leave();
+  }
+
   /** Moves to the trace after the next, which `into` takes where it is given. */
   async take(into?: TraceRun): Promise<void> {
     const [first] = this.#next;
@@ -49,6 +70,7 @@ export class TraceStream {
       // Not awaited where it needs not be: there is a trace for every dozen spans.
       if (!cursor.step()) await cursor.read();
     }
+    this.number++;
     this.#choose();
   }
 
@@ -77,7 +99,13 @@ class TraceCursor {
   readonly #input: InputBlock;
   /** Row group that is being read, its traces, and the position of the next. */
   #at = -1;
-  #traces: GroupTraces = { count: 0, ids: new Uint8Array(0), spans: new Int32Array(0), spanBytes: 0 };
+  #traces: GroupTraces = {
+    count: 0,
+    ids: new Uint8Array(0),
+    spans: new Int32Array(0),
+    spanBytes: 0,
+    storedSpanBytes: 0,
+  };
   #position = 0;
   #nextRow = 0;
 
@@ -88,6 +116,20 @@ class TraceCursor {
 
   get spanBytes(): number {
     return this.#traces.spanBytes;
+  }
+
+  get storedSpanBytes(): number {
+    return this.#traces.storedSpanBytes;
+  }
+
+  get groupsRead(): number {
+    return this.#at + 1;
+  }
+
+  leave(): void {
+    if (this.ended) return this.#input.release(Number.POSITIVE_INFINITY);
+    const { firstRow } = this.#input.index.spans.groups[this.group] as TableGroup;
+    this.#input.release(this.group, this.row - firstRow);
   }
 
   async open(): Promise<void> {

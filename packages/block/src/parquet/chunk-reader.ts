@@ -427,7 +427,7 @@ function inflateOnce(stored: Uint8Array, rawBytes: number, sort: 'values' | 'dic
 }
 
 function storedBody(group: GroupBytes, page: PageLayout): Uint8Array {
-  const { bytes, base } = group.more === undefined ? group : partOf(group, page.offset);
+  const { bytes, base } = partOf(group, page.offset);
   const from = page.offset - base;
   const end = from + page.bodyBytes;
   if (from < 0 || end > bytes.length) throw dataError('block-truncated', 'a row group of a block ends early');
@@ -440,8 +440,9 @@ function storedBody(group: GroupBytes, page: PageLayout): Uint8Array {
 }
 
 /** The part that begins last before an offset. */
-function partOf(group: GroupBytes, offset: number): { bytes: Uint8Array; base: number } {
-  const { more = [] } = group;
+export function partOf(group: GroupBytes, offset: number): { bytes: Uint8Array; base: number } {
+  const { more } = group;
+  if (more === undefined) return group;
   let low = 0;
   let high = more.length;
   while (low < high) {

@@ -73,11 +73,11 @@ export class RunColumns {
   #duration: Uint32Array | undefined;
 
   constructor(source: RunSource, run: GroupRun) {
-    const { index, store, cache } = source;
+    const { index, store } = source;
     this.#source = source;
     this.#run = run;
-    this.#spans = new TableRun('spans', index.spans, run, store, cache.room);
-    this.#events = new TableRun('events', index.events, run, store, cache.room);
+    this.#spans = new TableRun('spans', index.spans, run, store);
+    this.#events = new TableRun('events', index.events, run, store);
     this.rows = this.#spans.rows;
     this.eventRows = this.#events.rows;
     const first = (index.traceGroups[run.first] as TraceGroup).firstTrace;

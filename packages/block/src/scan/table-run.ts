@@ -13,7 +13,6 @@ import {
   type LoadedChunk,
 } from '../parquet/whole-chunk.ts';
 import type { CallOptions, ChunkStore } from './chunk-store.ts';
-import type { ColumnRoom } from './column-room.ts';
 import type { GroupRun } from './group-run.ts';
 
 interface Part {
@@ -25,29 +24,19 @@ interface Part {
   chunks: Map<number, LoadedChunk>;
 }
 
-const OWN_MEMORY: ColumnRoom = { take: (length) => new Uint8Array(length) };
-
 /** The columns of one table over a run of row groups: fetched first, then decoded as wholes. */
 export class TableRun {
   readonly rows: number;
   readonly #table: 'spans' | 'events';
   readonly #layout: TableLayout;
   readonly #store: ChunkStore;
-  readonly #room: ColumnRoom;
   readonly #parts: Part[] = [];
   readonly #fetched = new Set<number>();
 
-  constructor(
-    table: 'spans' | 'events',
-    layout: TableLayout,
-    { first, end }: GroupRun,
-    store: ChunkStore,
-    room: ColumnRoom = OWN_MEMORY,
-  ) {
+  constructor(table: 'spans' | 'events', layout: TableLayout, { first, end }: GroupRun, store: ChunkStore) {
     this.#table = table;
     this.#layout = layout;
     this.#store = store;
-    this.#room = room;
     let base = 0;
     for (let group = first; group < end; group++) {
       const { rows } = layout.groups[group] as TableGroup;
@@ -101,8 +90,7 @@ export class TableRun {
 
   /** 64-bit numbers as halves, 0 where the column is null. */
   halves(number: number): Uint32Array {
-    const { buffer, byteOffset } = this.#room.take(8 * this.rows);
-    const values = new Uint32Array(buffer, byteOffset, 2 * this.rows);
+    const values = new Uint32Array(2 * this.rows);
     for (const { chunk, base } of this.#each(number)) decodeHalves(chunk, values, base);
     return values;
   }
@@ -119,7 +107,7 @@ export class TableRun {
 
   /** Values of `width` bytes, 0 where the column is null. */
   fixed(number: number, width: number): Uint8Array {
-    const values = this.#room.take(width * this.rows);
+    const values = new Uint8Array(width * this.rows);
     for (const { chunk, base } of this.#each(number)) decodeFixed(chunk, width, values, base);
     return values;
   }
