@@ -279,6 +279,15 @@ const READ: Dashboard = {
             ],
           ],
         },
+        {
+          title: 'Logs read for ingesters that do not answer, a second',
+          about: 'By queriers, from the bucket. Failures: those answers were not whole.',
+          unit: 'ops',
+          lines: [
+            [rate('vivace_querier_log_reads_total', 'instance'), '{{instance}}'],
+            [rate('vivace_querier_log_read_failures_total', 'instance'), 'failures of {{instance}}'],
+          ],
+        },
       ],
     },
   ],
