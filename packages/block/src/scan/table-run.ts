@@ -20,6 +20,8 @@ interface Part {
   /** Position of the group's first row in the run. */
   base: number;
   rows: number;
+  /** Of all columns, once somebody asked. */
+  layouts?: readonly ChunkLayout[];
   /** Chunks that were fetched. */
   chunks: Map<number, LoadedChunk>;
 }
@@ -48,22 +50,18 @@ export class TableRun {
 
   /** Number of a column that is no attribute. */
   number(name: string): number {
-    return this.#layout.columns.findIndex(({ schema, attribute }) => attribute === undefined && schema.name === name);
+    return numbersOf(this.#layout).byName.get(name) ?? -1;
   }
 
   /** Numbers and types of the columns of a key that some row has a value of. */
-  attributes(key: string): { number: number; type: AttributeType }[] {
-    const found: { number: number; type: AttributeType }[] = [];
-    for (const [number, { attribute }] of this.#layout.columns.entries()) {
-      if (attribute?.key === key && this.hasValues(number)) found.push({ number, type: attribute.type });
-    }
-    return found;
+  attributes(key: string): readonly { number: number; type: AttributeType }[] {
+    return (numbersOf(this.#layout).byKey.get(key) ?? []).filter(({ number }) => this.hasValues(number));
   }
 
   hasValues(number: number): boolean {
-    return this.#parts.some(({ group }) => {
-      const layouts = this.#store.layouts(this.#table, this.#layout, group);
-      return (layouts[number] as ChunkLayout).pages.length > 0;
+    return this.#parts.some((part) => {
+      part.layouts ??= this.#store.layouts(this.#table, this.#layout, part.group);
+      return (part.layouts[number] as ChunkLayout).pages.length > 0;
     });
   }
 
@@ -179,4 +177,32 @@ function joinCoded(parts: readonly { decoded: CodedRows; base: number }[], total
   const all = new Int32Array(totalRows).fill(-1);
   for (let i = 0; i < count; i++) all[rows[i] as number] = codes[i] as number;
   return { rows: undefined, codes: all, count: totalRows, dictionary };
+}
+
+/** Where columns are in a table. */
+interface ColumnNumbers {
+  byName: ReadonlyMap<string, number>;
+  byKey: ReadonlyMap<string, readonly { number: number; type: AttributeType }[]>;
+}
+
+/** Every batch of every query asks, and all batches of a block have one table. */
+const known = new WeakMap<TableLayout, ColumnNumbers>();
+
+function numbersOf(layout: TableLayout): ColumnNumbers {
+  const before = known.get(layout);
+  if (before !== undefined) return before;
+  const byName = new Map<string, number>();
+  const byKey = new Map<string, { number: number; type: AttributeType }[]>();
+  for (const [number, { schema, attribute }] of layout.columns.entries()) {
+    if (attribute === undefined) {
+      if (!byName.has(schema.name)) byName.set(schema.name, number);
+      continue;
+    }
+    const of = byKey.get(attribute.key);
+    if (of === undefined) byKey.set(attribute.key, [{ number, type: attribute.type }]);
+    else of.push({ number, type: attribute.type });
+  }
+  const numbers = { byName, byKey };
+  known.set(layout, numbers);
+  return numbers;
 }
