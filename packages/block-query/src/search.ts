@@ -1,6 +1,6 @@
 import type { BlockReader } from '@vivace/block';
 import { compareBytes } from '@vivace/kernel';
-import type { Query } from '@vivace/traceql';
+import { printQuery, type Query } from '@vivace/traceql';
 import type { TraceMatch } from './answer.ts';
 import { AnswerBudget } from './answer-budget.ts';
 import type { BatchRows } from './batch-rows.ts';
@@ -14,6 +14,7 @@ import { possibleSources, type SelectedBatch, selectTracesIn } from './select-tr
 import { answerSpan, type ShownField, shownFields } from './shown-fields.ts';
 import type { Source } from './source.ts';
 import { atSource } from './source-failure.ts';
+import { SparseQueries } from './sparse-queries.ts';
 import type { TraceRows } from './trace-rows.ts';
 
 export interface SearchRequest {
@@ -77,14 +78,19 @@ export async function search(
   const { pipeline } = request.query;
   const { signal, newest = NEWEST } = options;
   const sources = await possibleSources(all, { pipeline, ...options });
+  const text = printQuery(request.query);
   // What is in few blocks is in few traces.
-  const since = sources.length < all.length ? undefined : await newestStart(sources, request, newest, signal);
+  const isSparse = sources.length < all.length || sparse.has(text);
+  const since = isSparse ? undefined : await newestStart(sources, request, newest, signal);
   if (since !== undefined) {
     const { result, isFinal } = await searchSince(sources, request, options, unread, since);
     if (isFinal) return result;
+    sparse.add(text);
   }
   return (await searchSince(sources, request, options, unread, undefined)).result;
 }
+
+const sparse = new SparseQueries();
 
 /** A search among the traces that start at a time or later; it is final where it is what a search among all gives. */
 async function searchSince(
