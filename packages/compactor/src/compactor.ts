@@ -53,7 +53,7 @@ const LIST_CYCLES = 10;
 const MAX_IDLE_MS = 10 * 60_000;
 /** A block goes when its last span is due: in a window of more than this share of the time its first ones would stay for too long. */
 const WINDOW_SHARE = 1 / 7;
-/** Judging traces by rules keeps columns of all their spans in memory: merges that do it are smaller. */
+/** A merge with rules reads its inputs once to judge traces, and once a class: merges that do it are smaller. */
 const MAX_CLASSIFIED_ROWS = 5_000_000;
 /** A window whose merge failed rests, each time twice as long. */
 const FIRST_REST_MS = 60_000;

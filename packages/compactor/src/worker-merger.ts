@@ -11,7 +11,7 @@ export interface WorkerMergerOptions {
 }
 
 /** A merge makes few objects that last: more room for those that do not is memory for nothing. */
-const YOUNG_GENERATION_MB = 12;
+const YOUNG_GENERATION_MB = 6;
 
 /** Merges in a thread of its own, which has no store: it asks here for what it reads, and hands over what it writes. */
 export function createWorkerMerger({ store, seed, onExit }: WorkerMergerOptions): BlockMerger {

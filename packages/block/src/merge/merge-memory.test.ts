@@ -5,9 +5,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { seededRandom } from '@vivace/kernel';
 import { afterAll, expect, test } from 'vitest';
-import { type MergeCosts, writeInputs } from '../testing/merge-files.ts';
+import { type MergeCosts, type MergeFilesOptions, writeInputs } from '../testing/merge-files.ts';
 import { createShop, type ShopOptions } from '../testing/shop-spans.ts';
-import type { MergeOptions } from './merge-options.ts';
 
 // A merge takes memory for a row group, not for blocks: measured in a process of its own, with row groups of 4,000 spans.
 
@@ -17,7 +16,7 @@ const script = fileURLToPath(new URL('../testing/merge-files.ts', import.meta.ur
 const directory = mkdtempSync(join(tmpdir(), 'vivace-merge-'));
 afterAll(() => rmSync(directory, { recursive: true }));
 
-type ScaledOptions = Pick<MergeOptions, 'maxGroupBytes' | 'maxDictionaryBytes'>;
+type ScaledOptions = Pick<MergeFilesOptions, 'maxGroupBytes' | 'maxDictionaryBytes' | 'apartFailed'>;
 
 function mergedCosts(spans: number, shop: ShopOptions, options: ScaledOptions = {}, flags: string[] = []): MergeCosts {
   const rowGroupRows = ROW_GROUP_ROWS;
@@ -42,6 +41,16 @@ test('five times the spans take no more memory', { timeout: 240_000 }, () => {
   expect(takenMb(many)).toBeLessThan(60);
   expect(takenMb(many) - takenMb(few)).toBeLessThan(15);
   const pages = mergedCosts(80_000, { splitOneIn: 20 }, { maxGroupBytes: 0 });
+  expect(takenMb(pages)).toBeLessThan(80);
+});
+
+test('nor does it where traces are judged, and some go to a block of their own', { timeout: 240_000 }, () => {
+  const few = mergedCosts(16_000, { splitOneIn: 20 }, { apartFailed: true });
+  const many = mergedCosts(80_000, { splitOneIn: 20 }, { apartFailed: true });
+  expect([many.rows, many.blocks]).toEqual([80_000, 2]);
+  expect(takenMb(many)).toBeLessThan(70);
+  expect(takenMb(many) - takenMb(few)).toBeLessThan(15);
+  const pages = mergedCosts(80_000, { splitOneIn: 20 }, { apartFailed: true, maxGroupBytes: 0 });
   expect(takenMb(pages)).toBeLessThan(80);
 });
 

@@ -5,7 +5,8 @@ import { freeMemory } from '@vivace/kernel';
 import { encodeBlock } from '../encode-block.ts';
 import type { SectionName } from '../layout.ts';
 import { mergeBlocks } from '../merge/merge-blocks.ts';
-import type { MergeOptions } from '../merge/merge-options.ts';
+import type { MergeInput, MergeOptions } from '../merge/merge-options.ts';
+import { readTraces } from '../merge/read-traces.ts';
 import type { BlockPlace } from '../open-block.ts';
 import { blockOrder, storeBlock } from '../testing.ts';
 
@@ -28,6 +29,12 @@ export interface MergeCosts {
   bytes: number;
   resends: number;
   blocks: number;
+}
+
+/** Options of the merge. */
+export interface MergeFilesOptions extends Omit<MergeOptions, 'inputs' | 'sink' | 'route' | 'outputs'> {
+  /** Traces with a span that failed go to a block of their own, as by a rule of compaction. */
+  apartFailed?: boolean;
 }
 
 interface InputFile {
@@ -71,7 +78,7 @@ function lasting(): number {
 async function mergeFiles(
   directory: string,
   idleBytes: number,
-  options: Omit<MergeOptions, 'inputs' | 'sink'>,
+  { apartFailed = false, ...options }: MergeFilesOptions,
 ): Promise<MergeCosts> {
   const inputs = JSON.parse(readFileSync(join(directory, 'inputs.json')).toString()) as InputFile[];
   const files = inputs.map((_, i) => openSync(join(directory, `${i}`), 'r'));
@@ -81,16 +88,19 @@ async function mergeFiles(
   let bytes = 0;
   let last: SectionName | undefined;
   const lastingBytes: number[] = [];
+  const blocks = inputs.map(({ place }, i): MergeInput => {
+    const readRange: MergeInput['readRange'] = async (_, offset, length) => {
+      const read = new Uint8Array(length);
+      readSync(files[i] as number, read, 0, length, offset);
+      return read;
+    };
+    return { place, readRange };
+  });
+  const failed = apartFailed ? await failedTraces(blocks, options) : undefined;
   const result = await mergeBlocks({
     ...options,
-    inputs: inputs.map(({ place }, i) => ({
-      place,
-      readRange: async (_, offset, length) => {
-        const read = new Uint8Array(length);
-        readSync(files[i] as number, read, 0, length, offset);
-        return read;
-      },
-    })),
+    ...(failed !== undefined && { outputs: 2, route: (_: Uint8Array, number: number) => failed[number] as number }),
+    inputs: blocks,
     sink: (block, section, part) => {
       const name = `out-${block}-${section}`;
       const file = outputs.get(name) ?? openSync(join(directory, name), 'w');
@@ -119,11 +129,26 @@ async function mergeFiles(
   };
 }
 
+/** 1 for every trace with a span that failed. */
+async function failedTraces(inputs: readonly MergeInput[], { rowGroupRows }: MergeFilesOptions): Promise<number[]> {
+  const failed: number[] = [];
+  const none = new Set<never>();
+  const needs = [{ fields: new Set(['status'] as const), keys: none, eventFields: none, eventKeys: none }];
+  const setRows = rowGroupRows === undefined ? {} : { setRows: rowGroupRows };
+  await readTraces({ inputs, needs, ...setRows }, async ({ first, count, set, traceFirst }) => {
+    for (let t = 0; t < count; t++) {
+      const own = set?.status.subarray(traceFirst[t], traceFirst[t + 1]);
+      failed[first + t] = own?.includes(2) === true || failed[first + t] === 1 ? 1 : 0;
+    }
+  });
+  return failed;
+}
+
 if (import.meta.main) {
   const [directory = '.', rounds = '1', options = '{}'] = process.argv.slice(2);
   const idle = process.memoryUsage.rss();
   for (let round = 0; round < Number(rounds); round++) {
-    const costs = await mergeFiles(directory, idle, JSON.parse(options) as Record<string, number>);
+    const costs = await mergeFiles(directory, idle, JSON.parse(options) as MergeFilesOptions);
     process.stdout.write(`${JSON.stringify(costs)}\n`);
   }
 }
