@@ -96,6 +96,29 @@ test('a part that earned the default lifts one that earned less', async () => {
   expect([A, B, C, D].map(classOf)).toEqual(['default', 'default', SHORT, 'default']);
 });
 
+test('of two versions of a span the one counts that the merge keeps, also where only what no rule reads decides', async () => {
+  const [a, b] = [span(A), span(B)];
+  const longer = { name: 'a name that is longer' };
+  const classOf = await classesOf(
+    errors,
+    [
+      '',
+      [
+        { ...a, status: 2 },
+        { ...b, status: 1 },
+      ],
+    ],
+    [
+      '',
+      [
+        { ...a, ...longer, status: 1 },
+        { ...b, ...longer, status: 2 },
+      ],
+    ],
+  );
+  expect([classOf(A), classOf(B)]).toEqual(['default', LONG]);
+});
+
 test('rules that are gone change nothing of what they decided', async () => {
   const classOf = await classesOf({ keepMs: 7 * DAY, rules: [] }, ['', [span(A)]], [LONG, [span(B)]]);
   expect([classOf(A), classOf(B)]).toEqual(['default', LONG]);
