@@ -1,9 +1,8 @@
 import type { Batch } from './batch.ts';
-import { startsOf } from './candidate-queue.ts';
 import { noNeeds } from './needs.ts';
-import type { SearchRequest } from './search.ts';
 import type { Source } from './source.ts';
 import { atSource } from './source-failure.ts';
+import { startsOf } from './trace-orders.ts';
 
 // A search wants few traces, the newest, and most conditions hold of more than one trace in a hundred. So it looks at the
 // newest traces alone first, and at all only if these do not fill the page.
@@ -18,6 +17,14 @@ export interface NewestOptions {
 
 export const NEWEST: NewestOptions = { tracesAMatch: 64, least: 2048, share: 10 };
 
+/** What a page is wanted of. */
+export interface PageWanted {
+  limit: number;
+  endUnixNano: bigint | undefined;
+  /** The last trace of the page before. */
+  after?: { startUnixNano: bigint } | undefined;
+}
+
 /** Of so many traces the starts are compared, to find one that is about right. */
 const MAX_SAMPLE = 4096;
 
@@ -27,7 +34,7 @@ const MAX_SAMPLE = 4096;
  */
 export async function newestStart(
   sources: readonly Source[],
-  { limit, endUnixNano, after }: Pick<SearchRequest, 'limit' | 'endUnixNano' | 'after'>,
+  { limit, endUnixNano, after }: PageWanted,
   { tracesAMatch, least, share }: NewestOptions,
   signal: AbortSignal,
 ): Promise<bigint | undefined> {
