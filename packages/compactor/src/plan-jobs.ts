@@ -37,6 +37,13 @@ export interface CompactionJob {
 /** Late blocks of a window are merged when there are so many. */
 export const MIN_LATE = 4;
 
+/**
+ * A merge has some pages of each input in memory; of inputs with more spans than these it may have so many: 2.5 MB each
+ * above what eight take.
+ */
+const LARGE_ROWS = 200_000;
+const MAX_LARGE = 12;
+
 interface Candidate {
   entry: BlockEntry;
   timeMs: number;
@@ -139,19 +146,22 @@ function runsOf(entries: readonly BlockEntry[], { maxInputs, maxRows }: PlanOpti
   const runs: Run[] = [];
   let run: Run = { entries: [], full: false };
   let rows = 0;
+  let large = 0;
+  const isFull = (): boolean => run.entries.length === maxInputs || large === MAX_LARGE;
   for (const entry of entries) {
     if (entry.rows > maxRows / 2) continue;
-    const fits = run.entries.length < maxInputs && rows + entry.rows <= maxRows;
-    if (!fits && run.entries.length > 0) {
+    if (isFull() || (run.entries.length > 0 && rows + entry.rows > maxRows)) {
       run.full = true;
       runs.push(run);
       run = { entries: [], full: false };
       rows = 0;
+      large = 0;
     }
     run.entries.push(entry);
     rows += entry.rows;
+    if (entry.rows > LARGE_ROWS) large++;
   }
-  if (run.entries.length > 0) runs.push({ ...run, full: run.entries.length === maxInputs });
+  if (run.entries.length > 0) runs.push({ ...run, full: isFull() });
   return runs.filter(({ entries: found }) => found.length > 1);
 }
 
