@@ -26,8 +26,8 @@ describe('copyBytes', () => {
               .fill(255);
             copyBytes(target, source, at);
             expect(Buffer.from(target.slice(at, at + length)).equals(Buffer.from(source.slice()))).toBe(true);
-            expect([...target.slice(0, at)].every((byte) => byte === 255)).toBe(true);
-            expect([...target.slice(at + length)].every((byte) => byte === 255)).toBe(true);
+            expect(target.slice(0, at).every((byte) => byte === 255)).toBe(true);
+            expect(target.slice(at + length).every((byte) => byte === 255)).toBe(true);
           }
         }
       });
