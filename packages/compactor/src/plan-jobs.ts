@@ -38,11 +38,11 @@ export interface CompactionJob {
 export const MIN_LATE = 4;
 
 /**
- * A merge has some pages of each input in memory; of inputs with more spans than these it may have so many: 2.5 MB each
+ * A merge has some pages of each input in memory; of inputs with more spans than these it may have so many: 4.5 MB each
  * above what eight take.
  */
 const LARGE_ROWS = 200_000;
-const MAX_LARGE = 12;
+const MAX_LARGE = 8;
 
 interface Candidate {
   entry: BlockEntry;
