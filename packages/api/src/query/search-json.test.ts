@@ -18,6 +18,9 @@ const value = fc.oneof(
   fc.record({ type: fc.constant('duration'), value: int }),
   fc.record({ type: fc.constant('float'), value: float }),
   fc.record({ type: fc.constant('bool'), value: fc.boolean() }),
+  fc.record({ type: fc.constant('status'), value: fc.constantFrom('unset', 'ok', 'error') }),
+  fc.record({ type: fc.constant('kind'), value: fc.constantFrom('unspecified', 'server', 'client') }),
+  fc.record({ type: fc.constant('other'), text }),
   fc.record({ type: fc.constant('array'), values: fc.constant([{ type: 'string', value: 'x' }]) }),
 ) as fc.Arbitrary<AnswerValue>;
 // Few keys: that some have values of several types decides how they are written.
