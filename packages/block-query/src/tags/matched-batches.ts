@@ -1,3 +1,4 @@
+import type { FieldExpression } from '@vivace/traceql';
 import { BatchRows } from '../batch-rows.ts';
 import { fieldsIn } from '../conjunction.ts';
 import { dependsOnTrace } from '../literal-comparison.ts';
@@ -9,6 +10,7 @@ import type { RunOptions } from '../search.ts';
 import type { Source } from '../source.ts';
 import { failureOf } from '../source-failure.ts';
 import { selectRows } from '../span-scan.ts';
+import { isOfResources, rowsOfResources } from './resource-rows.ts';
 import { RowSet } from './row-set.ts';
 
 /** A batch of which some row matches. */
@@ -53,6 +55,7 @@ export async function eachMatchedBatch(
   const needs = needsOf(condition === undefined ? [] : fieldsIn(condition));
   const unsure = condition !== undefined && dependsOnTrace(condition);
   const seams = sources.length > 1 && (unsure || byTrace) ? await findSeams(sources, signal) : undefined;
+  const ofResources = condition !== undefined && isOfResources(condition);
   const inspected: Inspected = { spans: 0, traces: 0 };
   for (const source of sources) {
     signal.throwIfAborted();
@@ -66,12 +69,10 @@ export async function eachMatchedBatch(
         await batch.prepare(needs, signal);
         const rows = new BatchRows(batch);
         const seamed = seams?.flags(source.id, place);
-        const found = selectRows(rows, condition, 'exact');
-        const list =
-          unsure && seamed !== undefined
-            ? whereSure(found, selectRows(rows, condition, 'possible'), rows, seamed)
-            : found;
-        const chosen = new RowSet(liveOf(list, rows), batch.rows);
+        const chosen =
+          ofResources && source.immutable
+            ? rowsOfResources(rows, condition)
+            : matchedRows(rows, condition, unsure ? seamed : undefined);
         if (chosen.isEmpty && !(byTrace && seamed !== undefined)) continue;
         if (!(await visitor.visit({ rows, chosen, seamed }))) break;
         await breathe();
@@ -81,6 +82,13 @@ export async function eachMatchedBatch(
     }
   }
   return inspected;
+}
+
+/** The rows that match; of traces that other sources have parts of, where these may decide, those that may. */
+function matchedRows(rows: BatchRows, condition: FieldExpression | undefined, unsure: Uint8Array | undefined): RowSet {
+  const found = selectRows(rows, condition, 'exact');
+  const list = unsure === undefined ? found : whereSure(found, selectRows(rows, condition, 'possible'), rows, unsure);
+  return new RowSet(liveOf(list, rows), rows.batch.rows);
 }
 
 /** What was found, but in seamed traces what is possible. */

@@ -7,11 +7,12 @@ import { everyRow, maskOf, type RowList } from '../row-list.ts';
 export class RowSet {
   /** Of the batch. */
   readonly #rows: number;
-  readonly #list: RowList;
+  #list: RowList | (() => RowList);
   #flags: Uint8Array | undefined;
   #every: Int32Array | undefined;
 
-  constructor(list: RowList, rows: number) {
+  /** @param list Or what gives it, asked once, when somebody needs it. */
+  constructor(list: RowList | (() => RowList), rows: number) {
     this.#list = list;
     this.#rows = rows;
   }
@@ -21,23 +22,24 @@ export class RowSet {
   }
 
   get isEmpty(): boolean {
-    return this.#list === undefined ? this.#rows === 0 : this.#list.length === 0;
+    const list = this.#given();
+    return list === undefined ? this.#rows === 0 : list.length === 0;
   }
 
   /** Ascending. */
   list(): Int32Array {
-    return this.#list ?? (this.#every ??= everyRow(this.#rows));
+    return this.#given() ?? (this.#every ??= everyRow(this.#rows));
   }
 
   /** One byte a row of the batch. */
   flags(): Uint8Array {
-    return (this.#flags ??= maskOf(this.#list, this.#rows));
+    return (this.#flags ??= maskOf(this.#given(), this.#rows));
   }
 
   /** Whether any of the rows has a value. */
   meets({ rows, codes, count }: CodedColumn): boolean {
-    const list = this.#list;
     if (rows === undefined) {
+      const list = this.#given();
       const length = list?.length ?? Math.min(count, this.#rows);
       for (let i = 0; i < length; i++) {
         const row = list === undefined ? i : (list[i] as number);
@@ -64,7 +66,7 @@ export class RowSet {
   /** The same of numbers below `limit` that every row has; those below 0 are none. Stops when all are there. */
   usedNumbers(numbers: Int32Array, limit: number, count = this.#rows): Uint8Array {
     const used = new Uint8Array(limit);
-    const list = this.#list;
+    const list = this.#given();
     let missing = limit;
     if (list === undefined) {
       for (let row = 0; row < count; row++) {
@@ -128,6 +130,10 @@ export class RowSet {
       count += 1 - (hits[numbers[row] as number] as number);
     }
     return new RowSet(left.slice(0, count), this.#rows);
+  }
+
+  #given(): RowList {
+    return typeof this.#list === 'function' ? (this.#list = this.#list()) : this.#list;
   }
 }
 
