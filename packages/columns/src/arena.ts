@@ -1,3 +1,5 @@
+import type { MemoryPool } from './memory-pool.ts';
+
 /** From this size on an array has memory of its own. */
 const OWN_BYTES = 4096;
 const FIRST_CHUNK_BYTES = 4096;
@@ -5,13 +7,21 @@ const LAST_CHUNK_BYTES = 64 * 1024;
 
 /**
  * Hands out typed arrays on shared memory, all zero. Small ones are pieces of common chunks: a thousand tenants
- * with hundreds of rarely used columns would otherwise have hundreds of thousands of buffers. What is outgrown
+ * with hundreds of rarely used columns would otherwise have hundreds of thousands of buffers. A piece that is outgrown
  * is not used again; the whole arena goes with its column set.
  */
 export class Arena {
+  readonly #pool: MemoryPool;
+  /** All memory in use: chunks, and what arrays have of their own. */
+  readonly #buffers = new Set<SharedArrayBuffer>();
   #chunk = new SharedArrayBuffer(0);
   #used = 0;
   #size = 0;
+  #lent = false;
+
+  constructor(pool: MemoryPool) {
+    this.#pool = pool;
+  }
 
   /** Bytes of all memory handed out and reserved. */
   get size(): number {
@@ -55,8 +65,23 @@ export class Arena {
   }
 
   /** An array is not used any more. Memory of its own is free once nobody reads it; pieces of chunks stay. */
-  forget(array: { byteLength: number }): void {
-    if (array.byteLength >= OWN_BYTES) this.#size -= array.byteLength;
+  forget(array: Int32Array | Uint32Array | Uint8Array): void {
+    if (array.byteLength < OWN_BYTES) return;
+    this.#size -= array.byteLength;
+    const buffer = array.buffer as SharedArrayBuffer;
+    this.#buffers.delete(buffer);
+    if (!this.#lent) this.#pool.give(buffer);
+  }
+
+  /** From now on somebody may read any of its arrays for as long as they like: no memory goes back to the pool. */
+  lend(): void {
+    this.#lent = true;
+  }
+
+  /** Gives its memory back to the pool, unless it was lent. No array may be used any more. */
+  release(): void {
+    if (!this.#lent) for (const buffer of this.#buffers) this.#pool.give(buffer);
+    this.#buffers.clear();
   }
 
   /** The place of a piece in the current chunk, or -1 for memory of its own. */
@@ -65,8 +90,7 @@ export class Arena {
     const aligned = (bytes + 7) & ~7;
     if (this.#used + aligned > this.#chunk.byteLength) {
       const length = Math.min(LAST_CHUNK_BYTES, Math.max(FIRST_CHUNK_BYTES, this.#chunk.byteLength * 2));
-      this.#chunk = new SharedArrayBuffer(length);
-      this.#size += length;
+      this.#chunk = this.#make(length);
       this.#used = 0;
     }
     const at = this.#used;
@@ -75,9 +99,14 @@ export class Arena {
   }
 
   #chunkOf(at: number, bytes: number): SharedArrayBuffer {
-    if (at >= 0) return this.#chunk;
+    return at >= 0 ? this.#chunk : this.#make(bytes);
+  }
+
+  #make(bytes: number): SharedArrayBuffer {
+    const buffer = this.#pool.take(bytes);
+    this.#buffers.add(buffer);
     this.#size += bytes;
-    return new SharedArrayBuffer(bytes);
+    return buffer;
   }
 }
 

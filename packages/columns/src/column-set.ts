@@ -3,6 +3,7 @@ import { AttributeTable } from './attribute-table.ts';
 import { Column } from './column.ts';
 import { Dictionary } from './dictionary.ts';
 import { EventTable } from './event-table.ts';
+import { MemoryPool } from './memory-pool.ts';
 import { SpanTable } from './span-table.ts';
 import { TraceTable } from './trace-table.ts';
 import type { ColumnSetView } from './view.ts';
@@ -44,10 +45,10 @@ export class ColumnSet {
 
   /**
    * `seed` of the hash tables: a number that senders cannot know. `maxColumns` bounds the attribute columns of
-   * spans, and separately of events; further keys go to the overflow.
+   * spans, and separately of events; further keys go to the overflow. `pool`: where its memory comes from and goes to.
    */
-  constructor({ seed, maxColumns }: { seed: number; maxColumns: number }) {
-    const arena = new Arena();
+  constructor({ seed, maxColumns, pool }: { seed: number; maxColumns: number; pool?: MemoryPool }) {
+    const arena = new Arena(pool ?? new MemoryPool(0));
     this.#arena = arena;
     this.trace = arena.int32(INITIAL_ROWS);
     this.spanId = arena.int32(INITIAL_ROWS * 2);
@@ -115,6 +116,7 @@ export class ColumnSet {
     this.deadCount++;
   }
 
+  /** As it is now. The caller is done with it before `release`. */
   view(): ColumnSetView {
     return {
       spanCount: this.count,
@@ -141,6 +143,17 @@ export class ColumnSet {
       overflow: this.overflow.view(),
       events: this.events.view(),
     };
+  }
+
+  /** As `view`, for readers who may take as long as they like: the memory stays theirs. */
+  lentView(): ColumnSetView {
+    this.#arena.lend();
+    return this.view();
+  }
+
+  /** Gives its memory back. Neither the set nor any `view` of it may be used any more. */
+  release(): void {
+    this.#arena.release();
   }
 
   #grow(rows: number): void {

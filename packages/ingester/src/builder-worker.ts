@@ -1,8 +1,12 @@
-import { serveWorker, workerArgument } from '@vivace/kernel';
+import { serveWorker, systemClock, workerArgument } from '@vivace/kernel';
 import type { HeadRequest, PushReply } from './head-builder.ts';
 import { Heads } from './heads.ts';
 
 // The builder's thread: scans requests into heads and answers by-id lookups from them, one call after another.
+
+/** Memory of a dropped generation waits so long for the next. */
+const TRIM_AFTER_MS = 30_000;
+let cancelTrim = () => {};
 
 const heads = new Heads(workerArgument() as ConstructorParameters<typeof Heads>[0]);
 
@@ -21,6 +25,8 @@ serveWorker(
       'drop',
       (generation: number) => {
         heads.drop(generation);
+        cancelTrim();
+        cancelTrim = systemClock.after(TRIM_AFTER_MS, () => heads.trim());
         return heads.size;
       },
     ],

@@ -1,5 +1,6 @@
+import type { ColumnSetView } from '@vivace/columns';
 import { expect, test } from 'vitest';
-import { Heads } from './heads.ts';
+import { Heads, type SealedHead } from './heads.ts';
 import { spanRequest, spansOf, traceIdOf } from './testing/spans.ts';
 
 function openHeads(): Heads {
@@ -61,4 +62,45 @@ test('before the rows of a head have to grow, it counts as large as it will be t
   expect(heads.size).toBeGreaterThan(before + 1024 * 55);
   expect(heads.sizeOf('a')).toBe(heads.size);
   expect(told).toBeGreaterThan(0.9 * heads.size);
+});
+
+/** Enough rows for columns that have memory of their own. */
+function manySpans(first: number): Uint8Array {
+  return spanRequest(Array.from({ length: 2000 }, (_, i) => first + i)).bytes;
+}
+
+function buffersOf(view: ColumnSetView): unknown[] {
+  return [view.spanId, view.start, view.trace].map(({ buffer }) => buffer);
+}
+
+test('the memory of a dropped generation is filled again', () => {
+  const heads = openHeads();
+  heads.push('a', manySpans(1));
+  const first = heads.seal('a') as SealedHead;
+  heads.drop(first.generation);
+  heads.push('a', manySpans(5001));
+  const second = heads.seal('a') as SealedHead;
+  expect(buffersOf(second.view)).toEqual(buffersOf(first.view));
+  expect(second.rows).toBe(2000);
+  heads.drop(second.generation);
+  heads.trim();
+  heads.push('a', manySpans(9001));
+  const third = heads.seal('a') as SealedHead;
+  for (const buffer of buffersOf(third.view)) expect(buffersOf(second.view).includes(buffer)).toBe(false);
+});
+
+test('what a query has seen stays as it was, also when its rows grow out of it or are dropped', () => {
+  const heads = openHeads();
+  heads.push('a', manySpans(1));
+  const open = heads.views(['a'])[0]?.view as ColumnSetView;
+  const rows = (view: ColumnSetView) => [...view.spanId.subarray(0, 2 * view.spanCount)];
+  const seen = rows(open);
+  for (let first = 2001; first < 20_000; first += 2000) heads.push('a', manySpans(first));
+  const sealed = heads.seal('a') as SealedHead;
+  const later = heads.views(['a'])[0]?.view as ColumnSetView;
+  const seenLater = rows(later);
+  heads.drop(sealed.generation);
+  for (let first = 1_000_001; first < 1_030_000; first += 2000) heads.push('a', manySpans(first));
+  expect(rows(open)).toEqual(seen);
+  expect(rows(later)).toEqual(seenLater);
 });

@@ -6,6 +6,7 @@ import {
   type ColumnSetView,
   type EncodedSpans,
   encodeSpans,
+  MemoryPool,
 } from '@vivace/columns';
 import { isKind, toVivaceError } from '@vivace/kernel';
 
@@ -33,6 +34,9 @@ const NO_LIMITS: ColumnizeLimits = {
   maxTraceBytes: Number.POSITIVE_INFINITY,
 };
 
+/** Kept of what was dropped, for what comes next: about one generation of the default size. */
+const POOL_MAX_BYTES = 128 * 1024 * 1024;
+
 interface Sealed {
   head: string;
   set: ColumnSet;
@@ -49,6 +53,7 @@ export class Heads {
   readonly #seed: number;
   readonly #open = new Map<string, { set: ColumnSet; columnizer: Columnizer; size: number }>();
   readonly #sealed = new Map<number, Sealed>();
+  readonly #pool = new MemoryPool(POOL_MAX_BYTES);
   #nextGeneration = 1;
   #nextView = 1;
   readonly #setNumbers = new WeakMap<ColumnSet, number>();
@@ -75,7 +80,7 @@ export class Heads {
   push(head: string, request: Uint8Array, acknowledged = false): PushOutcome {
     let open = this.#open.get(head);
     if (open === undefined) {
-      const set = new ColumnSet({ seed: this.#seed, maxColumns: this.#maxColumns });
+      const set = new ColumnSet({ seed: this.#seed, maxColumns: this.#maxColumns, pool: this.#pool });
       open = { set, columnizer: new Columnizer(set, acknowledged ? NO_LIMITS : this.#limits), size: 0 };
       this.#open.set(head, open);
     }
@@ -109,18 +114,24 @@ export class Heads {
     return { generation, view: open.set.view(), rows: open.set.count - open.set.deadCount };
   }
 
-  /** Forgets a sealed generation. */
+  /** Forgets a sealed generation; its view is not used any more. */
   drop(generation: number): void {
     const sealed = this.#sealed.get(generation);
     if (sealed === undefined) return;
     this.#sealed.delete(generation);
     this.#sealedSize -= sealed.size;
+    sealed.set.release();
+  }
+
+  /** Lets go of memory that nothing is in. */
+  trim(): void {
+    this.#pool.clear();
   }
 
   /** The open and the sealed column sets of these heads as they are now, for queries. */
   views(heads: readonly string[]): HeadView[] {
     return this.#setsOf(heads).map((set) => {
-      const view = set.view();
+      const view = set.lentView();
       // A resend may still kill a row of the view while it is read; its successor is not in the view.
       return {
         id: `head-${this.#nextView++}`,
