@@ -41,6 +41,7 @@ test.skipIf(!isPossible)(
         env: {
           PATH: `${process.env.PATH}:/usr/sbin`,
           VIVACE_SERVER_LOG_FORMAT: 'json',
+          VIVACE_INGESTER_WARM_UP: 'false',
           VIVACE_QUERIER_WARM_UP: 'false',
         },
       },

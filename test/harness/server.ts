@@ -69,7 +69,13 @@ export async function startServer({
   const command = [...launcher, process.execPath, mainFile, '--data-dir', dataDir, ...ports, ...flags];
   const child = spawn(command[0] as string, command.slice(1), {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, VIVACE_SERVER_LOG_FORMAT: 'json', VIVACE_QUERIER_WARM_UP: 'false', ...env },
+    env: {
+      ...process.env,
+      VIVACE_SERVER_LOG_FORMAT: 'json',
+      VIVACE_INGESTER_WARM_UP: 'false',
+      VIVACE_QUERIER_WARM_UP: 'false',
+      ...env,
+    },
   });
   running.add(child);
   child.once('exit', () => running.delete(child));

@@ -6,9 +6,12 @@ import type { WriteAheadLog } from '@vivace/wal';
 import type { Base } from './compose-base.ts';
 import type { StoreParts } from './compose-storage.ts';
 import { openLog } from './open-log.ts';
+import { practiseIngest } from './practise-ingest.ts';
 
 /** The log may hold this many segments before heads are cut early. */
 const LOG_MAX_SEGMENTS = 5000;
+/** The start of the process comes first. */
+const PRACTICE_DELAY_MS = 250;
 
 export interface IngesterParts {
   ingester: Ingester;
@@ -37,6 +40,7 @@ export async function createIngester(
     onWorkerExit,
   );
   base.add(cutter);
+  if (config.ingester.warm_up) void practise(base, { builder, cutter });
   const blocks = metrics.counter({
     name: 'vivace_ingester_blocks_total',
     help: 'Blocks of heads that were cut and are in the manifest.',
@@ -71,6 +75,15 @@ export async function createIngester(
   budgets.add({ name: 'log_undurable', usedBytes: () => log.undurableBytes, maxBytes: wal.max_undurable_bytes });
   registerIngesterMetrics(metrics, clock, ingester, log);
   return { ingester, log };
+}
+
+async function practise(base: Base, threads: Parameters<typeof practiseIngest>[1]): Promise<void> {
+  try {
+    await base.clock.sleep(PRACTICE_DELAY_MS, base.signal);
+    await practiseIngest({ ...base, maxRequestBytes: base.config.limits.max_request_bytes }, threads);
+  } catch (error) {
+    base.logger.debug({ err: error }, 'the threads of the ingester did not practise');
+  }
 }
 
 /** What heads are made with, of requests and of the log. */

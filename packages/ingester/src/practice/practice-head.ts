@@ -1,0 +1,40 @@
+import { VivaceError } from '@vivace/kernel';
+import type { TraceSink } from '@vivace/otlp';
+import type { BlockCutter } from '../block-cutter.ts';
+import type { HeadBuilder } from '../head-builder.ts';
+import { PushQueue } from '../push-queue.ts';
+
+/** No tenant's head has this name: theirs have a slash in them (head-state.ts). */
+const HEAD = 'practice';
+
+/** A head that is nobody's, on the threads of those that are. What goes into it is in no log, and no query sees it. */
+export interface PracticeHead {
+  readonly sink: TraceSink;
+  /** Cuts what came into a block, and forgets both. */
+  cut(): Promise<void>;
+}
+
+export function createPracticeHead({ builder, cutter }: { builder: HeadBuilder; cutter: BlockCutter }): PracticeHead {
+  const queue = new PushQueue(builder, () => undefined);
+  return {
+    sink: {
+      push: (_tenant, { bytes }) =>
+        new Promise((resolve, reject) => {
+          const accept: Parameters<PushQueue['push']>[0]['accept'] = (outcome) => {
+            if ('accepted' in outcome) resolve({ acceptedSpans: outcome.accepted, rejectedSpans: outcome.rejected });
+            else reject(new VivaceError('internal', 'practice', JSON.stringify(outcome)));
+          };
+          queue.push({ head: HEAD, bytes, accept, fail: reject });
+        }),
+    },
+    async cut() {
+      const sealed = await builder.seal(HEAD);
+      if (sealed === undefined) return;
+      try {
+        await cutter.cut(sealed.view, { earliest: 0n, latest: (1n << 64n) - 1n });
+      } finally {
+        await builder.drop(sealed.generation);
+      }
+    },
+  };
+}
