@@ -47,18 +47,18 @@ test('practice fills a head and cuts it, on the real threads, and leaves nothing
       return blocks;
     },
   };
-  const { sink, cut: cutHead } = createPracticeHead({ builder, cutter: watched });
+  const practice = createPracticeHead({ builder, cutter: watched });
   const random = seededRandom(2);
   let accepted = 0;
   for (let i = 0; i < 3; i++) {
     const request = pooled(madeUpRequest(random, NOW_MS));
-    const result = await sink.push('anybody', request, new AbortController().signal);
+    const result = await practice.sink.push('anybody', request, new AbortController().signal);
     expect(result.rejectedSpans).toBe(0);
     accepted += result.acceptedSpans;
   }
-  await cutHead();
+  await practice.cut();
   expect(cut.map(({ content }) => content.rows)).toEqual([accepted]);
-  await cutHead();
+  await practice.cut();
   expect(cut.length).toBe(1);
   const { size } = await builder.push([]);
   expect(size).toBe(0);
