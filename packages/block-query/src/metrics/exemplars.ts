@@ -155,20 +155,37 @@ class NewestRows {
   }
 
   addAll(marks: Marks): void {
-    const start = this.#start;
-    const boundLow = this.#boundLow;
-    const boundHigh = this.#boundHigh;
+    const { batch } = this.#source;
     const { of, rows: list } = marks;
-    const length = list?.length ?? of.length;
-    for (let i = 0; i < length; i++) {
-      const row = list === undefined ? i : (list[i] as number);
-      const interval = of[row] as number;
-      if (interval < 0) continue;
-      const high = start[2 * row + 1] as number;
-      const least = boundHigh[interval] as number;
-      if (high < least || (high === least && (start[2 * row] as number) < (boundLow[interval] as number))) continue;
-      this.#add(row, this.#slotOf[interval] as number);
+    if (list === undefined && batch.order() === undefined) {
+      const first = batch.traceFirst();
+      for (let trace = 0; trace < batch.traceCount; trace++) {
+        const from = first[trace] as number;
+        const to = first[trace + 1] as number;
+        if (this.#mayHaveNew(from, to, of)) for (let row = from; row < to; row++) this.#addMarked(row, of);
+      }
+      return;
     }
+    const length = list?.length ?? of.length;
+    for (let i = 0; i < length; i++) this.#addMarked(list === undefined ? i : (list[i] as number), of);
+  }
+
+  /** Spans of a trace lie by their starts: where its last is too old for the interval that all are in, all are. */
+  #mayHaveNew(from: number, to: number, of: Int32Array): boolean {
+    if (from === to) return false;
+    const interval = of[to - 1] as number;
+    return interval < 0 || of[from] !== interval || this.#isWanted(to - 1, interval);
+  }
+
+  #addMarked(row: number, of: Int32Array): void {
+    const interval = of[row] as number;
+    if (interval >= 0 && this.#isWanted(row, interval)) this.#add(row, this.#slotOf[interval] as number);
+  }
+
+  #isWanted(row: number, interval: number): boolean {
+    const high = this.#start[2 * row + 1] as number;
+    const least = this.#boundHigh[interval] as number;
+    return high > least || (high === least && (this.#start[2 * row] as number) >= (this.#boundLow[interval] as number));
   }
 
   #add(row: number, slot: number): void {

@@ -98,28 +98,74 @@ function isShort({ step, count }: Intervals): boolean {
  * Offsets within the range are exact and below 2^53, so that the floor of their quotient is exact too; those outside
  * may be rounded, but not into the range.
  */
-function markShort(batch: Batch, { start: from, step, count }: Intervals, marks: Int32Array, list: RowList): boolean {
-  const start = batch.start();
-  const base = from + 1n;
-  const baseLow = Number(base & 0xffffffffn);
-  const baseHigh = Number(base >> 32n);
-  const width = Number(step);
-  const inverse = 1 / width;
-  const range = width * count;
+class ShortRange {
+  readonly #start: Uint32Array;
+  readonly #baseLow: number;
+  readonly #baseHigh: number;
+  readonly #width: number;
+  readonly #inverse: number;
+  readonly #range: number;
+
+  constructor(start: Uint32Array, { start: from, step, count }: Intervals) {
+    const base = from + 1n;
+    this.#start = start;
+    this.#baseLow = Number(base & 0xffffffffn);
+    this.#baseHigh = Number(base >> 32n);
+    this.#width = Number(step);
+    this.#inverse = 1 / this.#width;
+    this.#range = this.#width * count;
+  }
+
+  /** The interval of a row; BEFORE or AFTER all of them. */
+  intervalOf(row: number): number {
+    const high = (this.#start[2 * row + 1] as number) - this.#baseHigh;
+    const offset = high * 4294967296 + ((this.#start[2 * row] as number) - this.#baseLow);
+    if (offset < 0) return BEFORE;
+    if (offset >= this.#range) return AFTER;
+    // A division takes twice the time of all the rest; what the product is off by one is put right.
+    const interval = (offset * this.#inverse) | 0;
+    const rest = offset - interval * this.#width;
+    if (rest < 0) return interval - 1;
+    return rest >= this.#width ? interval + 1 : interval;
+  }
+}
+
+const BEFORE = -1;
+const AFTER = -2;
+
+function markShort(batch: Batch, intervals: Intervals, marks: Int32Array, list: RowList): boolean {
+  const range = new ShortRange(batch.start(), intervals);
+  if (list === undefined && batch.order() === undefined) return markTraces(batch, range, marks);
   let found = false;
   const length = list?.length ?? marks.length;
   for (let i = 0; i < length; i++) {
     const row = list === undefined ? i : (list[i] as number);
-    const offset = ((start[2 * row + 1] as number) - baseHigh) * 4294967296 + ((start[2 * row] as number) - baseLow);
-    if (offset >= 0 && offset < range) {
-      // A division takes twice the time of all the rest; what the product is off by one is put right.
-      let interval = (offset * inverse) | 0;
-      const rest = offset - interval * width;
-      if (rest < 0) interval--;
-      else if (rest >= width) interval++;
-      marks[row] = interval;
-      found = true;
-    } else marks[row] = -1;
+    const interval = range.intervalOf(row);
+    marks[row] = interval;
+    found ||= interval >= 0;
+  }
+  return found;
+}
+
+/** Spans of a trace lie by their starts: where the first and the last are in one interval, all between them are. */
+function markTraces(batch: Batch, range: ShortRange, marks: Int32Array): boolean {
+  const first = batch.traceFirst();
+  let found = false;
+  for (let trace = 0; trace < batch.traceCount; trace++) {
+    const from = first[trace] as number;
+    const to = first[trace + 1] as number;
+    if (from === to) continue;
+    const interval = range.intervalOf(from);
+    if (to - from === 1 || range.intervalOf(to - 1) === interval) {
+      for (let row = from; row < to; row++) marks[row] = interval;
+      found ||= interval >= 0;
+      continue;
+    }
+    for (let row = from; row < to; row++) {
+      const own = range.intervalOf(row);
+      marks[row] = own;
+      found ||= own >= 0;
+    }
   }
   return found;
 }
