@@ -1,4 +1,5 @@
 import { Health, type Member } from '@vivace/cluster';
+import { createGrpcChannel } from '@vivace/http';
 import { type Clock, seededRandom, systemClock, VivaceError } from '@vivace/kernel';
 import type { PushResult, TraceSink } from '@vivace/otlp';
 import { decodeTraces, encodeTraces } from '@vivace/otlp/testing';
@@ -45,7 +46,7 @@ function spreadOver(
   timeoutMs = 2000,
   clock: Clock = systemClock,
 ) {
-  const channels = new ChannelPool({ clock: systemClock });
+  const channels = new ChannelPool({ open: createGrpcChannel, clock: systemClock });
   onTestFinished(() => channels.close());
   const metrics = createMetrics();
   const sink = createSpreadSink({

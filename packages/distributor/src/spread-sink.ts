@@ -12,7 +12,7 @@ export interface SpreadSinkOptions {
   /** The ingesters as they are known now. */
   members: () => readonly Member[];
   health: Health;
-  channels: ChannelPool;
+  channels: ChannelPool<GrpcChannel>;
   client: (channel: GrpcChannel) => PushClient;
   clock: Clock;
   metrics: SpreadMetrics;

@@ -96,7 +96,9 @@ export function createGrpcChannel(options: GrpcChannelOptions): GrpcChannel {
   const openSession = () =>
     new Promise<http2.ClientHttp2Session>((resolve, reject) => {
       const socket =
-        tls === undefined ? connectPlain({ host, port }) : connectTls({ ...tlsOptions(tls, host), host, port });
+        tls === undefined
+          ? connectPlain({ host, port })
+          : connectTls({ ...tlsOptions(tls, host), ALPNProtocols: ['h2'], host, port });
       const session = http2.connect(`${tls === undefined ? 'http' : 'https'}://${address}`, {
         settings: { enablePush: false, initialWindowSize: STREAM_WINDOW_BYTES },
         createConnection: () => socket,
@@ -336,11 +338,11 @@ function openStream(
   }
 }
 
-function tlsOptions({ ca, certificate, key, serverName }: ChannelTls, host: string): ConnectionOptions {
+/** How a caller shows who it is, and checks who is called. */
+export function tlsOptions({ ca, certificate, key, serverName }: ChannelTls, host: string): ConnectionOptions {
   const name = serverName ?? host;
   return {
     minVersion: 'TLSv1.2',
-    ALPNProtocols: ['h2'],
     // An address is no server name in TLS.
     ...(!/^[\d.]+$|:/.test(name) && { servername: name }),
     ...(ca !== undefined && { ca }),

@@ -7,6 +7,7 @@ export {
   type GrpcChannel,
   type GrpcChannelOptions,
   type GrpcRequest,
+  tlsOptions,
 } from './grpc-channel.ts';
 export { allocateGrpcFrame, PREFIX_BYTES } from './grpc-frame.ts';
 export {
@@ -27,6 +28,7 @@ export {
   type ListenerLimits,
   type ListenerTls,
   listen,
+  type OwnProtocol,
 } from './listener.ts';
 export { type BodyReading, collectBody, RequestBody, type RequestMemory } from './request-body.ts';
 export { type GrpcCall, type GrpcMethod, isGrpc, parseGrpcTimeout, serveGrpc } from './serve-grpc.ts';

@@ -5,7 +5,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { type Clock, listenError, VivaceError } from '@vivace/kernel';
 import { answerClientError } from './client-error.ts';
-import { readPreface } from './preface.ts';
+import { HTTP2_PREFACE, readPreface } from './preface.ts';
 import { isGrpc } from './serve-grpc.ts';
 
 /**
@@ -29,8 +29,19 @@ export interface ListenerOptions {
   onRequest: (request: AnyRequest, response: AnyResponse) => void;
   /** Takes what is gRPC by HTTP/2; without it that is a request like others. */
   onGrpc?: (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders) => void;
+  /** Takes connections of a protocol of our own. */
+  own?: OwnProtocol;
   /** A connection was refused because there are `maxConnections`. */
   onRefused: () => void;
+}
+
+export interface OwnProtocol {
+  /** The first bytes of its connections, which no other protocol begins with; they are left to be read. */
+  preface: Buffer;
+  /** Its name where TLS negotiates one. */
+  alpn: string;
+  /** `leave` lets what is under way end, and then closes the connection. */
+  serve: (socket: Socket) => { leave(): void };
 }
 
 export type AnyRequest = http.IncomingMessage | http2.Http2ServerRequest;
@@ -106,6 +117,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   const sockets = new Set<Socket>();
   const undecided = new Set<Socket>();
   const sessions = new Set<http2.ServerHttp2Session>();
+  const own = new Set<{ leave(): void }>();
   /** Requests that run on each HTTP/1.1 connection. */
   const running = new Map<Socket, number>();
   let stopping = false;
@@ -145,12 +157,18 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   const connected = secure ? 'secureConnection' : 'connection';
   const serveHttp1 = server.listeners(connected).at(-1) as (this: http.Server, socket: Socket) => void;
   server.off(connected, serveHttp1);
-  const serve = (socket: Socket, protocol: 'http1' | 'http2') => {
+  const serve = (socket: Socket, protocol: 'http1' | 'http2' | 'own') => {
     if (protocol === 'http1') return serveHttp1.call(server, socket);
-    // An HTTP/2 connection has no use for one direction.
+    // Neither of the others has a use for one direction.
     socket.allowHalfOpen = false;
-    http2Server.emit('connection', socket);
+    if (protocol === 'http2') return void http2Server.emit('connection', socket);
+    const served = options.own?.serve(socket);
+    if (served === undefined) return void socket.destroy();
+    own.add(served);
+    socket.once('close', () => own.delete(served));
+    if (stopping) served.leave();
   };
+  const prefaces = options.own === undefined ? [HTTP2_PREFACE] : [HTTP2_PREFACE, options.own.preface];
   server.on('connection', (socket: Socket) => {
     socket.on('error', ignore);
     sockets.add(socket);
@@ -158,15 +176,16 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     if (secure) return;
     undecided.add(socket);
     socket.once('close', () => undecided.delete(socket));
-    readPreface(socket, { timeoutMs: limits.headersTimeoutMs, clock }, (protocol) => {
+    readPreface(socket, { timeoutMs: limits.headersTimeoutMs, clock, prefaces }, (preface) => {
       undecided.delete(socket);
-      serve(socket, protocol);
+      serve(socket, preface === undefined ? 'http1' : preface === HTTP2_PREFACE ? 'http2' : 'own');
     });
   });
   if (secure) {
     server.on('secureConnection', (socket: TLSSocket) => {
       socket.on('error', ignore);
-      serve(socket, socket.alpnProtocol === 'h2' ? 'http2' : 'http1');
+      const { alpnProtocol } = socket;
+      serve(socket, alpnProtocol === 'h2' ? 'http2' : alpnProtocol === options.own?.alpn ? 'own' : 'http1');
     });
     server.on('tlsClientError', (_error: Error, socket: TLSSocket) => socket.destroy());
   }
@@ -178,6 +197,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     stopping = true;
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     for (const session of sessions) session.close();
+    for (const served of own) served.leave();
     for (const socket of undecided) socket.destroy();
     server.closeIdleConnections();
     const cancelTimer = clock.after(limits.stopTimeoutMs, () => {
@@ -192,7 +212,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
 }
 
 function createFrontServer(
-  { tls, limits }: ListenerOptions,
+  { tls, limits, own }: ListenerOptions,
   onRequest: (request: http.IncomingMessage, response: http.ServerResponse) => void,
 ): http.Server {
   const common = {
@@ -211,7 +231,7 @@ function createFrontServer(
         ...client,
         cert: tls.certificate,
         key: tls.key,
-        ALPNProtocols: ['h2', 'http/1.1'],
+        ALPNProtocols: ['h2', 'http/1.1', ...(own === undefined ? [] : [own.alpn])],
         handshakeTimeout: limits.headersTimeoutMs,
         minVersion: 'TLSv1.2',
       },

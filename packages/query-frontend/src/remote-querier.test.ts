@@ -1,6 +1,6 @@
 import { Health, type Member } from '@vivace/cluster';
 import { seededRandom, systemClock, VivaceError } from '@vivace/kernel';
-import { ChannelPool, createQueryClient, type QueryServing } from '@vivace/rpc';
+import { ChannelPool, createCallChannel, createQueryClient, type QueryServing } from '@vivace/rpc';
 import { startQueryServer, type TestRpcServer } from '@vivace/rpc/testing';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { Dispatcher, Lookout, RemoteQuerier } from './index.ts';
@@ -28,7 +28,7 @@ function serving() {
 function setUp(members: readonly Member[], options: { timeoutMs?: number; maxWaiting?: number } = {}) {
   const { timeoutMs = 30_000, maxWaiting } = options;
   const random = seededRandom(3);
-  const channels = new ChannelPool({ clock: systemClock });
+  const channels = new ChannelPool({ open: createCallChannel, clock: systemClock });
   onTestFinished(() => channels.close());
   let lookedUp = 0;
   const lookout = new Lookout({

@@ -1,9 +1,18 @@
-import { type ChannelTls, createGrpcChannel, type GrpcChannel } from '@vivace/http';
+import type { ChannelTls } from '@vivace/http';
 import type { Clock } from '@vivace/kernel';
 
-export interface ChannelPoolOptions {
+export interface ChannelPoolOptions<Channel> {
+  /** Makes a channel: of gRPC for pushes, of calls for all else. */
+  open: (options: OpenOptions) => Channel;
   clock: Clock;
   tls?: ChannelTls | undefined;
+}
+
+interface OpenOptions {
+  host: string;
+  port: number;
+  clock: Clock;
+  tls: ChannelTls | undefined;
 }
 
 /** A place to call; `serverName` is the name in its certificate where that is not the host. */
@@ -15,20 +24,20 @@ export interface Callee {
 }
 
 /** One channel for each address. Closes those of addresses that are nobody's any more. */
-export class ChannelPool {
-  readonly #options: ChannelPoolOptions;
-  readonly #channels = new Map<string, GrpcChannel>();
+export class ChannelPool<Channel extends { close(): void }> {
+  readonly #options: ChannelPoolOptions<Channel>;
+  readonly #channels = new Map<string, Channel>();
 
-  constructor(options: ChannelPoolOptions) {
+  constructor(options: ChannelPoolOptions<Channel>) {
     this.#options = options;
   }
 
-  get(callee: Callee): GrpcChannel {
-    const { clock, tls } = this.#options;
+  get(callee: Callee): Channel {
+    const { open, clock, tls } = this.#options;
     let channel = this.#channels.get(callee.address);
     if (channel === undefined) {
       const serverName = tls?.serverName ?? callee.serverName;
-      channel = createGrpcChannel({
+      channel = open({
         host: callee.host,
         port: callee.port,
         clock,

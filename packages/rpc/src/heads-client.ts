@@ -1,5 +1,5 @@
-import type { GrpcChannel } from '@vivace/http';
 import { dataError } from '@vivace/kernel';
+import type { CallChannel } from './calls/call-channel.ts';
 import {
   HEAD_ROWS,
   HEAD_TRACE,
@@ -9,7 +9,7 @@ import {
   type HeadTraceAnswer,
   type HeadTraceRequest,
 } from './heads-messages.ts';
-import { decodeParcel, frameParcel } from './parcel.ts';
+import { decodeParcel, encodeParcel } from './parcel.ts';
 
 export interface CallOptions {
   timeoutMs: number;
@@ -25,13 +25,13 @@ export interface HeadsClient {
 /** A message: the list of a head's chunks, one chunk, or what heads have of a trace. */
 const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
 
-export function createHeadsClient(channel: GrpcChannel): HeadsClient {
+export function createHeadsClient(channel: CallChannel): HeadsClient {
   return {
     rows: async (request, onChunk, { timeoutMs, signal }) => {
       let answer: HeadsAnswer | undefined;
       const call = {
         path: HEAD_ROWS,
-        frame: frameParcel(request),
+        message: encodeParcel(request),
         timeoutMs,
         signal,
         maxAnswerBytes: MAX_ANSWER_BYTES,
@@ -45,10 +45,10 @@ export function createHeadsClient(channel: GrpcChannel): HeadsClient {
       return answer;
     },
     trace: async (request, { timeoutMs, signal }) => {
-      const frame = frameParcel(request);
+      const message = encodeParcel(request);
       const answer = await channel.call({
         path: HEAD_TRACE,
-        frame,
+        message,
         timeoutMs,
         signal,
         maxAnswerBytes: MAX_ANSWER_BYTES,

@@ -1,5 +1,5 @@
-import type { GrpcCall, GrpcMethod } from '@vivace/http';
 import { checkTenant, VivaceError } from '@vivace/kernel';
+import type { Call, CallMethod } from './calls/serve-calls.ts';
 import {
   HEAD_ROWS,
   HEAD_TRACE,
@@ -19,11 +19,11 @@ export interface HeadsServing {
 }
 
 /** The service Heads of proto/parcel.proto. */
-export function headsMethods(heads: HeadsServing): Map<string, GrpcMethod> {
+export function headsMethods(heads: HeadsServing): Map<string, CallMethod> {
   return new Map([
     [
       HEAD_ROWS,
-      async ({ message, signal, send }: GrpcCall) => {
+      async ({ message, signal, send }: Call) => {
         const request = decodeParcel(message) as HeadsRequest;
         const { have, time } = request;
         checkTenant(request.tenant);
@@ -37,7 +37,7 @@ export function headsMethods(heads: HeadsServing): Map<string, GrpcMethod> {
     ],
     [
       HEAD_TRACE,
-      async ({ message, signal, send }: GrpcCall) => {
+      async ({ message, signal, send }: Call) => {
         const { tenant, id } = decodeParcel(message) as HeadTraceRequest;
         checkTenant(tenant);
         if (!(id instanceof Uint8Array) || id.length !== 16) throw badRequest();

@@ -1,3 +1,6 @@
+export { type CallChannel, type CallChannelOptions, createCallChannel } from './calls/call-channel.ts';
+export type { CallRequest } from './calls/connection.ts';
+export type { Call, CallMethod } from './calls/serve-calls.ts';
 export { type Callee, ChannelPool, type ChannelPoolOptions } from './channel-pool.ts';
 export { type CallOptions, createHeadsClient, type HeadsClient } from './heads-client.ts';
 export {
@@ -11,7 +14,7 @@ export {
   type TimeRange,
 } from './heads-messages.ts';
 export { type HeadsServing, headsMethods } from './heads-service.ts';
-export { decodeParcel, encodeParcel, frameParcel } from './parcel.ts';
+export { decodeParcel, encodeParcel } from './parcel.ts';
 export { createPushClient, type PushClient, type PushOutcome, type RemoteSlice } from './push-client.ts';
 export { pushMethods } from './push-service.ts';
 export { createQueryClient, type QueryClient } from './query-client.ts';

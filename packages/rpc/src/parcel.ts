@@ -1,4 +1,3 @@
-import { allocateGrpcFrame, PREFIX_BYTES } from '@vivace/http';
 import { dataError, utf8Decode, utf8Encode } from '@vivace/kernel';
 import { ProtoReader, ProtoWriter, WIRE_BYTES } from '@vivace/otlp';
 
@@ -21,14 +20,6 @@ export function encodeParcel(value: unknown): Uint8Array {
   writer.bytesField(1, text);
   for (const piece of pieces) writer.bytesField(2, piece);
   return writer.toBytes();
-}
-
-/** The same in a frame, for a request. */
-export function frameParcel(value: unknown): Uint8Array {
-  const message = encodeParcel(value);
-  const frame = allocateGrpcFrame(message.length);
-  frame.set(message, PREFIX_BYTES);
-  return frame;
 }
 
 /** What `encodeParcel` was given; its arrays are copies. Throws `data`. What it is, is for the caller to check. */

@@ -1,3 +1,4 @@
+import { createGrpcChannel } from '@vivace/http';
 import { systemClock, VivaceError } from '@vivace/kernel';
 import type { TraceSink } from '@vivace/otlp';
 import fc from 'fast-check';
@@ -18,7 +19,7 @@ describeTraceSink('in one process', async (inner) => inner);
 
 describeTraceSink('to another process', async (inner) => {
   const callee = await startPushServer(inner);
-  const channels = new ChannelPool({ clock: systemClock });
+  const channels = new ChannelPool({ open: createGrpcChannel, clock: systemClock });
   onTestFinished(() => channels.close());
   const client = createPushClient(channels.get(callee));
   return {

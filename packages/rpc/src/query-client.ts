@@ -1,7 +1,7 @@
 import type { SearchResult } from '@vivace/block-query';
-import type { GrpcChannel } from '@vivace/http';
+import type { CallChannel } from './calls/call-channel.ts';
 import type { CallOptions } from './heads-client.ts';
-import { decodeParcel, frameParcel } from './parcel.ts';
+import { decodeParcel, encodeParcel } from './parcel.ts';
 import {
   FIND,
   type FindAnswer,
@@ -22,10 +22,10 @@ export interface QueryClient {
 /** A page of matches, the series of a metric, or a list of values; a trace may be as large besides. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
-export function createQueryClient(channel: GrpcChannel): QueryClient {
+export function createQueryClient(channel: CallChannel): QueryClient {
   const call = (path: string, request: QueryRequest | FindRequest, { timeoutMs, signal }: CallOptions) => ({
     path,
-    frame: frameParcel(request),
+    message: encodeParcel(request),
     timeoutMs,
     signal,
     maxAnswerBytes: MAX_ANSWER_BYTES + ('maxBytes' in request ? request.maxBytes : 0),

@@ -1,6 +1,6 @@
 import type { Question, ResultOf, SearchRequest, SearchResult } from '@vivace/block-query';
-import type { GrpcCall, GrpcMethod } from '@vivace/http';
 import { checkTenant, dataError } from '@vivace/kernel';
+import type { Call, CallMethod } from './calls/serve-calls.ts';
 import { decodeParcel, encodeParcel } from './parcel.ts';
 import {
   FIND,
@@ -37,11 +37,11 @@ export interface QueryServing {
 }
 
 /** The service Query of proto/parcel.proto. */
-export function queryMethods(querier: QueryServing): Map<string, GrpcMethod> {
+export function queryMethods(querier: QueryServing): Map<string, CallMethod> {
   return new Map([
     [
       FIND,
-      async ({ message, signal, send }: GrpcCall) => {
+      async ({ message, signal, send }: Call) => {
         const { tenant, id, ...options } = decodeParcel(message) as FindRequest;
         checkTenant(tenant);
         if (!(id instanceof Uint8Array) || id.length !== 16 || typeof options.maxBytes !== 'number') {
@@ -52,7 +52,7 @@ export function queryMethods(querier: QueryServing): Map<string, GrpcMethod> {
     ],
     [
       QUERY,
-      async ({ message, signal, send }: GrpcCall) => {
+      async ({ message, signal, send }: Call) => {
         const { tenant, range, question } = decodeRequest(message);
         if (question.kind === 'search') throw dataError('query-request', 'a search has a method of its own');
         await send(encodeParcel(await querier.query(tenant, question, range, signal)));
@@ -60,7 +60,7 @@ export function queryMethods(querier: QueryServing): Map<string, GrpcMethod> {
     ],
     [
       SEARCH,
-      async ({ message, signal, send }: GrpcCall) => {
+      async ({ message, signal, send }: Call) => {
         const { tenant, range, question } = decodeRequest(message);
         if (question.kind !== 'search') throw dataError('query-request', 'this is not a search');
         for await (const answer of querier.search(tenant, question.request, range, signal)) {

@@ -12,14 +12,18 @@ import {
   serveGrpc,
 } from '@vivace/http';
 import { assert, type Clock, type Service } from '@vivace/kernel';
+import { ALPN, PREFACE } from './calls/frames.ts';
+import { type CallMethod, serveCalls } from './calls/serve-calls.ts';
 
 export interface RpcServerOptions {
   host: string;
   /** 0 picks a free one; `address` tells which. */
   port: number;
   tls?: ListenerTls;
-  /** Of all services, by path. */
+  /** What is called by gRPC, by path. */
   methods: ReadonlyMap<string, GrpcMethod>;
+  /** What is called by frames on a connection of their own, by path. */
+  calls: ReadonlyMap<string, CallMethod>;
   memory: RequestMemory;
   maxRequestBytes: number;
   clock: Clock;
@@ -40,9 +44,9 @@ const STREAM_WINDOW_BYTES = 1024 * 1024;
 const CONNECTION_WINDOW_BYTES = 16 * 1024 * 1024;
 const STOP_TIMEOUT_MS = 5000;
 
-/** The port at which processes of ours call each other. It answers gRPC and nothing else. */
+/** The port at which processes of ours call each other: by gRPC with pushes, by frames of their own with all else. */
 export function createRpcServer(options: RpcServerOptions): RpcServer {
-  const { clock, methods, memory, maxRequestBytes, onError } = options;
+  const { clock, methods, calls, memory, maxRequestBytes, onError } = options;
   const stopTimeoutMs = options.stopTimeoutMs ?? STOP_TIMEOUT_MS;
   const limits = {
     ...DEFAULT_LISTENER_LIMITS,
@@ -89,6 +93,21 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
             onError,
             stopping: stopping.signal,
           }),
+        own: {
+          preface: PREFACE,
+          alpn: ALPN,
+          serve: (socket) =>
+            serveCalls(socket, {
+              methods: calls,
+              clock,
+              memory,
+              maxRequestBytes,
+              requestTimeoutMs: limits.requestTimeoutMs,
+              idleTimeoutMs: limits.idleTimeoutMs,
+              onError,
+              stopping: stopping.signal,
+            }),
+        },
         onRefused: () => undefined,
       });
       ({ address } = await listener);
@@ -104,4 +123,4 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
   };
 }
 
-const NOT_HERE = 'this port takes gRPC of other processes of Vivace: people and Grafana use the HTTP port\n';
+const NOT_HERE = 'this port takes calls of other processes of Vivace: people and Grafana use the HTTP port\n';

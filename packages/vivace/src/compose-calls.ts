@@ -1,8 +1,13 @@
 import { Discovery, Health, type HealthOptions, type Member, parseSource, systemResolver } from '@vivace/cluster';
 import type { Config } from '@vivace/config';
-import type { GrpcMethod } from '@vivace/http';
 import { assert, toVivaceError } from '@vivace/kernel';
-import { ChannelPool, createRpcServer, type RpcServer } from '@vivace/rpc';
+import {
+  ChannelPool,
+  type ChannelPoolOptions,
+  createRpcServer,
+  type RpcServer,
+  type RpcServerOptions,
+} from '@vivace/rpc';
 import type { Base } from './compose-base.ts';
 import { requestMemory } from './compose-receivers.ts';
 import { clientTls, listenerTls } from './tls.ts';
@@ -10,21 +15,22 @@ import { clientTls, listenerTls } from './tls.ts';
 /** What a slice has in a call besides the request that it is of. */
 const CALL_OVERHEAD_BYTES = 64 * 1024;
 
-export interface Calling {
+export interface Calling<Channel extends { close(): void }> {
   discovery: Discovery;
-  channels: ChannelPool;
+  channels: ChannelPool<Channel>;
   health: Health;
   /** The members as they are now; channels of those that are gone are closed. */
   members: () => readonly Member[];
 }
 
 /** What calls other processes: who they are, which of them answer, and the connections. */
-export async function startCalling(
+export async function startCalling<Channel extends { close(): void }>(
   base: Base,
+  open: ChannelPoolOptions<Channel>['open'],
   client: Config['ingester_client' | 'querier_client'],
   who: 'ingesters' | 'queriers',
   healthOptions: Pick<HealthOptions, 'maxBackOffMs'> = {},
-): Promise<Calling> {
+): Promise<Calling<Channel>> {
   const { clock, random, logger } = base;
   const discovery = new Discovery({
     sources: client.addresses.map((address) => {
@@ -39,7 +45,7 @@ export async function startCalling(
       logger.warn({ name, code: toVivaceError(error).code, err: error }, `${who} cannot be looked up: tried again`),
   });
   await base.start(discovery);
-  const channels = new ChannelPool({ clock, tls: clientTls(client.grpc_client_config) });
+  const channels = new ChannelPool({ open, clock, tls: clientTls(client.grpc_client_config) });
   base.add({ stop: async () => channels.close() });
   const health = new Health({ ...healthOptions, clock, random });
   let known: readonly Member[] = [];
@@ -55,7 +61,10 @@ export async function startCalling(
 }
 
 /** The port at which other processes call this one, not started yet. */
-export function createCallServer(base: Base, methods: ReadonlyMap<string, GrpcMethod>): RpcServer {
+export function createCallServer(
+  base: Base,
+  { methods = new Map(), calls = new Map() }: Partial<Pick<RpcServerOptions, 'methods' | 'calls'>>,
+): RpcServer {
   const { config, clock, logger } = base;
   const tls = listenerTls(config.server.grpc_tls);
   return createRpcServer({
@@ -63,6 +72,7 @@ export function createCallServer(base: Base, methods: ReadonlyMap<string, GrpcMe
     port: config.server.grpc_listen_port,
     ...(tls !== undefined && { tls }),
     methods,
+    calls,
     memory: requestMemory(base),
     maxRequestBytes: config.limits.max_request_bytes + CALL_OVERHEAD_BYTES,
     clock,

@@ -2,7 +2,7 @@ import { formatEndpoint, logBackend } from '@vivace/config';
 import { createWorkerHeadBuilder, type HeadBuilder } from '@vivace/ingester';
 import { LogHeads, RemoteHeads, StreamList } from '@vivace/querier';
 import { Dispatcher, Lookout, RemoteQuerier } from '@vivace/query-frontend';
-import { createHeadsClient, createQueryClient, queryMethods } from '@vivace/rpc';
+import { createCallChannel, createHeadsClient, createQueryClient, queryMethods } from '@vivace/rpc';
 import { createHttpApi } from './compose-api.ts';
 import type { Base } from './compose-base.ts';
 import { createCallServer, startCalling } from './compose-calls.ts';
@@ -23,9 +23,13 @@ export async function startQuerier(base: Base): Promise<Addresses> {
   const parts = await openStore(base);
   const api = createHttpApi(base, {});
   await base.start(api);
-  const { channels, health, members } = await startCalling(base, config.ingester_client, 'ingesters', {
-    maxBackOffMs: MAX_BACK_OFF_MS,
-  });
+  const { channels, health, members } = await startCalling(
+    base,
+    createCallChannel,
+    config.ingester_client,
+    'ingesters',
+    { maxBackOffMs: MAX_BACK_OFF_MS },
+  );
   const chunkCacheBytes = config.querier.heads_cache_bytes;
   const heads = new RemoteHeads({
     members,
@@ -48,7 +52,7 @@ export async function startQuerier(base: Base): Promise<Addresses> {
     help: 'Ingesters that are left alone for a moment because calls to them failed.',
     collect: () => health.failing,
   });
-  const rpc = createCallServer(base, queryMethods(createQuerier(base, parts, heads)));
+  const rpc = createCallServer(base, { calls: queryMethods(createQuerier(base, parts, heads)) });
   signal.throwIfAborted();
   await base.start(rpc);
   base.ready();
@@ -91,7 +95,12 @@ function createLogHeads(base: Base, { store, manifest }: StoreParts): LogHeads {
 /** `--target query-frontend`: the API for Grafana; queriers answer. Needs no store. */
 export async function startQueryFrontend(base: Base): Promise<Addresses> {
   const { config, clock, random, metrics } = base;
-  const { discovery, channels, health, members } = await startCalling(base, config.querier_client, 'queriers');
+  const { discovery, channels, health, members } = await startCalling(
+    base,
+    createCallChannel,
+    config.querier_client,
+    'queriers',
+  );
   const timeoutMs = config.query_frontend.api_timeout;
   const lookout = new Lookout({
     members,

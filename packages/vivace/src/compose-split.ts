@@ -1,5 +1,6 @@
 import { formatEndpoint } from '@vivace/config';
 import { createSpreadMetrics, createSpreadSink } from '@vivace/distributor';
+import { createGrpcChannel } from '@vivace/http';
 import { createWorkerChunkEncoder, HeadChunks, serveHeads } from '@vivace/ingester';
 import { type Clock, orAborted, VivaceError } from '@vivace/kernel';
 import type { TraceSink } from '@vivace/otlp';
@@ -25,7 +26,7 @@ export async function startDistributor(base: Base): Promise<Addresses> {
   collectSeldom();
   const { config, clock, metrics } = base;
   const client = config.ingester_client;
-  const { discovery, channels, health } = await startCalling(base, client, 'ingesters');
+  const { discovery, channels, health } = await startCalling(base, createGrpcChannel, client, 'ingesters');
   metrics.gauge({
     name: 'vivace_distributor_ingesters',
     help: 'Ingesters that are known.',
@@ -75,10 +76,10 @@ export async function startIngester(base: Base): Promise<Addresses> {
   const maxBytes = config.ingester.chunks_cache_bytes;
   const chunks = new HeadChunks({ encoder, clock, random, maxBytes });
   budgets.add({ name: 'chunks', usedBytes: () => chunks.bytes, maxBytes });
-  const rpc = createCallServer(
-    base,
-    new Map([...pushMethods(acceptFrom(acceptFromMs, ingester, clock)), ...headsMethods(serveHeads(ingester, chunks))]),
-  );
+  const rpc = createCallServer(base, {
+    methods: pushMethods(acceptFrom(acceptFromMs, ingester, clock)),
+    calls: headsMethods(serveHeads(ingester, chunks)),
+  });
   signal.throwIfAborted();
   await base.start(rpc);
   // Queriers are answered already: what the process before it has left is missing for as short as can be.

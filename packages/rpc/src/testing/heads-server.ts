@@ -3,5 +3,5 @@ import { startTestServer, type TestRpcServer } from './test-server.ts';
 
 /** Serves heads as an ingester does, on a free port until the test has ended. */
 export function startHeadsServer(heads: HeadsServing): Promise<TestRpcServer> {
-  return startTestServer(headsMethods(heads));
+  return startTestServer({ calls: headsMethods(heads) });
 }

@@ -4,5 +4,5 @@ import { startTestServer, type TestRpcServer } from './test-server.ts';
 
 /** Serves pushes to `sink` on a free port until the test has ended. */
 export function startPushServer(sink: TraceSink, maxRequestBytes?: number): Promise<TestRpcServer> {
-  return startTestServer(pushMethods(sink), maxRequestBytes === undefined ? {} : { maxRequestBytes });
+  return startTestServer({ methods: pushMethods(sink) }, maxRequestBytes === undefined ? {} : { maxRequestBytes });
 }

@@ -3,5 +3,5 @@ import { startTestServer, type TestRpcServer } from './test-server.ts';
 
 /** Serves queries as a querier does, until the test has ended; default: on a free port. */
 export function startQueryServer(querier: QueryServing, port = 0): Promise<TestRpcServer> {
-  return startTestServer(queryMethods(querier), { port });
+  return startTestServer({ calls: queryMethods(querier) }, { port });
 }

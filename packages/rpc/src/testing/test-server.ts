@@ -1,8 +1,8 @@
-import { createByteBudget, type GrpcMethod } from '@vivace/http';
+import { createByteBudget } from '@vivace/http';
 import { createBufferPool, systemClock } from '@vivace/kernel';
 import { onTestFinished } from 'vitest';
 import type { Callee } from '../channel-pool.ts';
-import { createRpcServer, type RpcServer } from '../rpc-server.ts';
+import { createRpcServer, type RpcServer, type RpcServerOptions } from '../rpc-server.ts';
 
 export interface TestRpcServer extends Callee {
   server: RpcServer;
@@ -10,13 +10,14 @@ export interface TestRpcServer extends Callee {
 
 /** Serves calls until the test has ended; default: on a free port. */
 export async function startTestServer(
-  methods: ReadonlyMap<string, GrpcMethod>,
+  { methods = new Map(), calls = new Map() }: Partial<Pick<RpcServerOptions, 'methods' | 'calls'>>,
   { maxRequestBytes = 8 * 1024 * 1024, port: onPort = 0 } = {},
 ): Promise<TestRpcServer> {
   const server = createRpcServer({
     host: '127.0.0.1',
     port: onPort,
     methods,
+    calls,
     memory: { pool: createBufferPool({ maxIdleBytes: 0 }), budget: createByteBudget(8 * maxRequestBytes) },
     maxRequestBytes,
     clock: systemClock,
