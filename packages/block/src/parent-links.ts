@@ -1,11 +1,15 @@
 import type { ColumnSetView } from '@vivace/columns';
 import { freeMemory } from '@vivace/kernel';
 import type { BlockShape } from './block-shape.ts';
+import { mapMemory } from './mapped-memory.ts';
 
 // Hot path: every span looks its parent up in its own trace. Benchmark: `encode-block.bench.ts`.
 
 /** `parent` of a span without one, or with one that is not in the block. */
 export const NO_PARENT = -0x80000000;
+
+/** More are in memory that goes back at once. */
+const LARGE_SLOTS = 1 << 19;
 
 export interface ParentLinks {
   /** Row of the parent minus own row; NO_PARENT where there is none in the block. */
@@ -22,22 +26,27 @@ interface LinkedRows {
 
 /**
  * Finds the row of each span's parent, as `ParentLinks.delta`: the first span of the trace with that id. `seed` makes the
- * hash table one that a sender cannot fill with collisions; it does not change the result.
+ * hash table one that a sender cannot fill with collisions; it does not change the result, which is put into `delta` where
+ * that is given.
  */
 export function linkParents(
   { set, order, traceCount, traceFirst }: Pick<BlockShape, 'order' | 'traceCount' | 'traceFirst'> & LinkedRows,
   seed: number,
+  delta: Int32Array = new Int32Array(order.length),
 ): Int32Array {
-  const delta = new Int32Array(order.length).fill(NO_PARENT);
+  delta.fill(NO_PARENT, 0, order.length);
   let table = new Int32Array(1 << 12).fill(-1);
+  let ready = table.length;
   for (let trace = 0; trace < traceCount; trace++) {
     const first = traceFirst[trace] as number;
     const end = traceFirst[trace + 1] as number;
     // The power of two that is at least twice the spans.
     const slots = 2 << (32 - Math.clz32(end - first - 1));
-    if (slots > table.length) {
+    if (slots > ready) {
       freeMemory(table);
-      table = new Int32Array(slots).fill(-1);
+      table = slots > LARGE_SLOTS ? new Int32Array(mapMemory(4 * slots).buffer) : new Int32Array(slots);
+      table.fill(-1, 0, slots);
+      ready = slots;
     }
     enter(table, slots - 1, set.spanId, order, first, end, seed);
     find(delta, table, slots - 1, set, order, first, end, seed);

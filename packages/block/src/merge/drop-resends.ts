@@ -28,7 +28,7 @@ export async function dropResends(
 ): Promise<RowOrder> {
   const groups = findResends(keys, order, traceFirst);
   if (groups.length === 0) return { order, traceFirst };
-  const lost = new Uint8Array(order.length);
+  const lost = options.buffers.uint8('lost', order.length).fill(0, 0, order.length);
   for (let first = 0; first < groups.length; ) {
     const { first: row } = groups[first] as ResendGroup;
     let end = first + 1;

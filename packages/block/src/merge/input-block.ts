@@ -135,6 +135,8 @@ export class InputBlock {
   /** Numbers of the columns that are read; undefined: all. */
   readonly #wanted: Record<MergedTable, readonly number[] | undefined>;
   readonly #loaded: Record<MergedTable, Map<number, LoadedGroup>> = { spans: new Map(), events: new Map() };
+  /** Row groups of which most is one trace. */
+  readonly #largeTraces = new Set<number>();
   /** Row of a row group that the merge is at. */
   #next = { group: 0, row: 0 };
 
@@ -217,13 +219,16 @@ export class InputBlock {
       const counts = new ByteReader(list.counts);
       const spans = new Int32Array(list.count);
       let rows = 0;
+      let largest = 0;
       for (let trace = 0; trace < list.count; trace++) {
         const count = counts.varint();
         if (count === 0) throw wrongTraces();
         spans[trace] = count;
         rows += count;
+        if (count > largest) largest = count;
       }
       if (rows !== (this.index.spans.groups[group] as TableGroup).rows) throw wrongTraces();
+      if (2 * largest > rows) this.#largeTraces.add(group);
       const ids = dictionary.bytes.slice(0, 16 * dictionary.count);
       const spanBytes = rawBytes(chunks) / rows;
       const storedSpanBytes = (this.groupBytes('spans', group) + this.groupBytes('events', group)) / rows;
@@ -246,9 +251,13 @@ export class InputBlock {
     const pages = wanted === undefined ? range : { columns: wanted, ...range };
     if (!this.wholeGroups) return this.#loadPages(table, group, pages);
     this.#leaveGroups(table, group);
+    // The room has another row group that is still needed; or most of this one is a trace that comes with rows of its own.
+    if (keep && (!this.#isRoomFree(table) || this.#largeTraces.has(group))) {
+      return this.#loadPages(table, group, pages);
+    }
     const made = await this.#emptyGroup(table, group);
     const { offset, length, rows } = this.index[table].groups[group] as TableGroup;
-    const room = keep && this.#isRoomFree(table) ? this.rooms[table] : undefined;
+    const room = keep ? this.rooms[table] : undefined;
     if (wanted === undefined) {
       const read = length === 0 ? NOTHING : await this.#read(table, offset, length);
       made.bytes.bytes = room === undefined ? read : putInto(room, read, 0);

@@ -158,7 +158,8 @@ class OutputMerge {
     this.#result.resends += segment.rows - order.length;
     const { traces } = segment;
     const { traceCount } = traces;
-    const delta = linkParents({ set: keys, order, traceCount, traceFirst }, seed);
+    const shape = { set: keys, order, traceCount, traceFirst };
+    const delta = linkParents(shape, seed, buffers.int32('parents', order.length));
     const traceIds = traces.ids.subarray(0, 16 * traceCount);
     const writer = await this.#blockFor(order.length, Math.ceil(order.length / groupRows));
     for (let from = 0; from < order.length; from += groupRows) {
@@ -167,14 +168,13 @@ class OutputMerge {
       const trace = tracesOf(traceFirst, from, to);
       const gathered = gatherSet({ windows, keys, order, from, to, traceIds, trace }, columns, buffers, seed);
       const set = promoteColumns(gathered, { spans: this.#spans.promoted, events: this.#events.promoted }, seed);
-      const shape = shapeBlock(set, ownRows(buffers, to - from), to - from);
-      const parents = findRemote({ set, order: shape.order, delta: delta.subarray(from, to) });
-      writer.encoder.add(shape, parents, from > 0);
-      freeMemory(parents.remote, trace, shape.spans.position);
+      const groups = shapeBlock(set, ownRows(buffers, to - from), to - from);
+      const parents = findRemote({ set, order: groups.order, delta: delta.subarray(from, to) });
+      writer.encoder.add(groups, parents, from > 0);
+      freeMemory(parents.remote, trace, groups.spans.position);
       freeWindows(windows);
       await writer.drain();
     }
-    freeMemory(delta);
     buffers.trim(MAX_KEPT_BYTES);
     for (const { input, group, to } of segment.windows) input.release(group, to);
   }

@@ -1,7 +1,5 @@
 import { assert, freeMemory } from '@vivace/kernel';
-
-/** What malloc maps by itself, and gives back to the system as soon as it is freed, however much was freed before. */
-const MAPPED_BYTES = 33 * 1024 * 1024;
+import { mapMemory } from '../mapped-memory.ts';
 
 /** Less is not worth a mapping. */
 const SMALL_BYTES = 4 * 1024 * 1024;
@@ -33,8 +31,7 @@ export class ReadRoom {
       put: (bytes, at) => {
         assert(at + bytes.length <= length, 'a place of a room holds what it was reserved for');
         if (this.bytes < SMALL_BYTES) return bytes;
-        // What is not written to takes no memory.
-        this.#memory ??= new Uint8Array(Math.max(MAPPED_BYTES, this.bytes));
+        this.#memory ??= mapMemory(this.bytes);
         const place = this.#memory.subarray(from + at, from + at + bytes.length);
         place.set(bytes);
         return place;

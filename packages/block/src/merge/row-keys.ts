@@ -150,5 +150,5 @@ function windowsOfInputs(windows: readonly Window[]) {
 }
 
 function bytesOf(words: Int32Array<ArrayBuffer>): Uint8Array {
-  return new Uint8Array(words.buffer);
+  return new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
 }
