@@ -20,6 +20,17 @@ test('a parcel has what was put in: big integers, every number, maps, arrays of 
   expect(Object.is((decodeParcel(encodeParcel(value)) as typeof value).numbers[1], -0)).toBe(true);
 });
 
+test('a key is a key, whatever it means to JavaScript', () => {
+  const value: unknown = JSON.parse('{"one":{"__proto__":[1],"constructor":2}}');
+  Object.defineProperty((value as { one: object }).one, '__proto__', { value: [3n], enumerable: true });
+  const back = decodeParcel(encodeParcel(value)) as { one: object };
+  expect(Object.entries(back.one)).toEqual([
+    ['__proto__', [3n]],
+    ['constructor', 2],
+  ]);
+  expect(Object.getPrototypeOf(back.one)).toBe(Object.prototype);
+});
+
 test('any value of a parcel comes back, whatever its keys and texts are', () => {
   const { value } = fc.letrec((tie) => ({
     value: fc.oneof(
