@@ -1,4 +1,4 @@
-import type { AnswerValue, QueryStats, Series, TraceMatch } from '@vivace/block-query';
+import type { AnswerValue, QueryStats, Series, TraceMatch, WrittenForm, WrittenTraces } from '@vivace/block-query';
 import type { AttributeScope, Field, Query, SpansetExpression } from '@vivace/traceql';
 
 /** Times of a query in nanoseconds since 1970. */
@@ -14,6 +14,8 @@ export interface SearchOptions extends TimeRange {
   spansPerSpanset: number;
   /** As an earlier answer gave it. */
   cursor: string | undefined;
+  /** Whoever finds the traces may give them written in this form. */
+  written?: WrittenForm | undefined;
   signal: AbortSignal;
 }
 
@@ -23,6 +25,8 @@ export interface SearchOptions extends TimeRange {
  */
 export interface SearchPart {
   traces: TraceMatch[];
+  /** In place of traces, where that was asked for: all of the search so far, instead of what earlier pieces had. */
+  written?: WrittenTraces | undefined;
   stats: QueryStats;
   cursor: string | undefined;
   /** What could not be read so far, a line each: the answer is not complete where there is one. */

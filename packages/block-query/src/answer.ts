@@ -57,6 +57,12 @@ export interface TraceMatch {
   spansets: SpansetAnswer[];
 }
 
+/** The order of answers: newest start first, then the smaller id. */
+export interface TracePosition {
+  startUnixNano: bigint;
+  traceId: Uint8Array;
+}
+
 /** What a query looked at so far. */
 export interface QueryStats {
   inspectedTraces: number;

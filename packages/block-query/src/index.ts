@@ -8,6 +8,7 @@ export type {
   SpanAnswer,
   SpansetAnswer,
   TraceMatch,
+  TracePosition,
 } from './answer.ts';
 export { matchesParts, matchNeeds, matchTraces, type TraceSet } from './match-traces.ts';
 export { type MetricsRequest, type MetricsResult, metrics } from './metrics.ts';
@@ -19,7 +20,6 @@ export {
   type SearchRequest,
   type SearchResult,
   search,
-  type TracePosition,
   type UnreadBlocks,
 } from './search.ts';
 export { blockSource, headSource, type Source } from './source.ts';
@@ -27,3 +27,8 @@ export { SourceFailure } from './source-failure.ts';
 export { INTRINSIC_TAGS, knownValues } from './tags/intrinsics.ts';
 export { type TagValuesRequest, type TagValuesResult, tagValues } from './tags/tag-values.ts';
 export { type TagsRequest, type TagsResult, tags } from './tags/tags.ts';
+export { type AnyValue, textOf, toAnyValue } from './written/answer-value.ts';
+export { AttributeTypes, type KeyValue } from './written/attribute-types.ts';
+export { type SearchTraceOptions, searchTraceJson } from './written/search-json.ts';
+export { durationMsOf, NO_ROOT, traceIdText, uint32 } from './written/trace-facts.ts';
+export { type WrittenForm, type WrittenTraces, writeTraces } from './written/written-traces.ts';

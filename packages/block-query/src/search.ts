@@ -1,7 +1,7 @@
 import type { BlockReader } from '@vivace/block';
 import { compareBytes } from '@vivace/kernel';
 import { printQuery, type Query } from '@vivace/traceql';
-import type { TraceMatch } from './answer.ts';
+import type { TraceMatch, TracePosition } from './answer.ts';
 import { AnswerBudget } from './answer-budget.ts';
 import type { BatchRows } from './batch-rows.ts';
 import { type Candidate, CandidateQueue } from './candidate-queue.ts';
@@ -16,6 +16,7 @@ import type { Source } from './source.ts';
 import { atSource } from './source-failure.ts';
 import { SparseQueries } from './sparse-queries.ts';
 import type { TraceRows } from './trace-rows.ts';
+import type { WrittenForm, WrittenTraces } from './written/written-traces.ts';
 
 export interface SearchRequest {
   query: Query;
@@ -27,12 +28,8 @@ export interface SearchRequest {
   spansPerSpanset: number;
   /** Only traces that come after this one in the order of answers. */
   after: TracePosition | undefined;
-}
-
-/** The order of answers: newest start first, then the smaller id. */
-export interface TracePosition {
-  startUnixNano: bigint;
-  traceId: Uint8Array;
+  /** Who answers may give the traces as text in this form: see `SearchResult`. */
+  written?: WrittenForm | undefined;
 }
 
 /** Blocks that a search has not looked at, because they are older. */
@@ -46,6 +43,8 @@ export interface UnreadBlocks {
 export interface SearchResult {
   /** The beginning of the answer: what was not read can change nothing before the last of them. */
   traces: TraceMatch[];
+  /** In place of `traces`, where that was asked for and could be done. */
+  written?: WrittenTraces | undefined;
   /** There may be more after the last trace. */
   more: boolean;
   /** What was not read may have what comes next: the page is not full. */

@@ -1,4 +1,15 @@
-import type { AnswerValue, SearchResult, SpanAnswer, TraceMatch } from '@vivace/block-query';
+import {
+  type AnswerValue,
+  AttributeTypes,
+  type Question,
+  type SearchResult,
+  type SpanAnswer,
+  searchTraceJson,
+  type TraceMatch,
+  type WrittenForm,
+} from '@vivace/block-query';
+import { Transferred } from '@vivace/kernel';
+import { parse } from '@vivace/traceql';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { packAnswer, unpackAnswer } from './packed-answer.ts';
@@ -65,8 +76,27 @@ const job = (result: unknown): JobAnswer<unknown> => ({
   damaged: ['block 2'],
   inspectedBytes: 7,
 });
+const searching = (written?: WrittenForm): Question => ({
+  kind: 'search',
+  request: {
+    query: parse('{}'),
+    startUnixNano: undefined,
+    endUnixNano: undefined,
+    limit: 9,
+    spansPerSpanset: 0,
+    after: undefined,
+    written,
+  },
+});
+const NO_SEARCH: Question = { kind: 'tags', request: { scope: undefined, filter: undefined, limit: 0 } };
+
 /** What arrives in another thread. */
-const passed = (answer: JobAnswer<unknown>) => unpackAnswer(structuredClone(packAnswer(answer)));
+function passed(answer: JobAnswer<unknown>, question = searching()): JobAnswer<unknown> {
+  const packed = packAnswer(answer, question);
+  if (!(packed instanceof Transferred)) return unpackAnswer(structuredClone(packed));
+  const transfer = packed.transfer as ArrayBuffer[];
+  return unpackAnswer(structuredClone(packed.value as JobAnswer<unknown>, { transfer }));
+}
 
 test('a search passes between threads as it was: every type, -0, NaN, infinities, all 64 bits', () => {
   fc.assert(
@@ -77,6 +107,49 @@ test('a search passes between threads as it was: every type, -0, NaN, infinities
       expect(arrived).toEqual(job(result));
     }),
   );
+});
+
+test('traces that are asked for as text pass as it, with what is to be known of them', () => {
+  fc.assert(
+    fc.property(fc.array(match, { maxLength: 4 }), fc.boolean(), (traces, spansets) => {
+      const rest = { more: true, inspectedSpans: 12, inspectedTraces: 3 };
+      const result = passed(job({ traces, ...rest }), searching({ spansets })).result as SearchResult;
+      const last = traces.at(-1);
+      if (last === undefined) {
+        expect(result).toEqual({ traces: [], ...rest });
+        return;
+      }
+      const types = new AttributeTypes();
+      types.settle(traces);
+      const json = traces.map((trace) => searchTraceJson(trace, { types, spansets })).join(',');
+      const { json: pieces = [], ...known } = result.written ?? {};
+      expect(Buffer.concat(pieces)).toEqual(Buffer.from(json));
+      expect(known).toEqual({
+        count: traces.length,
+        last: { startUnixNano: last.startUnixNano, traceId: last.traceId },
+      });
+      expect({ ...result, written: undefined }).toEqual({ traces: [], ...rest });
+    }),
+  );
+});
+
+test('a long text passes in several pieces', () => {
+  const traces = Array.from(
+    { length: 500 },
+    (_, i): TraceMatch => ({
+      traceId: new Uint8Array(16).fill(i),
+      root: { service: 'ü'.repeat(1000), name: `${i}` },
+      startUnixNano: 1n,
+      durationNanos: 0n,
+      services: new Map(),
+      spansets: [],
+    }),
+  );
+  const result = passed(job({ traces, more: false }), searching({ spansets: true })).result as SearchResult;
+  const pieces = result.written?.json ?? [];
+  expect(pieces.length).toBeGreaterThan(1);
+  const read = JSON.parse(`[${Buffer.concat(pieces).toString()}]`) as { rootTraceName: string }[];
+  expect(read.map(({ rootTraceName }) => rootTraceName)).toEqual(traces.map(({ root }) => root?.name));
 });
 
 test('the ids of an answer are bytes of their own, not a view of a buffer', () => {
@@ -102,5 +175,5 @@ test.each([
   { scopes: [{ name: 'span', tags: ['traces'] }], inspectedSpans: 1, inspectedTraces: 1 },
   { values: [{ type: 'int', value: 2n ** 63n - 1n }], inspectedSpans: 1, inspectedTraces: 1 },
 ])('answers of other kinds are left as they are', (result) => {
-  expect(passed(job(result))).toStrictEqual(job(result));
+  expect(passed(job(result), NO_SEARCH)).toStrictEqual(job(result));
 });

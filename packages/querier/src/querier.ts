@@ -294,7 +294,8 @@ export class Querier implements TraceFinder, Service {
         }
         yield { ...this.#answer(tenant, snapshot, answer), inspectedBytes };
         if (read >= snapshot.entries.length || !answer.result.unsettled) return;
-        more = answer.result.traces.length > 0 ? MORE_BLOCKS : MANY_MORE_BLOCKS;
+        const { traces, written } = answer.result;
+        more = traces.length > 0 || written !== undefined ? MORE_BLOCKS : MANY_MORE_BLOCKS;
       }
     } finally {
       early?.giveUp();

@@ -66,10 +66,10 @@ async function subjects({ tenant, entry }: SubjectsRequest): Promise<PracticeSub
   return practiceSubjects(reads.open(tenant, entry, () => undefined));
 }
 
-async function practise({ job, maxBatches }: PracticeRequest): Promise<JobAnswer<unknown>> {
+async function practise({ job, maxBatches }: PracticeRequest): Promise<JobAnswer<unknown> | Transferred> {
   const unpacked = { ...job, entries: shelf.unpack(job.entries) };
   await idle();
-  return packAnswer(await answerJob(unpacked, reads, { signal: NEVER, breathe: idle, maxBatches }));
+  return packAnswer(await answerJob(unpacked, reads, { signal: NEVER, breathe: idle, maxBatches }), job.question);
 }
 
 /** Waiting for no message costs some microseconds. */
@@ -99,7 +99,7 @@ function keep({ tenant, entry, sections }: NewBlock): void {
   void warmUp(tenant, entry, count, reads).catch(() => undefined);
 }
 
-async function query(sent: SentJob): Promise<JobAnswer<unknown>> {
+async function query(sent: SentJob): Promise<JobAnswer<unknown> | Transferred> {
   const { number } = sent;
   const job = { ...sent, entries: shelf.unpack(sent.entries) };
   const located = (traceId: Uint8Array): Promise<BlockEntry[]> =>
@@ -107,7 +107,7 @@ async function query(sent: SentJob): Promise<JobAnswer<unknown>> {
   const abort = new AbortController();
   running.set(job.number, abort);
   try {
-    return packAnswer(await answerJob(job, reads, { signal: abort.signal, breathe, located }));
+    return packAnswer(await answerJob(job, reads, { signal: abort.signal, breathe, located }), job.question);
   } finally {
     running.delete(job.number);
   }

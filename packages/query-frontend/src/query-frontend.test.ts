@@ -1,5 +1,5 @@
 import type { SearchOptions, SearchPart } from '@vivace/api';
-import type { SearchResult, TraceMatch } from '@vivace/block-query';
+import { type SearchResult, type TraceMatch, writeTraces } from '@vivace/block-query';
 import { hexToBytes, type VivaceError } from '@vivace/kernel';
 import { parse } from '@vivace/traceql';
 import { expect, test } from 'vitest';
@@ -110,6 +110,21 @@ test('the cursor of a page asks for what comes after its last trace', async () =
   expect(querier.asked.map(([, request]) => request.after)).toEqual([
     undefined,
     { startUnixNano: NOW - 2n, traceId: match(2).traceId },
+  ]);
+});
+
+test('traces that come written are handed on as they are, and their last one makes the cursor', async () => {
+  const written = writeTraces([match(1), match(2)], { spansets: true });
+  const page = { traces: [], written, more: true, unsettled: false, inspectedSpans: 9, inspectedTraces: 4 };
+  const querier = new StagedQuerier(answer(page));
+  const { frontend } = frontendOf(querier);
+  const asked = searchOptions({ limit: 2, written: { spansets: true } });
+  const [part] = await partsOf(frontend.search('shop', asked));
+  expect(part?.written).toBe(written);
+  await partsOf(frontend.search('shop', { ...asked, cursor: part?.cursor }));
+  expect(querier.asked.map(([, { written: form, after }]) => [form, after?.traceId])).toEqual([
+    [{ spansets: true }, undefined],
+    [{ spansets: true }, match(2).traceId],
   ]);
 });
 

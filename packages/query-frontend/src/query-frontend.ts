@@ -10,7 +10,7 @@ import type {
   TagValuesOptions,
   TimeRange,
 } from '@vivace/api';
-import { comesAfter, type QueryStats, type Question, type ResultOf, type TraceMatch } from '@vivace/block-query';
+import { comesAfter, type QueryStats, type Question, type ResultOf, type TracePosition } from '@vivace/block-query';
 import { type Clock, type Service, VivaceError } from '@vivace/kernel';
 import { decodeCursor, encodeCursor } from './cursor.ts';
 import { FairQueue } from './fair-queue.ts';
@@ -52,19 +52,20 @@ export class QueryFrontend implements QueryEngine, Service {
   async stop(): Promise<void> {}
 
   async *search(tenant: string, options: SearchOptions): AsyncIterable<SearchPart> {
-    const { query, startUnixNano, endUnixNano, limit, spansPerSpanset, signal } = options;
+    const { query, startUnixNano, endUnixNano, limit, spansPerSpanset, written: form, signal } = options;
     const after = options.cursor === undefined ? undefined : decodeCursor(options.cursor);
-    const request = { query, startUnixNano, endUnixNano, limit, spansPerSpanset, after };
+    const request = { query, startUnixNano, endUnixNano, limit, spansPerSpanset, after, written: form };
     const { querier } = this.#options;
-    let sent: TraceMatch | undefined;
+    let sent: TracePosition | undefined;
     for await (const answer of this.#running(tenant, signal, (both) =>
       querier.search(tenant, request, options, both),
     )) {
-      const { traces, more, unsettled } = answer.result;
-      const last = traces.at(-1);
+      const { traces, written, more, unsettled } = answer.result;
+      const last = written?.last ?? traces.at(-1);
       yield {
         // By their order, not their number: a block that fails between two stages takes its traces away.
         traces: traces.filter((trace) => sent === undefined || comesAfter(trace, sent)),
+        written,
         stats: statsOf(answer, unsettled),
         cursor: more && last !== undefined ? encodeCursor(last) : undefined,
         problems: answer.problems,

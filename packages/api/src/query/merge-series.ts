@@ -1,7 +1,6 @@
-import type { Label, Series } from '@vivace/block-query';
+import { type Label, type Series, textOf } from '@vivace/block-query';
 import { VivaceError } from '@vivace/kernel';
 import type { Query } from '@vivace/traceql';
-import { textOf } from './answer-value.ts';
 
 /** How the values of one moment of two tenants become one. */
 export type Merging = (a: number, b: number) => number;

@@ -1,6 +1,5 @@
-import type { AnswerValue } from '@vivace/block-query';
+import { type AnswerValue, textOf } from '@vivace/block-query';
 import type { TagScope, TagsAnswer, TagValuesAnswer } from '../query-engine.ts';
-import { textOf } from './answer-value.ts';
 
 /** The names that any of the tenants has, sorted; at most `limit` a scope, 0 for all. */
 export function mergeTagScopes(answers: readonly TagsAnswer[], limit: number): TagsAnswer['scopes'] {

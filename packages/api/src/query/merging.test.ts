@@ -45,13 +45,16 @@ describe('a search of several tenants', () => {
       yield searchPart([traceMatch(tenant === 'a' ? 1 : 2)]);
       yield searchPart([traceMatch(tenant === 'a' ? 5 : 4)], { problems: tenant === 'a' ? ['block x'] : [] });
     };
-    const parts = await all(engineFor(engine, ['a', 'b']).search({ ...searchOptions, limit: 3 }));
+    const written = { spansets: true };
+    const parts = await all(engineFor(engine, ['a', 'b']).search({ ...searchOptions, limit: 3, written }));
     const last = parts.at(-1);
     expect(last?.traces.map(({ traceId }) => traceId.at(-1))).toEqual([1, 2, 4]);
     expect(last?.stats).toEqual(Object.fromEntries(Object.entries(STATS).map(([name, value]) => [name, 2 * value])));
     expect(last?.problems).toEqual(['tenant a: block x']);
     expect(parts.slice(0, -1).every(({ traces }) => traces.length === 0)).toBe(true);
     expect(engine.asked.map(({ tenant }) => tenant)).toEqual(['a', 'b']);
+    // What is merged cannot come written.
+    expect(engine.asked.map(({ options }) => (options as SearchOptions).written)).toEqual([undefined, undefined]);
   });
 
   test('has a trace that two of them have a part of once', async () => {

@@ -41,7 +41,22 @@ export function* listOfJsonPieces<T>(
     piece = '';
   }
   if (!any && omitEmpty) yield Buffer.from(rest);
-  else yield Buffer.from(`${piece}]${rest === '{}' ? '' : ','}${rest.slice(1)}`);
+  else yield Buffer.from(`${piece}${endOfList(rest)}`);
+}
+
+/** The same of items that have been written, with commas between them. */
+export function* writtenListPieces(
+  name: string,
+  items: Iterable<Uint8Array>,
+  { rest }: { rest: string },
+): Generator<Uint8Array> {
+  yield Buffer.from(`{${JSON.stringify(name)}:[`);
+  yield* items;
+  yield Buffer.from(endOfList(rest));
+}
+
+function endOfList(rest: string): string {
+  return `]${rest === '{}' ? '' : ','}${rest.slice(1)}`;
 }
 
 /** What is needed of a field to write it, worked out once a schema. */

@@ -1,10 +1,10 @@
+import type { KeyValue } from '@vivace/block-query';
 import { describe, expect, test } from 'vitest';
 import { decodeTempopb } from '../testing/tempopb-schema.ts';
 import type { Schema } from './message.ts';
 import { listToJsonPieces, messageToJson } from './message-json.ts';
 import { messageToProto } from './message-proto.ts';
 import {
-  type KeyValue,
   QUERY_INSTANT_RESPONSE,
   QUERY_RANGE_RESPONSE,
   SEARCH_RESPONSE,

@@ -1,9 +1,8 @@
-import type { Label, Series } from '@vivace/block-query';
+import { type KeyValue, type Label, type Series, toAnyValue } from '@vivace/block-query';
 import { problemLine } from '../problem-lines.ts';
 import type { MetricsPart } from '../query-engine.ts';
-import { toAnyValue } from './answer-value.ts';
 import { searchMetrics } from './search-answer.ts';
-import type { AnswerStatus, InstantSeriesMessage, KeyValue, SearchMetrics, SeriesMessage } from './tempopb.ts';
+import type { AnswerStatus, InstantSeriesMessage, SearchMetrics, SeriesMessage } from './tempopb.ts';
 
 /** A series of a range query, as Tempo writes it. */
 export function rangeSeries({ labels, samples, exemplars }: Series): SeriesMessage {

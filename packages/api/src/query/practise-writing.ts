@@ -31,7 +31,7 @@ function piecesOf(answer: Answer): Iterable<Uint8Array> {
   const metrics = metadataMetrics(NOTHING_READ);
   switch (kind) {
     case 'search':
-      return searchPieces({ traces: result.traces, cursor: undefined, ...rest }, true);
+      return searchPieces({ traces: result.traces, written: result.written, cursor: undefined, ...rest }, true);
     case 'metrics':
       return metricsPieces({ series: result.series, truncated: result.truncated, ...rest }, 0, false);
     case 'tags':

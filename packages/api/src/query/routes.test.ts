@@ -1,6 +1,6 @@
 import http from 'node:http';
 import { gunzipSync } from 'node:zlib';
-import type { AnswerValue } from '@vivace/block-query';
+import { type AnswerValue, type TraceMatch, writeTraces } from '@vivace/block-query';
 import { VivaceError } from '@vivace/kernel';
 import { describe, expect, test } from 'vitest';
 import type { ApiOptions } from '../api.ts';
@@ -76,6 +76,30 @@ describe('/api/search', () => {
     expect(decodeSearchStrictly(post.text)).toEqual({ traces: [], metrics: METRICS });
     const head = await get(path, { method: 'HEAD' });
     expect([head.status, head.text]).toEqual([200, '']);
+  });
+
+  test('sends traces as they come written, the last of the search for all before', async () => {
+    const { engine, get, asked } = await start();
+    const writtenOf = (matches: TraceMatch[]) => ({ written: writeTraces(matches, { spansets: true }) });
+    engine.onSearch = async function* () {
+      yield searchPart([], writtenOf([traceMatch(1)]));
+      yield searchPart([], { ...writtenOf([traceMatch(1), traceMatch(2)]), cursor: 'next~1' });
+      yield searchPart([]);
+    };
+    const { headers, text } = await get(`/api/search?${q('{}')}`);
+    expect(asked<SearchOptions>().written).toEqual({ spansets: true });
+    const { traces, metrics } = decodeSearchStrictly(text);
+    expect(traces.map(({ traceID }) => traceID)).toEqual(['1', '2']);
+    expect(metrics).toEqual(METRICS);
+    engine.onSearch = async function* () {
+      yield searchPart([traceMatch(1), traceMatch(2)]);
+    };
+    expect((await get(`/api/search?${q('{}')}`)).text).toBe(text);
+    expect(headers.get('x-vivace-cursor')).toBeNull();
+    await get('/api/search?tags=service.name%3Dshop');
+    expect(asked<SearchOptions>().written).toEqual({ spansets: false });
+    await get(`/api/search?${q('{}')}`, { headers: { accept: 'application/protobuf' } });
+    expect(asked<SearchOptions>().written).toBeUndefined();
   });
 
   test('gives facts alone to a search by tags', async () => {

@@ -1,9 +1,7 @@
-import type { AnswerValue, TraceMatch } from '@vivace/block-query';
+import { type AnswerValue, AttributeTypes, type TraceMatch, textOf } from '@vivace/block-query';
 import { describe, expect, test } from 'vitest';
 import { span, spanset, traceMatch } from '../testing/plain-engine.ts';
 import { decodeSearchStrictly } from '../testing/strict-answers.ts';
-import { textOf } from './answer-value.ts';
-import { AttributeTypes } from './attribute-types.ts';
 import { messageToJson } from './message-json.ts';
 import { searchMetrics, searchTrace } from './search-answer.ts';
 import { SEARCH_RESPONSE } from './tempopb.ts';

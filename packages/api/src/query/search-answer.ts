@@ -1,19 +1,17 @@
-import type { QueryStats, SpanAnswer, SpansetAnswer, TraceMatch } from '@vivace/block-query';
+import {
+  type AttributeTypes,
+  durationMsOf,
+  NO_ROOT,
+  type QueryStats,
+  type SearchTraceOptions,
+  type SpanAnswer,
+  type SpansetAnswer,
+  type TraceMatch,
+  traceIdText,
+  uint32,
+} from '@vivace/block-query';
 import { bytesToHex } from '@vivace/kernel';
-import type { AttributeTypes } from './attribute-types.ts';
 import type { SearchMetrics, SearchTrace, SpanMessage, SpanSetMessage } from './tempopb.ts';
-
-const MAX_UINT32 = 4294967295;
-const NANOS_PER_MS = 1_000_000n;
-
-/** Tempo's words for a trace whose root is not there; Grafana shows them as they are. */
-export const NO_ROOT = '<root span not yet received>';
-
-export interface SearchTraceOptions {
-  types: AttributeTypes;
-  /** Off for searches by tags, whose answers have only the facts of traces. */
-  spansets: boolean;
-}
 
 /** A trace of a search, as Tempo writes it. The traces of `types` must be settled. */
 export function searchTrace(match: TraceMatch, { types, spansets }: SearchTraceOptions): SearchTrace {
@@ -33,16 +31,6 @@ export function searchTrace(match: TraceMatch, { types, spansets }: SearchTraceO
     spanSets: sets,
     serviceStats: match.services,
   };
-}
-
-export function durationMsOf({ durationNanos }: TraceMatch): number {
-  return uint32(Number(durationNanos / NANOS_PER_MS));
-}
-
-/** Hexadecimal without the zeros at its beginning, as Tempo writes trace ids. */
-export function traceIdText(traceId: Uint8Array): string {
-  const text = bytesToHex(traceId);
-  return text.startsWith('0') ? text.replace(/^0+(?=.)/, '') : text;
 }
 
 export function searchMetrics(stats: QueryStats): SearchMetrics {
@@ -73,8 +61,4 @@ function spanMessage(span: SpanAnswer, types: AttributeTypes): SpanMessage {
     durationNanos: span.durationNanos,
     attributes: types.write(span.attributes),
   };
-}
-
-export function uint32(value: number): number {
-  return Math.min(MAX_UINT32, Math.max(0, Math.trunc(value)));
 }

@@ -1,10 +1,14 @@
-import type { AnswerValue, SpanAnswer, TraceMatch } from '@vivace/block-query';
+import {
+  type AnswerValue,
+  AttributeTypes,
+  type SpanAnswer,
+  searchTraceJson,
+  type TraceMatch,
+} from '@vivace/block-query';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { AttributeTypes } from './attribute-types.ts';
 import { messageToJson } from './message-json.ts';
 import { searchTrace } from './search-answer.ts';
-import { searchTraceJson } from './search-json.ts';
 import { SEARCH_TRACE } from './tempopb.ts';
 
 const text = fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('', '__proto__', '\ud800', '"\\', '\u2028'));

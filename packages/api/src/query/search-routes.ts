@@ -1,14 +1,13 @@
+import { AttributeTypes, searchTraceJson } from '@vivace/block-query';
 import type { Context, Hono } from 'hono';
 import { JSON_TYPE, PROTOBUF, wantsProtobuf } from '../accept.ts';
 import { addRoute, type RouteContext } from '../route.ts';
-import { AttributeTypes } from './attribute-types.ts';
-import { listOfJsonPieces, messageToJson } from './message-json.ts';
+import { listOfJsonPieces, messageToJson, writtenListPieces } from './message-json.ts';
 import { messageToProto } from './message-proto.ts';
 import { parametersOf } from './parameters.ts';
 import { CURSOR_HEADER, partialReason } from './partial.ts';
 import { answerResponse, type QueryRoutesOptions, runQuery } from './route-options.ts';
 import { searchMetrics, searchTrace } from './search-answer.ts';
-import { searchTraceJson } from './search-json.ts';
 import { gatherSearch, type WholeSearch } from './search-parts.ts';
 import { searchParameters, searchRequest } from './search-request.ts';
 import { SEARCH_RESPONSE, type SearchTrace } from './tempopb.ts';
@@ -38,11 +37,12 @@ async function answer(
 ): Promise<Response> {
   const parameters = parametersOf(c.req.url);
   const { spansets, ...request } = searchRequest(searchParameters(parameters), context.clock.nowMs());
+  const protobuf = wantsProtobuf(c);
+  const written = protobuf ? undefined : { spansets };
   const found = await runQuery(options, c.req.header('x-scope-orgid'), (engine) =>
-    gatherSearch(engine.search({ ...request, signal }), signal),
+    gatherSearch(engine.search({ ...request, written, signal }), signal),
   );
   const partial = partialReason(found.problems, parameters.get('partial') === 'true');
-  const protobuf = wantsProtobuf(c);
   const pieces = protobuf ? protoPieces(found, spansets) : searchPieces(found, spansets);
   const response = await answerResponse(c, protobuf ? PROTOBUF : JSON_TYPE, pieces, { partial, context });
   if (found.cursor !== undefined) response.headers.set(CURSOR_HEADER, found.cursor);
@@ -53,6 +53,7 @@ async function answer(
 export function searchPieces(found: WholeSearch, spansets: boolean): Iterable<Uint8Array> {
   const { metrics } = SEARCH_RESPONSE;
   const rest = messageToJson({ metrics }, { metrics: searchMetrics(found.stats) });
+  if (found.written !== undefined) return writtenListPieces('traces', found.written.json, { rest });
   const types = settledTypes(found);
   return listOfJsonPieces('traces', found.traces, (trace) => searchTraceJson(trace, { types, spansets }), { rest });
 }

@@ -1,5 +1,4 @@
-import type { TraceMatch } from '@vivace/block-query';
-import { AttributeTypes } from './attribute-types.ts';
+import { AttributeTypes, type TraceMatch } from '@vivace/block-query';
 import { messageToProto } from './message-proto.ts';
 import { searchTrace } from './search-answer.ts';
 import { SEARCH_RESPONSE, SEARCH_TRACE, type SearchMetrics, type SearchTrace } from './tempopb.ts';

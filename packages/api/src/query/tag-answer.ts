@@ -1,5 +1,4 @@
-import type { AnswerValue, QueryStats } from '@vivace/block-query';
-import { textOf } from './answer-value.ts';
+import { type AnswerValue, type QueryStats, textOf } from '@vivace/block-query';
 import type { MetadataMetrics, TagValueMessage } from './tempopb.ts';
 
 /** Values with the type that says how a query writes them: text of keywords stands without quotes. Nil is no value. */

@@ -1,22 +1,10 @@
+import type { AnyValue, KeyValue } from '@vivace/block-query';
 import type { AnySchema, Schema } from './message.ts';
 
 /**
  * The messages of Tempo's query API, by their names there. Grafana reads the JSON of a search strictly: a field
  * that it does not know fails the whole search, so nothing may be added here.
  */
-
-/** Exactly one is set. */
-export interface AnyValue {
-  stringValue?: string;
-  boolValue?: boolean;
-  intValue?: bigint;
-  doubleValue?: number;
-}
-
-export interface KeyValue {
-  key: string;
-  value: AnyValue;
-}
 
 export interface SpanMessage {
   spanID: string;
@@ -127,7 +115,7 @@ interface MetricsResponse<S> {
   message: string;
 }
 
-export const ANY_VALUE: Schema<AnyValue> = {
+const ANY_VALUE: Schema<AnyValue> = {
   stringValue: { number: 1, type: 'string', always: true },
   boolValue: { number: 2, type: 'bool', always: true },
   intValue: { number: 3, type: 'int64', always: true },

@@ -79,7 +79,9 @@ async function* searchTenants(
   }
   const latest = tenants.map((): Gathered => ({ stats: NOTHING_READ, problems: [] }));
   const found = tenants.map((): SearchPart['traces'] => []);
-  const open = tenants.map((tenant) => (signal: AbortSignal) => engine.search(tenant, { ...options, signal }));
+  const open = tenants.map(
+    (tenant) => (signal: AbortSignal) => engine.search(tenant, { ...options, written: undefined, signal }),
+  );
   for await (const { source, item } of interleave(options.signal, open)) {
     latest[source] = item;
     for (const trace of item.traces) found[source]?.push(trace);

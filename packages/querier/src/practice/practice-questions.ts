@@ -50,14 +50,20 @@ export function practiceQuestions(subjects: PracticeSubjects, window: PracticeWi
     `{ kind = server } | quantile_over_time(duration, .5, .95) by (${label(3)})`,
     '{ } | histogram_over_time(duration)',
   ];
-  const search = (query: string, page: typeof PAGE): Question => ({
+  // Answers over HTTP are written where they are found, and those that are streamed are not.
+  const search = (query: string, page: typeof PAGE, number: number): Question => ({
     kind: 'search',
-    request: { query: parse(query), ...window, ...page },
+    request: {
+      query: parse(query),
+      ...window,
+      ...page,
+      written: isOdd(round + number) ? undefined : { spansets: true },
+    },
   });
   const tagged = ['resource.service.name', `span.${some.field}`].map((field) => parseField(field));
   return [
-    ...searches.map((query) => search(query, PAGE)),
-    search(`{ ${numeric} = ${number.value} }`, { ...PAGE, limit: LONG_PAGE * (round + 1) }),
+    ...searches.map((query, i) => search(query, PAGE, i)),
+    search(`{ ${numeric} = ${number.value} }`, { ...PAGE, limit: LONG_PAGE * (round + 1) }, 0),
     ...metrics.map((query): Question => {
       const request = { query: parse(query), ...intervalsOf(window), exemplars: EXEMPLARS, maxSeries: 0 };
       return { kind: 'metrics', request };
@@ -77,6 +83,10 @@ function intervalsOf({ startUnixNano, endUnixNano }: PracticeWindow) {
   const stepNanos = ((endUnixNano - startUnixNano) / INTERVALS / SECOND + 1n) * SECOND;
   const start = startUnixNano - (startUnixNano % stepNanos);
   return { startUnixNano: start, endUnixNano: start + (INTERVALS + 1n) * stepNanos, stepNanos };
+}
+
+function isOdd(number: number): boolean {
+  return number % 2 === 1;
 }
 
 function turnOf<T>(list: readonly T[], turn: number): T | undefined {

@@ -103,7 +103,7 @@ async function setUp(blocks: number, traces: number) {
 function found({ kind, result }: QuestionAnswer): number {
   switch (kind) {
     case 'search':
-      return result.traces.length;
+      return result.written?.count ?? result.traces.length;
     case 'metrics':
       return result.series.length;
     case 'tags':

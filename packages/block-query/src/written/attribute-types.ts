@@ -1,6 +1,10 @@
-import type { AnswerAttribute, TraceMatch } from '@vivace/block-query';
-import { classOf, textOf, toAnyValue, type ValueClass } from './answer-value.ts';
-import type { KeyValue } from './tempopb.ts';
+import type { AnswerAttribute, TraceMatch } from '../answer.ts';
+import { type AnyValue, classOf, textOf, toAnyValue, type ValueClass } from './answer-value.ts';
+
+export interface KeyValue {
+  key: string;
+  value: AnyValue;
+}
 
 /**
  * One type for every key of an answer. Grafana keeps the values of a key in a column of the type that the first

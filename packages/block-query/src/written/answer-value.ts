@@ -1,6 +1,13 @@
-import type { AnswerValue } from '@vivace/block-query';
 import { formatDuration } from '@vivace/traceql';
-import type { AnyValue } from './tempopb.ts';
+import type { AnswerValue } from '../answer.ts';
+
+/** A value in an answer. One member is set. */
+export interface AnyValue {
+  stringValue?: string;
+  boolValue?: boolean;
+  intValue?: bigint;
+  doubleValue?: number;
+}
 
 /** Kinds of values that clients can keep in one column of a table: only integers and doubles go together. */
 export type ValueClass = 'string' | 'number' | 'bool';
