@@ -78,7 +78,10 @@ export interface BlockReader {
   readonly id: string;
   /** Hashes (`hashKey`) of keys of which the filter does not know all values; undefined: not known without its summary. */
   readonly unfilteredKeys: readonly number[] | undefined;
-  /** False: the block certainly does not have it. One small read: of 32 bytes, or of a filter of a few kilobytes. */
+  /**
+   * False: the block certainly does not have it. One small read: of 32 bytes, or of a filter of a few kilobytes, or of a
+   * larger one that is asked again and again.
+   */
   mayHoldTrace(traceId: Uint8Array, options?: CallOptions): Promise<boolean>;
   /** The same of a hash made by Hash64: of an attribute's value. */
   mayHold(low: number, high: number, options?: CallOptions): Promise<boolean>;
@@ -110,6 +113,9 @@ interface ReadTraceOptions extends CallOptions {
 
 /** A filter up to this is read whole: the request costs more than the bytes, and the next probe nothing. */
 const WHOLE_FILTER_BYTES = 16 * 1024;
+/** And one up to this that was asked so often, each time at the price of a request. */
+const ASKED_FILTER_BYTES = 256 * 1024;
+const MANY_PROBES = 8;
 /** What an entry of the cache of filters takes besides its bytes. */
 const FILTER_ENTRY_BYTES = 200;
 /** A trace larger than a row group is read in pieces of at most this. */
@@ -162,17 +168,21 @@ class Reader implements BlockReader {
       // Only what was asked of it is known to be right: the rest may have come damaged, that one time.
       if (!isKind(error, 'data')) throw error;
     }
-    if (whole === undefined && length <= WHOLE_FILTER_BYTES) {
+    const kept = filters.get(key) as Uint8Array | undefined;
+    if (kept !== undefined) return mayHoldIn(kept);
+    const probesKey = `${this.id}/probes`;
+    const { probes } = (filters.get(probesKey) as { probes: number } | undefined) ?? { probes: 0 };
+    const wholeBytes = probes < MANY_PROBES ? WHOLE_FILTER_BYTES : ASKED_FILTER_BYTES;
+    if (whole === undefined && length <= wholeBytes) {
       const read = await this.#read('filter', 0, length, options);
       const mayHold = mayHoldIn(read.subarray(offset, offset + FILTER_BLOCK_BYTES));
       filters.put(this.id, read, length + FILTER_ENTRY_BYTES);
       return mayHold;
     }
-    const kept = filters.get(key) as Uint8Array | undefined;
-    if (kept !== undefined) return mayHoldIn(kept);
     const block = await this.#read('filter', offset, FILTER_BLOCK_BYTES, options);
     const mayHold = mayHoldIn(block);
     filters.put(key, block, FILTER_BLOCK_BYTES + FILTER_ENTRY_BYTES);
+    filters.put(probesKey, { probes: probes + 1 }, FILTER_ENTRY_BYTES);
     return mayHold;
   }
 
