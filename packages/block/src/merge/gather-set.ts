@@ -11,7 +11,7 @@ import type { Buffers } from './buffers.ts';
 import { TableGather } from './gather.ts';
 import { columnId, type InputBlock } from './input-block.ts';
 import { planRuns, type RunPlan } from './plan-runs.ts';
-import type { RowKeys } from './row-keys.ts';
+import type { SetKeys } from './row-keys.ts';
 import type { Window } from './segment.ts';
 
 /** Attributes that some input has a column of. */
@@ -31,7 +31,7 @@ const NO_VALUES: SparseColumn = {
 /** Rows of the output that are read together. */
 export interface RowsToGather {
   windows: readonly Window[];
-  keys: RowKeys;
+  keys: SetKeys;
   /** Row → position in the segment, of rows `from … to - 1`. */
   order: Int32Array;
   from: number;
@@ -62,11 +62,13 @@ export function gatherSet(
   const plan = planRuns(windows, order, from, to);
   const spans = new TableGather('spans', plan.spans, rows, buffers, seed);
   const start = buffers.uint32('set start', 2 * rows);
-  pickPairs(keys.start, order, from, to, start);
+  if (keys.start === undefined) spans.halves('start', start);
+  else pickPairs(keys.start, order, from, to, start);
   const end = buffers.uint32('set end', 2 * rows);
   const overflow = gatherEnds(spans, start, end, rows);
   const spanId = buffers.int32('set span id', 2 * rows);
-  pickPairs(keys.spanId, order, from, to, spanId);
+  if (keys.spanId === undefined) spans.ids('span_id', spanId);
+  else pickPairs(keys.spanId, order, from, to, spanId);
   const parentId = buffers.int32('set parent id', 2 * rows);
   pickPairs(keys.parentId, order, from, to, parentId);
   const kind = buffers.uint8('set kind', rows);

@@ -5,7 +5,7 @@ import { type DecodedColumn, decodeChunk, type EntryNumbers } from '../parquet/c
 import type { ChunkLayout } from '../parquet/directory.ts';
 import { pickCodes } from '../parquet/pick-codes.ts';
 import { RLE_DICTIONARY } from '../parquet/types.ts';
-import { decodeHalves, integerAt } from '../parquet/whole-chunk.ts';
+import { decodeFixed, decodeHalves, integerAt } from '../parquet/whole-chunk.ts';
 import type { RowSpace } from '../row-space.ts';
 import type { EncoderScratch } from '../table-encoder.ts';
 import type { Buffers } from './buffers.ts';
@@ -106,23 +106,14 @@ export class TableGather {
 
   /** 64-bit numbers of a column that every row has, as halves. */
   halves(id: string, into: Uint32Array): void {
-    for (const { input, group, from, to, runs } of this.#pieces) {
-      const number = input.column(this.#table, id);
-      const layout = group.chunks[number] as ChunkLayout;
-      const { schema } = group.columns[number] as TableColumnLayout;
-      try {
-        const chunk = { schema, layout, group: group.bytes, cache: group.cache };
-        decodeHalves(chunk, scratchHalves(to - from), 0, { from, to });
-      } catch (error) {
-        throw damageOf(error, input.id, this.#table);
-      }
-      const { source, target, length, count } = runs;
-      for (let run = 0; run < count; run++) {
-        let at = 2 * (source[run] as number);
-        let place = 2 * (target[run] as number);
-        for (const end = at + 2 * (length[run] as number); at < end; at++, place++) into[place] = halves[at] as number;
-      }
-    }
+    this.#pairs(id, into, decodeHalves);
+  }
+
+  /** The same of ids of 8 bytes, as two words each. */
+  ids(id: string, into: Int32Array): void {
+    this.#pairs(id, into, (chunk, words, at, range) => {
+      decodeFixed(chunk, 8, new Uint8Array(words.buffer, words.byteOffset, words.byteLength), at, range);
+    });
   }
 
   /** Values of `width` bytes, 0 where there are none. */
@@ -148,6 +139,26 @@ export class TableGather {
       const number = input.column(this.#table, id);
       return number >= 0 && (group.chunks[number] as ChunkLayout).pages.length > 0;
     });
+  }
+
+  #pairs(id: string, into: Int32Array | Uint32Array, decode: typeof decodeHalves): void {
+    for (const { input, group, from, to, runs } of this.#pieces) {
+      const number = input.column(this.#table, id);
+      const layout = group.chunks[number] as ChunkLayout;
+      const { schema } = group.columns[number] as TableColumnLayout;
+      const words = scratchHalves(to - from);
+      try {
+        decode({ schema, layout, group: group.bytes, cache: group.cache }, words, 0, { from, to });
+      } catch (error) {
+        throw damageOf(error, input.id, this.#table);
+      }
+      const { source, target, length, count } = runs;
+      for (let run = 0; run < count; run++) {
+        let at = 2 * (source[run] as number);
+        let place = 2 * (target[run] as number);
+        for (const end = at + 2 * (length[run] as number); at < end; at++, place++) into[place] = words[at] as number;
+      }
+    }
   }
 
   #join(id: string, into: Int32Array, join: EntryJoin, required: boolean): DictionaryView {

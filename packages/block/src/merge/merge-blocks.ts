@@ -20,7 +20,7 @@ import { type OpenInputs, openInputs, releaseInputs } from './open-inputs.ts';
 import { orderRows, tracesOf } from './order-rows.ts';
 import { type MergedColumns, planColumns, storedAttributes } from './plan-columns.ts';
 import { promoteColumns } from './promote.ts';
-import { readKeys } from './row-keys.ts';
+import { readKeys, setKeys } from './row-keys.ts';
 import { freeWindows, loadRows, loadSegment, type Segment } from './segment.ts';
 import { TraceRun } from './trace-run.ts';
 import { TraceStream } from './trace-stream.ts';
@@ -74,6 +74,7 @@ class OutputMerge {
   /** Row groups that a block may have with the columns of the plan. */
   readonly #maxGroups: number;
   readonly #buffers = new Buffers();
+  readonly #passing = new Buffers();
   #writer: BlockWriter | undefined;
 
   constructor(options: MergeOptions, opened: OpenInputs, output: number, result: MergeResult) {
@@ -106,6 +107,7 @@ class OutputMerge {
     }
     releaseInputs(this.#opened);
     this.#buffers.trim(0);
+    this.#passing.trim(0);
     await this.#finishBlock();
   }
 
@@ -151,7 +153,8 @@ class OutputMerge {
     const { groupRows } = segment;
     // What comes after a large trace was read to find its end, and is read again.
     if (segment.isLarge) releaseInputs(this.#opened);
-    const keys = await readKeys(segment, buffers);
+    const places = { buffers, passing: this.#passing };
+    const keys = await readKeys(segment, places);
     const columns = storedAttributes(this.#spans, this.#events);
     const ordered = orderRows(segment, keys, buffers);
     const { order, traceFirst } = await dropResends(segment, keys, ordered, { columns, buffers, seed });
@@ -160,13 +163,14 @@ class OutputMerge {
     const { traceCount } = traces;
     const shape = { set: keys, order, traceCount, traceFirst };
     const delta = linkParents(shape, seed, buffers.int32('parents', order.length));
+    const ofSets = setKeys(segment, keys, places);
     const traceIds = traces.ids.subarray(0, 16 * traceCount);
     const writer = await this.#blockFor(order.length, Math.ceil(order.length / groupRows));
     for (let from = 0; from < order.length; from += groupRows) {
       const to = Math.min(order.length, from + groupRows);
       const windows = await loadRows(segment, order, from, to);
       const trace = tracesOf(traceFirst, from, to);
-      const gathered = gatherSet({ windows, keys, order, from, to, traceIds, trace }, columns, buffers, seed);
+      const gathered = gatherSet({ windows, keys: ofSets, order, from, to, traceIds, trace }, columns, buffers, seed);
       const set = promoteColumns(gathered, { spans: this.#spans.promoted, events: this.#events.promoted }, seed);
       const groups = shapeBlock(set, ownRows(buffers, to - from), to - from);
       const parents = findRemote({ set, order: groups.order, delta: delta.subarray(from, to) });
@@ -176,6 +180,7 @@ class OutputMerge {
       await writer.drain();
     }
     buffers.trim(MAX_KEPT_BYTES);
+    this.#passing.trim(MAX_KEPT_BYTES);
     for (const { input, group, to } of segment.windows) input.release(group, to);
   }
 

@@ -38,7 +38,8 @@ export function orderRows({ traces, rows, partFirst }: Segment, keys: RowKeys, b
         traceFirst[trace] as number,
         ends,
         keys,
-        buffers.int32('room', row - (traceFirst[trace] as number)),
+        // What links parents comes later.
+        buffers.int32('parents', row - (traceFirst[trace] as number)),
       );
     }
   }

@@ -10,7 +10,7 @@ import { gatherSet, type SetColumns } from './gather-set.ts';
 import { type InputOptions, type OpenInputs, openInputs, releaseInputs } from './open-inputs.ts';
 import { orderRows, tracesOf } from './order-rows.ts';
 import { planColumns, storedAttributes } from './plan-columns.ts';
-import { readKeys } from './row-keys.ts';
+import { readKeys, setKeys } from './row-keys.ts';
 import { freeWindows, loadRows, loadSegment, type Segment } from './segment.ts';
 import { TraceRun } from './trace-run.ts';
 import { TraceStream } from './trace-stream.ts';
@@ -85,6 +85,7 @@ class SetReader {
   readonly #columns: SetColumns;
   readonly #wanted: SetColumns;
   readonly #buffers = new Buffers();
+  readonly #passing = new Buffers();
 
   constructor(opened: OpenInputs, options: ReadTracesOptions, needs: readonly ColumnNeeds[]) {
     this.#opened = opened;
@@ -106,10 +107,12 @@ class SetReader {
     const buffers = this.#buffers;
     // What comes after a large trace was read to find its end, and is read again.
     if (segment.isLarge) releaseInputs(this.#opened);
-    const keys = await readKeys(segment, buffers);
+    const places = { buffers, passing: this.#passing };
+    const keys = await readKeys(segment, places);
     const ordered = orderRows(segment, keys, buffers);
     const resends = { columns: this.#columns, wanted: this.#wanted, buffers, seed };
     const { order, traceFirst } = await dropResends(segment, keys, ordered, resends);
+    const ofSets = setKeys(segment, keys, places);
     const { ids, traceCount } = segment.traces;
     const traceIds = ids.subarray(0, 16 * traceCount);
     const step = wholeTraces ? order.length : segment.groupRows;
@@ -117,7 +120,7 @@ class SetReader {
       const to = Math.min(order.length, from + step);
       const windows = await loadRows(segment, order, from, to);
       const trace = tracesOf(traceFirst, from, to);
-      const rows = { windows, keys, order, from, to, traceIds, trace };
+      const rows = { windows, keys: ofSets, order, from, to, traceIds, trace };
       const set = columnSetOf(gatherSet(rows, this.#wanted, buffers, seed));
       const isLast = to === order.length;
       await visit({ set, traceFirst: segment.isLarge ? Int32Array.of(0, to - from) : traceFirst, isLast });
@@ -125,11 +128,13 @@ class SetReader {
       freeWindows(windows);
     }
     buffers.trim(MAX_KEPT_BYTES);
+    this.#passing.trim(MAX_KEPT_BYTES);
     for (const { input, group, to } of segment.windows) input.release(group, to);
   }
 
   end(): void {
     this.#buffers.trim(0);
+    this.#passing.trim(0);
   }
 }
 

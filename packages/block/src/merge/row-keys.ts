@@ -20,10 +20,23 @@ export interface RowKeys {
 
 const KEY_COLUMNS = ['start', 'span_id', 'kind', 'parent', 'parent_id'];
 
+/** What a set of rows is made with. Times and ids of a large segment are read again: all of them at once take too much. */
+export type SetKeys = Pick<RowKeys, 'parentId' | 'kind'> & Partial<RowKeys>;
+
+/** Where the keys of a segment are. */
+export interface KeyBuffers {
+  buffers: Buffers;
+  /** Of times and ids, which large segments let go of as soon as they are in order. */
+  passing: Buffers;
+}
+
 /** Reads the keys of all rows of a segment; what was loaded for it stays with the windows where it fits one row group. */
-export async function readKeys({ windows, rows, isLarge }: Segment, buffers: Buffers): Promise<RowKeys> {
-  const start = buffers.uint32('start', 2 * rows);
-  const spanId = buffers.int32('spanId', 2 * rows);
+export async function readKeys(
+  { windows, rows, isLarge }: Segment,
+  { buffers, passing }: KeyBuffers,
+): Promise<RowKeys> {
+  const start = passing.uint32('start', 2 * rows);
+  const spanId = passing.int32('spanId', 2 * rows);
   const parentId = buffers.int32('parentId', 2 * rows);
   const kind = buffers.uint8('kind', rows);
   parentId.fill(0, 0, 2 * rows);
@@ -50,6 +63,13 @@ export async function readKeys({ windows, rows, isLarge }: Segment, buffers: Buf
     reading(own[0] as Window, () => completeParents(part(parentId), delta, part(spanId), end - first));
   }
   return { start, spanId, parentId, kind };
+}
+
+/** What sets are made with, once rows are in order and linked. */
+export function setKeys({ isLarge }: Segment, keys: RowKeys, { passing }: KeyBuffers): SetKeys {
+  if (!isLarge) return keys;
+  passing.trim(0);
+  return { parentId: keys.parentId, kind: keys.kind };
 }
 
 /** Where the rows of a row group go: a column is decoded once, however many windows there are. */
