@@ -1,14 +1,14 @@
 import { serveWorker, systemClock, workerArgument } from '@vivace/kernel';
 import type { HeadRequest, PushReply } from './head-builder.ts';
-import { Heads } from './heads.ts';
+import { Heads, type HeadsOptions } from './heads.ts';
 
 // The builder's thread: scans requests into heads and answers by-id lookups from them, one call after another.
 
-/** Memory of a dropped generation waits so long for the next. */
+/** What is not used again by then goes back to the system. */
 const TRIM_AFTER_MS = 30_000;
-let cancelTrim = () => {};
+let isTrimming = false;
 
-const heads = new Heads(workerArgument() as ConstructorParameters<typeof Heads>[0]);
+const heads = new Heads(workerArgument() as HeadsOptions);
 
 serveWorker(
   new Map<string, (argument: never) => unknown>([
@@ -16,6 +16,7 @@ serveWorker(
       'push',
       (requests: readonly HeadRequest[]): PushReply => {
         const outcomes = requests.map(({ head, bytes, acknowledged }) => heads.push(head, bytes, acknowledged));
+        trimLater();
         const touched = new Set(requests.map(({ head }) => head));
         return { outcomes, sizes: [...touched].map((head) => [head, heads.sizeOf(head)]), size: heads.size };
       },
@@ -25,8 +26,7 @@ serveWorker(
       'drop',
       (generation: number) => {
         heads.drop(generation);
-        cancelTrim();
-        cancelTrim = systemClock.after(TRIM_AFTER_MS, () => heads.trim());
+        trimLater();
         return heads.size;
       },
     ],
@@ -34,3 +34,12 @@ serveWorker(
     ['trace', ({ heads: names, id }: { heads: readonly string[]; id: Uint8Array }) => heads.trace(names, id)],
   ]),
 );
+
+function trimLater(): void {
+  if (isTrimming) return;
+  isTrimming = true;
+  systemClock.after(TRIM_AFTER_MS, () => {
+    isTrimming = false;
+    heads.trim();
+  });
+}

@@ -4,7 +4,8 @@ import { Heads, type SealedHead } from './heads.ts';
 import { spanRequest, spansOf, traceIdOf } from './testing/spans.ts';
 
 function openHeads(): Heads {
-  return new Heads({ limits: { maxAttributeBytes: 1000, maxTraceBytes: 1_000_000 }, maxColumns: 16, seed: 1 });
+  const limits = { maxAttributeBytes: 1000, maxTraceBytes: 1_000_000 };
+  return new Heads({ limits, maxColumns: 16, seed: 1, poolBytes: 10_000_000 });
 }
 
 test('a head is found open and sealed, until it is dropped', () => {

@@ -34,8 +34,14 @@ const NO_LIMITS: ColumnizeLimits = {
   maxTraceBytes: Number.POSITIVE_INFINITY,
 };
 
-/** Kept of what was dropped, for what comes next: about one generation of the default size. */
-const POOL_MAX_BYTES = 128 * 1024 * 1024;
+export interface HeadsOptions {
+  limits: ColumnizeLimits;
+  maxColumns: number;
+  /** Of the hash tables: a number that senders cannot know. */
+  seed: number;
+  /** Memory that is kept when it is let go of, for what comes next. It counts nowhere. Default none. */
+  poolBytes?: number;
+}
 
 interface Sealed {
   head: string;
@@ -53,7 +59,7 @@ export class Heads {
   readonly #seed: number;
   readonly #open = new Map<string, { set: ColumnSet; columnizer: Columnizer; size: number }>();
   readonly #sealed = new Map<number, Sealed>();
-  readonly #pool = new MemoryPool(POOL_MAX_BYTES);
+  readonly #pool: MemoryPool;
   #nextGeneration = 1;
   #nextView = 1;
   readonly #setNumbers = new WeakMap<ColumnSet, number>();
@@ -61,7 +67,8 @@ export class Heads {
   #sealedSize = 0;
   #openSize = 0;
 
-  constructor(options: { limits: ColumnizeLimits; maxColumns: number; seed: number }) {
+  constructor(options: HeadsOptions) {
+    this.#pool = new MemoryPool(options.poolBytes ?? 0);
     this.#limits = options.limits;
     this.#maxColumns = options.maxColumns;
     this.#seed = options.seed;

@@ -7,6 +7,6 @@ export type { HeadBuilder, HeadRequest, PushReply } from './head-builder.ts';
 export { Heads, type HeadView, type PushOutcome, type SealedHead } from './heads.ts';
 export { type HeadTrace, Ingester, type IngesterLimits, type IngesterOptions } from './ingester.ts';
 export { madeUpRequest } from './practice/made-up-requests.ts';
-export { createPracticeHead, type PracticeHead } from './practice/practice-head.ts';
+export type { PracticeHead } from './practice/practice-head.ts';
 export { createWorkerBlockCutter } from './worker-block-cutter.ts';
 export { createWorkerHeadBuilder } from './worker-head-builder.ts';

@@ -23,6 +23,7 @@ import type { Generation } from './generation.ts';
 import type { HeadBuilder, PushReply } from './head-builder.ts';
 import { type HeadState, liveHead, replayHead } from './head-state.ts';
 import type { HeadView, PushOutcome, SealedHead } from './heads.ts';
+import { createPracticeHead, type PracticeHead } from './practice/practice-head.ts';
 import { PushQueue } from './push-queue.ts';
 import { type ReplayTarget, replayStreams } from './replay.ts';
 import { retried } from './retried.ts';
@@ -139,6 +140,11 @@ export class Ingester implements Service {
     const waiting = [...this.#heads.values()].filter(({ appended }) => appended.size > 0);
     for (const { openedMs } of [...waiting, ...this.#uncut]) oldest = Math.min(oldest ?? openedMs, openedMs);
     return oldest;
+  }
+
+  /** For practice on the threads of this ingester. */
+  practiceHead(): PracticeHead {
+    return createPracticeHead({ ...this.#options, onSize: (bytes) => this.#room.setUsed(bytes) });
   }
 
   /** True while streams of dead processes are being replayed. */

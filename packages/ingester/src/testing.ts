@@ -1,3 +1,4 @@
+export { createPracticeHead } from './practice/practice-head.ts';
 export {
   createLocalBlockCutter,
   createLocalHeadBuilder,

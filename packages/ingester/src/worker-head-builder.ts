@@ -1,13 +1,10 @@
-import type { ColumnizeLimits, EncodedSpans } from '@vivace/columns';
+import type { EncodedSpans } from '@vivace/columns';
 import { startWorker, type VivaceError } from '@vivace/kernel';
 import type { HeadBuilder, PushReply } from './head-builder.ts';
-import type { HeadView, SealedHead } from './heads.ts';
+import type { HeadsOptions, HeadView, SealedHead } from './heads.ts';
 
 /** Heads on a thread of their own. `onExit`: the thread ended by itself, and with it everything not yet in a block. */
-export function createWorkerHeadBuilder(
-  options: { limits: ColumnizeLimits; maxColumns: number; seed: number },
-  onExit: (error: VivaceError) => void,
-): HeadBuilder {
+export function createWorkerHeadBuilder(options: HeadsOptions, onExit: (error: VivaceError) => void): HeadBuilder {
   const worker = startWorker({
     module: new URL('./builder-worker.ts', import.meta.url),
     argument: options,

@@ -1,5 +1,11 @@
 import { type Config, singleObjectMaxBytes } from '@vivace/config';
-import { createWorkerBlockCutter, createWorkerHeadBuilder, Ingester, type IngesterOptions } from '@vivace/ingester';
+import {
+  createWorkerBlockCutter,
+  createWorkerHeadBuilder,
+  Ingester,
+  type IngesterOptions,
+  type PracticeHead,
+} from '@vivace/ingester';
 import type { Clock } from '@vivace/kernel';
 import type { Metrics } from '@vivace/telemetry';
 import type { WriteAheadLog } from '@vivace/wal';
@@ -10,8 +16,12 @@ import { practiseIngest } from './practise-ingest.ts';
 
 /** The log may hold this many segments before heads are cut early. */
 const LOG_MAX_SEGMENTS = 5000;
+/** Two generations of the default size. */
+const POOL_MAX_BYTES = 128 * 1024 * 1024;
 /** The start of the process comes first. */
 const PRACTICE_DELAY_MS = 250;
+/** Where heads have less room, practice would keep others waiting for it. */
+const PRACTICE_MIN_BYTES = 64 * 1024 * 1024;
 
 export interface IngesterParts {
   ingester: Ingester;
@@ -27,7 +37,9 @@ export async function createIngester(
   const { config, clock, random, logger, metrics, budgets, signal, onWorkerExit } = base;
   const log = await openLog(config, { store, clock, random, logger, signal, acceptAfterMs: options.acceptAfterMs });
   base.add(log);
-  const builder = createWorkerHeadBuilder(headOptions(config, random.u32()), onWorkerExit);
+  const { heads_max_bytes, wal } = config.ingester;
+  const poolBytes = Math.min(POOL_MAX_BYTES, heads_max_bytes / 2);
+  const builder = createWorkerHeadBuilder({ ...headOptions(config, random.u32()), poolBytes }, onWorkerExit);
   base.add(builder);
   const { row_group_rows, page_rows } = config.storage.trace.block;
   const cutter = createWorkerBlockCutter(
@@ -40,7 +52,6 @@ export async function createIngester(
     onWorkerExit,
   );
   base.add(cutter);
-  if (config.ingester.warm_up) void practise(base, { builder, cutter });
   const blocks = metrics.counter({
     name: 'vivace_ingester_blocks_total',
     help: 'Blocks of heads that were cut and are in the manifest.',
@@ -69,7 +80,7 @@ export async function createIngester(
     },
   });
   base.add(ingester);
-  const { heads_max_bytes, wal } = config.ingester;
+  if (config.ingester.warm_up && heads_max_bytes >= PRACTICE_MIN_BYTES) void practise(base, ingester.practiceHead());
   budgets.add({ name: 'heads', usedBytes: () => ingester.headBytes, maxBytes: heads_max_bytes });
   budgets.add({ name: 'log', usedBytes: () => log.bytes, maxBytes: wal.max_bytes });
   budgets.add({ name: 'log_undurable', usedBytes: () => log.undurableBytes, maxBytes: wal.max_undurable_bytes });
@@ -77,10 +88,10 @@ export async function createIngester(
   return { ingester, log };
 }
 
-async function practise(base: Base, threads: Parameters<typeof practiseIngest>[1]): Promise<void> {
+async function practise(base: Base, head: PracticeHead): Promise<void> {
   try {
     await base.clock.sleep(PRACTICE_DELAY_MS, base.signal);
-    await practiseIngest({ ...base, maxRequestBytes: base.config.limits.max_request_bytes }, threads);
+    await practiseIngest({ ...base, maxRequestBytes: base.config.limits.max_request_bytes }, head);
   } catch (error) {
     base.logger.debug({ err: error }, 'the threads of the ingester did not practise');
   }

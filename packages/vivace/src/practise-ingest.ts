@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import http from 'node:http';
 import { createDistributor, createDistributorMetrics } from '@vivace/distributor';
 import { createByteBudget } from '@vivace/http';
-import { createPracticeHead, madeUpRequest } from '@vivace/ingester';
+import { madeUpRequest, type PracticeHead } from '@vivace/ingester';
 import { assert, type Clock, createBufferPool, type Random, seededRandom } from '@vivace/kernel';
 import { createHttpReceiver, createReceiverMetrics } from '@vivace/receivers';
 import { createMetrics } from '@vivace/telemetry';
@@ -27,9 +27,8 @@ export interface PractiseOptions {
  */
 export async function practiseIngest(
   { maxRequestBytes, clock, random, signal }: PractiseOptions,
-  threads: Parameters<typeof createPracticeHead>[0],
+  head: PracticeHead,
 ): Promise<void> {
-  const head = createPracticeHead(threads);
   const numbers = seededRandom(random.u32());
   const metrics = createMetrics({ processMetrics: false });
   const receiver = createHttpReceiver({
@@ -67,6 +66,7 @@ export async function practiseIngest(
   } finally {
     agent.destroy();
     await receiver.stop();
+    await head.clear();
   }
 }
 

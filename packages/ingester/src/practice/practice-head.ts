@@ -2,6 +2,7 @@ import { VivaceError } from '@vivace/kernel';
 import type { TraceSink } from '@vivace/otlp';
 import type { BlockCutter } from '../block-cutter.ts';
 import type { HeadBuilder } from '../head-builder.ts';
+import type { SealedHead } from '../heads.ts';
 import { PushQueue } from '../push-queue.ts';
 
 /** No tenant's head has this name: theirs have a slash in them (head-state.ts). */
@@ -12,9 +13,20 @@ export interface PracticeHead {
   readonly sink: TraceSink;
   /** Cuts what came into a block, and forgets both. */
   cut(): Promise<void>;
+  /** Forgets what came. */
+  clear(): Promise<void>;
 }
 
-export function createPracticeHead({ builder, cutter }: { builder: HeadBuilder; cutter: BlockCutter }): PracticeHead {
+/** `onSize` is told the bytes of all heads whenever those of this one are gone. */
+export function createPracticeHead({
+  builder,
+  cutter,
+  onSize,
+}: {
+  builder: HeadBuilder;
+  cutter: BlockCutter;
+  onSize: (bytes: number) => void;
+}): PracticeHead {
   const queue = new PushQueue(builder, () => undefined);
   return {
     sink: {
@@ -27,14 +39,17 @@ export function createPracticeHead({ builder, cutter }: { builder: HeadBuilder; 
           queue.push({ head: HEAD, bytes, accept, fail: reject });
         }),
     },
-    async cut() {
-      const sealed = await builder.seal(HEAD);
-      if (sealed === undefined) return;
-      try {
-        await cutter.cut(sealed.view, { earliest: 0n, latest: (1n << 64n) - 1n });
-      } finally {
-        await builder.drop(sealed.generation);
-      }
-    },
+    cut: () => leave(({ view }) => cutter.cut(view, { earliest: 0n, latest: (1n << 64n) - 1n })),
+    clear: () => leave(() => Promise.resolve()),
   };
+
+  async function leave(use: (sealed: SealedHead) => Promise<unknown>): Promise<void> {
+    const sealed = await builder.seal(HEAD);
+    if (sealed === undefined) return;
+    try {
+      await use(sealed);
+    } finally {
+      onSize(await builder.drop(sealed.generation));
+    }
+  }
 }

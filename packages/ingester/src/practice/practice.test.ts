@@ -39,6 +39,7 @@ test('practice fills a head and cuts it, on the real threads, and leaves nothing
   const shape = { singleObjectMaxBytes: 1024 ** 2, rowGroupRows: 131_072, pageRows: 4096, seed: 2 };
   const cutter = createWorkerBlockCutter(shape, fail);
   const cut: CutBlock[] = [];
+  const sizes: number[] = [];
   const watched: typeof cutter = {
     ...cutter,
     cut: async (view, options) => {
@@ -47,7 +48,7 @@ test('practice fills a head and cuts it, on the real threads, and leaves nothing
       return blocks;
     },
   };
-  const practice = createPracticeHead({ builder, cutter: watched });
+  const practice = createPracticeHead({ builder, cutter: watched, onSize: (bytes) => sizes.push(bytes) });
   const random = seededRandom(2);
   let accepted = 0;
   for (let i = 0; i < 3; i++) {
@@ -60,7 +61,9 @@ test('practice fills a head and cuts it, on the real threads, and leaves nothing
   expect(cut.map(({ content }) => content.rows)).toEqual([accepted]);
   await practice.cut();
   expect(cut.length).toBe(1);
-  const { size } = await builder.push([]);
-  expect(size).toBe(0);
+  await practice.sink.push('anybody', pooled(madeUpRequest(random, NOW_MS)), new AbortController().signal);
+  await practice.clear();
+  expect(cut.length).toBe(1);
+  expect(sizes).toEqual([0, 0]);
   await Promise.all([builder.stop(), cutter.stop()]);
 });
