@@ -17,7 +17,8 @@ const SECOND = 1_000_000_000n;
 /** The common kinds of questions, about other subjects in every round. */
 export function practiceQuestions(subjects: PracticeSubjects, window: PracticeWindow, round: number): Question[] {
   const service = (turn: number) => text(turnOf(subjects.services, round + turn) ?? 'none');
-  const label = (turn: number) => turnOf(subjects.labels, round + turn) ?? 'kind';
+  // Answers of few series first, as with traces.
+  const label = (turn: number) => subjects.labels[Math.min(round, subjects.labels.length - 1) - turn] ?? 'kind';
   const named = (turn: number) => {
     const found = turnOf(subjects.texts, turn) ?? { key: 'none', value: 'none' };
     return { field: quotedName(found.key), value: found.value };
@@ -45,9 +46,9 @@ export function practiceQuestions(subjects: PracticeSubjects, window: PracticeWi
     `{ status = error } && { resource.service.name = ${service(2)} } | select(span.${some.field}, name)`,
   ];
   const metrics = [
-    `{ } | rate() by (${label(0)})`,
-    `{ status = error } | rate() by (${label(1)}, ${label(2)})`,
-    `{ kind = server } | quantile_over_time(duration, .5, .95) by (${label(3)})`,
+    `{ } | rate() by (${round % 2 === 0 ? 'resource.service.name' : label(1)})`,
+    '{ status = error } | rate() by (resource.service.name, name)',
+    `{ kind = server } | quantile_over_time(duration, .5, .95, .99) by (${label(0)})`,
     '{ } | histogram_over_time(duration)',
   ];
   // Answers over HTTP are written where they are found, and those that are streamed are not.

@@ -8,7 +8,7 @@ export interface PracticeSubjects {
   names: string[];
   /** String attributes of spans with one of their values, those that have the most values first. */
   texts: { key: string; value: string }[];
-  /** Fields that have few values, as queries write them. */
+  /** Fields that have more than one value and not too many, as queries write them: those of the fewest first. */
   labels: string[];
   /** Integer attributes of spans with one of their values, those of the most spans first. */
   numbers: { key: string; value: bigint }[];
@@ -18,10 +18,9 @@ export interface PracticeSubjects {
 
 /** Questions take turns among so many of a kind. */
 const MAX_OF_A_KIND = 4;
-const MAX_LABELS = 8;
 const MAX_TRACES = 24;
 /** More values would make series by the thousand. */
-const MAX_LABEL_VALUES = 100;
+const MAX_LABEL_VALUES = 200;
 /** Longer values are no practice for anything. */
 const MAX_TEXT_BYTES = 200;
 
@@ -70,14 +69,15 @@ export async function practiceSubjects(reader: BlockReader): Promise<PracticeSub
       const value = valueOf(key, 'string');
       return value === undefined || !isShort(value) ? [] : [{ key, value: utf8Decode(value) }];
     }),
-    labels: attributes
-      .filter((one) => one.type === 'string' && !one.truncated && one.values.length <= MAX_LABEL_VALUES)
-      .sort((a, b) => b.total - a.total)
-      .flatMap(({ scope, key }) => {
-        if (scope === 'intrinsic') return key === 'name' ? [key] : [];
-        return scope === 'span' || scope === 'resource' ? [`${scope}.${quotedName(key)}`] : [];
-      })
-      .slice(0, MAX_LABELS),
+    labels: spreadOver(
+      attributes
+        .filter((one) => one.type === 'string' && !one.truncated && isFew(one.values.length))
+        .sort((a, b) => a.values.length - b.values.length)
+        .flatMap(({ scope, key }) => {
+          if (scope === 'intrinsic') return key === 'name' ? [key] : [];
+          return scope === 'span' || scope === 'resource' ? [`${scope}.${quotedName(key)}`] : [];
+        }),
+    ),
     numbers: intKeys.flatMap((key) => {
       const value = valueOf(key, 'int');
       return value === undefined ? [] : [{ key, value: Buffer.from(value).readBigInt64LE() }];
@@ -89,6 +89,10 @@ export async function practiceSubjects(reader: BlockReader): Promise<PracticeSub
 /** The name of an attribute as it stands in a query, behind its scope. */
 export function quotedName(key: string): string {
   return printStatic({ type: 'string', value: key });
+}
+
+function isFew(values: number): boolean {
+  return values > 1 && values <= MAX_LABEL_VALUES;
 }
 
 function isShort(bytes: Uint8Array): boolean {
