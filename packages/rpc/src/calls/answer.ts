@@ -1,5 +1,5 @@
 import { concatBytes, VivaceError } from '@vivace/kernel';
-import { HEADER_BYTES, WINDOW_BYTES } from './frames.ts';
+import { HEADER_BYTES, MAX_PAYLOAD_BYTES, WINDOW_BYTES } from './frames.ts';
 
 export interface AnswerOptions {
   /** Who answers, for messages of errors. */
@@ -36,6 +36,10 @@ export class Answer {
     this.#room -= HEADER_BYTES + bytes.length;
     this.#owed += HEADER_BYTES + bytes.length;
     if (this.#room < 0) throw new VivaceError('data', 'call-answer', `${address} sends more than it may`);
+    // Each takes more memory than its bytes.
+    if (!isLast && bytes.length < MAX_PAYLOAD_BYTES) {
+      throw new VivaceError('data', 'call-answer', `${address} sends its answer in pieces that are too small`);
+    }
     this.#length += bytes.length;
     if (this.#length > maxBytes) {
       const size = `${this.#length} bytes or more, max ${maxBytes}`;

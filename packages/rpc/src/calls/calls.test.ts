@@ -250,6 +250,7 @@ describe('connections', () => {
       frameOf(77, 1),
       Buffer.concat([requestFrames(2, '/t/Echo', 100, NOTHING), requestFrames(1, '/t/Echo', 100, NOTHING)]),
       frameOf(FRAME.call, 1),
+      requestFrames(1, `/t/${'x'.repeat(300)}`, 100, NOTHING),
       Buffer.alloc(HEADER_BYTES, 0xff),
     ];
     for (const bytes of wrong) {
@@ -305,6 +306,40 @@ describe('connections', () => {
     for (const socket of sockets) socket.pause();
     await expect(channel.reach()).rejects.toMatchObject({ kind: 'unavailable', code: 'connect-failed' });
     await channel.reach();
+  });
+
+  /** Answers the first call that comes with these bytes, and nothing else. */
+  async function answering(answer: (socket: Socket) => Promise<void>) {
+    const server = createServer((socket) => {
+      socket.on('error', () => undefined).once('data', () => void answer(socket));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void server.close());
+    // Ten times as fast: who says nothing is given up after half a second.
+    const clock: Clock = { ...systemClock, after: (ms, callback) => systemClock.after(ms / 10, callback) };
+    return channelTo((server.address() as AddressInfo).port, clock);
+  }
+
+  test('a peer that says anything is there, whether or not it comes to answer pings', async () => {
+    const channel = await answering(async (socket) => {
+      for (let i = 0; i < 8; i++) {
+        await pause(200);
+        socket.write(frameOf(FRAME.last, 1, Buffer.from(`${i}`)));
+      }
+      socket.write(frameOf(FRAME.end, 1));
+    });
+    const got: string[] = [];
+    const request = { path: '/t/Slow', message: NOTHING, timeoutMs: 60_000, maxAnswerBytes: MAX };
+    for await (const message of channel.stream(request)) got.push(text(message));
+    expect(got.join('')).toBe('01234567');
+  });
+
+  test('an answer in pieces smaller than need be is none', async () => {
+    const channel = await answering(async (socket) => {
+      socket.write(frameOf(FRAME.piece, 1, Buffer.from('x')));
+    });
+    const call = channel.call({ path: '/t/Small', message: NOTHING, timeoutMs: 60_000, maxAnswerBytes: MAX });
+    await expect(call).rejects.toMatchObject({ kind: 'data', code: 'call-answer' });
   });
 
   test('a server that stops lets calls end and takes no more', async () => {

@@ -45,7 +45,8 @@ export class Connection {
   readonly #pings = new Set<(isThere: boolean) => void>();
   #nextNumber = 1;
   #isWatched = false;
-  #isProbing = false;
+  /** Set while it is asked whether the other side is there. */
+  #endProbe: (() => void) | undefined;
   #isClosing = false;
   #reason = 'the connection was lost';
 
@@ -57,6 +58,8 @@ export class Connection {
     socket.unref();
     socket.write(PREFACE);
     socket.on('data', (chunk: Uint8Array) => {
+      // What answers a ping may wait behind much else: whatever comes says that the other side is there.
+      this.#endProbe?.();
       try {
         this.#reader.take(chunk, (kind, call, payload) => this.#onFrame(kind, call, payload));
       } catch (error) {
@@ -91,11 +94,11 @@ export class Connection {
     const send = () => {
       // It may have been given up while it waited.
       if (answer.isEnded) return this.#sendNext();
-      if (this.#socket.destroyed) return answer.end(broken(address, this.#reason));
+      if (this.#socket.destroyed || this.#nextNumber > LAST_NUMBER) return answer.end(broken(address, this.#reason));
       number = this.#nextNumber++;
       this.#calls.set(number, answer);
       this.#socket.write(requestFrames(number, path, Math.min(timeoutMs, MAX_TIMEOUT_MS), message));
-      if (this.#nextNumber === LAST_NUMBER) this.close();
+      if (this.#nextNumber > LAST_NUMBER) this.close();
     };
     if (this.#calls.size < MAX_CALLS) send();
     else this.#waiting.push(send);
@@ -166,6 +169,7 @@ export class Connection {
   }
 
   #onClose(): void {
+    this.#endProbe?.();
     this.#options.onUnusable();
     const calls = [...this.#calls.values()];
     this.#calls.clear();
@@ -201,17 +205,16 @@ export class Connection {
    * slow because what it reads from is slow answers: its calls are not made anew elsewhere.
    */
   #probe(): void {
-    if (this.#isProbing || this.#socket.destroyed) return;
-    this.#isProbing = true;
+    if (this.#endProbe !== undefined || this.#socket.destroyed) return;
     const { clock } = this.#options;
     let cancel = clock.after(PING_TIMEOUT_MS - PING_LAST_MS, () => {
       // Where this process itself stood still the answer is here, and is read before the next timer.
       cancel = clock.after(PING_LAST_MS, () => this.#destroy('it does not answer'));
     });
-    this.#pings.add(() => {
-      this.#isProbing = false;
+    this.#endProbe = () => {
+      this.#endProbe = undefined;
       cancel();
-    });
+    };
     this.#socket.write(frameOf(FRAME.ping, 0));
   }
 }

@@ -45,6 +45,8 @@ export interface ServeCallsOptions {
 
 /** Methods that run for one connection: callers leave calls that have not ended yet. */
 const MAX_RUNNING = 4 * MAX_CALLS;
+/** What may be said of a call before its message. */
+const MAX_CALL_BYTES = 256;
 /** Nothing is read from who does not take so many bytes that are for him. */
 const MAX_UNSENT_BYTES = 1024 * 1024;
 
@@ -98,8 +100,9 @@ class ServedConnection {
   #onData(chunk: Uint8Array): void {
     try {
       this.#reader.take(this.#afterPreface(chunk), (kind, number, payload) => this.#onFrame(kind, number, payload));
-    } catch {
+    } catch (error) {
       // Who does not speak the protocol concerns nobody else.
+      if (!isKind(error, 'data')) this.#options.onError(error, 'a connection');
       this.#socket.destroy();
     }
     if (this.#socket.writableLength > MAX_UNSENT_BYTES) this.#socket.pause();
@@ -142,6 +145,7 @@ class ServedConnection {
   #open(number: number, payload: Uint8Array): void {
     if (number <= this.#lastNumber) throw notOurs(`call ${number} after call ${this.#lastNumber}`);
     this.#lastNumber = number;
+    if (payload.length > MAX_CALL_BYTES) throw notOurs(`a call of ${payload.length} bytes`);
     const { clock, memory, maxRequestBytes, requestTimeoutMs } = this.#options;
     const call = new ServedCall({
       number,
@@ -230,7 +234,12 @@ class ServedConnection {
 const STOPPING = 'the server is stopping: call another one';
 
 function tooMany(): VivaceError {
-  return new VivaceError('limited', 'calls', `more than ${MAX_RUNNING} calls of one process are under way`, {
-    retryAfterMs: 1000,
-  });
+  return new VivaceError(
+    'unavailable',
+    'call-unavailable',
+    `more than ${MAX_RUNNING} calls of one process are under way`,
+    {
+      retryAfterMs: 1000,
+    },
+  );
 }
