@@ -15,6 +15,7 @@ export {
 } from './heads-messages.ts';
 export { type HeadsServing, headsMethods } from './heads-service.ts';
 export { decodeParcel, encodeParcel } from './parcel.ts';
+export { practiseCalls } from './practise-calls.ts';
 export { createPushClient, type PushClient, type PushOutcome, type RemoteSlice } from './push-client.ts';
 export { pushMethods } from './push-service.ts';
 export { createQueryClient, type QueryClient } from './query-client.ts';

@@ -5,6 +5,7 @@ import {
   ChannelPool,
   type ChannelPoolOptions,
   createRpcServer,
+  practiseCalls,
   type RpcServer,
   type RpcServerOptions,
 } from '@vivace/rpc';
@@ -58,6 +59,26 @@ export async function startCalling<Channel extends { close(): void }>(
     return known;
   };
   return { discovery, channels, health, members };
+}
+
+/** The start of the process comes first. */
+const PRACTICE_DELAY_MS = 250;
+
+/** Practises calls in the background until the returned function is called: somebody asks. */
+export function practiseCallsSoon(base: Base): () => void {
+  const asked = new AbortController();
+  const signal = AbortSignal.any([base.signal, asked.signal]);
+  const { clock, logger } = base;
+  const practise = async (): Promise<void> => {
+    try {
+      await clock.sleep(PRACTICE_DELAY_MS, signal);
+      await practiseCalls(clock, signal);
+    } catch (error) {
+      logger.debug({ err: error }, 'calls were not practised to the end');
+    }
+  };
+  void practise();
+  return () => asked.abort();
 }
 
 /** The port at which other processes call this one, not started yet. */

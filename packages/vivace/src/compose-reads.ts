@@ -5,7 +5,7 @@ import { Dispatcher, Lookout, RemoteQuerier } from '@vivace/query-frontend';
 import { createCallChannel, createHeadsClient, createQueryClient, queryMethods } from '@vivace/rpc';
 import { createHttpApi } from './compose-api.ts';
 import type { Base } from './compose-base.ts';
-import { createCallServer, startCalling } from './compose-calls.ts';
+import { createCallServer, practiseCallsSoon, startCalling } from './compose-calls.ts';
 import { headOptions } from './compose-ingester.ts';
 import { createFrontend, createQuerier } from './compose-queries.ts';
 import { openStore, type StoreParts } from './compose-storage.ts';
@@ -30,10 +30,14 @@ export async function startQuerier(base: Base): Promise<Addresses> {
     'ingesters',
     { maxBackOffMs: MAX_BACK_OFF_MS },
   );
+  const asked = practiseCallsSoon(base);
   const chunkCacheBytes = config.querier.heads_cache_bytes;
   const heads = new RemoteHeads({
     members,
-    client: (member) => createHeadsClient(channels.get(member)),
+    client: (member) => {
+      asked();
+      return createHeadsClient(channels.get(member));
+    },
     health,
     streams: new StreamList({ store: parts.store, clock }),
     logs: logBackend(config) === 'bucket' ? createLogHeads(base, parts) : undefined,
@@ -125,9 +129,13 @@ export async function startQueryFrontend(base: Base): Promise<Addresses> {
     help: 'Queries that were asked again of another querier because one was lost.',
     collect: (set) => set({}, dispatcher.retries),
   });
+  const asked = practiseCallsSoon(base);
   const querier = new RemoteQuerier({
     dispatcher,
-    client: (member) => createQueryClient(channels.get(member)),
+    client: (member) => {
+      asked();
+      return createQueryClient(channels.get(member));
+    },
     timeoutMs,
   });
   const { finder, engine } = createFrontend(base, querier, MAX_RUNNING);
