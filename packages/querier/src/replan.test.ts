@@ -238,7 +238,7 @@ test('a search that began before other processes said what their heads have sees
   const { querier, addBlock, gets } = await setUp(heads);
   const found = searchAll(querier);
   await asked;
-  await expect.poll(gets).toBeGreaterThan(0);
+  await expect.poll(gets, { timeout: 20_000 }).toBeGreaterThan(0);
   answer({ views: [], problems: [], minVersion: await addBlock(BLOCKS) });
   const { last } = await found;
   expect(last.problems).toEqual([]);
@@ -262,7 +262,7 @@ test.each(['search', 'tag values'])('where they have what was expected blocks ar
   const before = await readBy({}, async () => undefined);
   const { heads, answer } = expectedHeads();
   const early = await readBy(heads, async (gets) => {
-    await expect.poll(gets).toBeGreaterThan(0);
+    await expect.poll(gets, { timeout: 20_000 }).toBeGreaterThan(0);
     answer({ views: [], problems: [] });
   });
   expect(before.gets).toBeGreaterThan(0);
