@@ -54,8 +54,13 @@ export const MUTATIONS: Record<string, Mutation> = {
   },
   'what comes after the last interval counts too': {
     file: 'metrics/intervals.ts',
-    from: 'if (offset >= 0 && offset < range) {',
-    to: 'if (offset >= 0 && offset <= range + width) {',
+    from: 'if (offset >= this.#range) return AFTER;',
+    to: 'if (offset > this.#range + this.#width) return AFTER;',
+  },
+  'all spans of a trace are where its first is': {
+    file: 'metrics/intervals.ts',
+    from: 'range.intervalOf(to - 1) === interval',
+    to: 'range.intervalOf(from) === interval',
   },
   'spans of dead rows count': {
     file: 'metrics/intervals.ts',
