@@ -19,6 +19,8 @@ test('the code of every error can be told from the source, or is handed on from 
     "packages/kernel/src/errors.ts: 'data', code",
     // An error that another thread has thrown.
     'packages/kernel/src/worker.ts: kind, code',
+    // An error that another process has answered with, too.
+    "packages/rpc/src/calls/call-error.ts: isErrorKind(kind) ? kind : 'internal', code",
     // What has become of one of several requests in a call to another process.
     "packages/rpc/src/push-messages.ts: isErrorKind(kind) ? kind : 'internal', code",
   ]);

@@ -12,12 +12,12 @@ export function encodeError(cause: unknown): Uint8Array {
 
 /** Nothing in it is believed that is not well formed. */
 export function decodeError(bytes: Uint8Array): VivaceError {
-  const { kind, code, message, retryAfterMs } = saidIn(bytes);
-  const isCode = typeof code === 'string' && /^[a-z0-9-]{1,64}$/.test(code);
+  const { kind, code: given, message, retryAfterMs } = saidIn(bytes);
+  const code = typeof given === 'string' && /^[a-z0-9-]{1,64}$/.test(given) ? given : 'call-error';
   const isRetry = typeof retryAfterMs === 'number' && retryAfterMs >= 0 && retryAfterMs <= MAX_RETRY_MS;
   return new VivaceError(
     isErrorKind(kind) ? kind : 'internal',
-    isCode ? code : 'call-error',
+    code,
     typeof message === 'string' ? message.slice(0, MAX_TEXT) : 'a call failed, and does not say why',
     isRetry ? { retryAfterMs } : {},
   );
