@@ -30,5 +30,6 @@ export { type TagsRequest, type TagsResult, tags } from './tags/tags.ts';
 export { type AnyValue, textOf, toAnyValue } from './written/answer-value.ts';
 export { AttributeTypes, type KeyValue } from './written/attribute-types.ts';
 export { type SearchTraceOptions, searchTraceJson } from './written/search-json.ts';
+export { seriesJson } from './written/series-json.ts';
 export { durationMsOf, NO_ROOT, traceIdText, uint32 } from './written/trace-facts.ts';
 export { type WrittenForm, type WrittenTraces, writeTraces } from './written/written-traces.ts';

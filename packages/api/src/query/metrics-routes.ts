@@ -1,15 +1,16 @@
+import { seriesJson } from '@vivace/block-query';
 import type { Context, Hono } from 'hono';
 import { JSON_TYPE } from '../accept.ts';
 import type { MetricsPart } from '../query-engine.ts';
 import { addRoute, type RouteContext } from '../route.ts';
-import { listToJsonPieces, messageToJson } from './message-json.ts';
-import { instantSeries, metricsRest, rangeSeries } from './metrics-answer.ts';
+import { listOfJsonPieces, listToJsonPieces, messageToJson } from './message-json.ts';
+import { instantSeries, metricsRest } from './metrics-answer.ts';
 import { metricsParameters, metricsRequest } from './metrics-request.ts';
 import { NOTHING_READ } from './nothing-read.ts';
 import { parametersOf } from './parameters.ts';
 import { partialReason } from './partial.ts';
 import { answerResponse, type QueryRoutesOptions, runQuery } from './route-options.ts';
-import { INSTANT_SERIES, QUERY_RANGE_RESPONSE, SERIES, type SeriesMessage } from './tempopb.ts';
+import { INSTANT_SERIES, QUERY_RANGE_RESPONSE } from './tempopb.ts';
 
 const RANGE_PATH = '/api/metrics/query_range';
 const INSTANT_PATH = '/api/metrics/query';
@@ -60,7 +61,7 @@ export function metricsPieces(last: MetricsPart, maxSeries: number, instant: boo
   const rest = messageToJson({ metrics, status, message }, metricsRest(last, maxSeries));
   return instant
     ? listToJsonPieces('series', INSTANT_SERIES, instantSeries(last.series), { rest, omitEmpty: true })
-    : listToJsonPieces('series', SERIES, seriesOf(last), { rest, omitEmpty: true });
+    : listOfJsonPieces('series', last.series, seriesJson, { rest, omitEmpty: true });
 }
 
 /** The last part of an answer: each holds all that the ones before it did. */
@@ -72,8 +73,4 @@ async function lastPart(parts: AsyncIterable<MetricsPart>, signal: AbortSignal):
   }
   signal.throwIfAborted();
   return last;
-}
-
-function* seriesOf({ series }: MetricsPart): Generator<SeriesMessage> {
-  for (const one of series) yield rangeSeries(one);
 }

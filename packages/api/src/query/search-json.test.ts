@@ -1,15 +1,18 @@
 import {
   type AnswerValue,
   AttributeTypes,
+  type Series,
   type SpanAnswer,
   searchTraceJson,
+  seriesJson,
   type TraceMatch,
 } from '@vivace/block-query';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { messageToJson } from './message-json.ts';
+import { rangeSeries } from './metrics-answer.ts';
 import { searchTrace } from './search-answer.ts';
-import { SEARCH_TRACE } from './tempopb.ts';
+import { SEARCH_TRACE, SERIES } from './tempopb.ts';
 
 const text = fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('', '__proto__', '\ud800', '"\\', '\u2028'));
 const time = fc.oneof(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), fc.constantFrom(0n, 1n, 999_999n));
@@ -65,6 +68,23 @@ test('a trace is written as its message is', () => {
       const written = matches.map((one) => searchTraceJson(one, { types, spansets }));
       const expected = matches.map((one) => messageToJson(SEARCH_TRACE, searchTrace(one, { types: others, spansets })));
       expect(written).toEqual(expected);
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+const timestampMs = fc.oneof(fc.constantFrom(0, 1, 1.5, -1), fc.nat({ max: 8_640_000_000_000_000 }));
+const labels = fc.array(fc.record({ key, value }), { maxLength: 3 });
+const series: fc.Arbitrary<Series> = fc.record({
+  labels,
+  samples: fc.array(fc.record({ timestampMs, value: float }), { maxLength: 4 }),
+  exemplars: fc.array(fc.record({ labels, value: float, timestampMs }), { maxLength: 3 }),
+});
+
+test('a series is written as its message is', () => {
+  fc.assert(
+    fc.property(series, (one) => {
+      expect(seriesJson(one)).toBe(messageToJson(SERIES, rangeSeries(one)));
     }),
     { numRuns: 2000 },
   );

@@ -3,11 +3,11 @@ import type { Field } from '@vivace/traceql';
 import type { Label } from '../answer.ts';
 import type { BatchRows } from '../batch-rows.ts';
 import type { TraceRows } from '../trace-rows.ts';
-import { NIL, type Value } from '../value.ts';
+import { NIL, type Value, valueKey } from '../value.ts';
 import type { Budget } from './budget.ts';
 import { type Classes, classesOf, compactClasses } from './classes.ts';
 import type { Marks } from './intervals.ts';
-import { distinctElements, labelsKey } from './labels.ts';
+import { distinctElements, withoutNegativeZero } from './labels.ts';
 
 // Hot path: once a row. Benchmark: metrics.bench.ts.
 
@@ -38,27 +38,38 @@ export class Groups {
   of(values: readonly Value[]): number[] {
     const [first] = this.by;
     if (first === undefined) {
-      return [this.#number(this.#name === undefined ? [] : [{ key: '__name__', value: text(this.#name) }])];
+      return [this.#enter('', () => (this.#name === undefined ? [] : [{ key: '__name__', value: text(this.#name) }]))];
     }
-    let combinations: Label[][] = [[]];
-    for (const [i, { text: key }] of this.by.entries()) {
+    if (!values.some(({ type }) => type === 'array')) return [this.#number(values)];
+    let combinations: Value[][] = [[]];
+    for (const i of this.by.keys()) {
       const elements = distinctElements(values[i] ?? NIL);
-      const labels = (elements.length === 0 ? [NIL] : elements).map((value) => ({ key, value }));
-      if (combinations.length * labels.length > MAX_GROUPS_OF_SPAN) throw tooManySeries();
-      combinations = combinations.flatMap((one) => labels.map((label) => [...one, label]));
+      if (elements.length === 0) elements.push(NIL);
+      if (combinations.length * elements.length > MAX_GROUPS_OF_SPAN) throw tooManySeries();
+      combinations = combinations.flatMap((one) => elements.map((element) => [...one, element]));
     }
-    return combinations.map((combination) => {
-      const present = combination.filter(({ value }) => value.type !== 'nil');
-      return this.#number(present.length > 0 ? present : [{ key: first.text, value: NIL }]);
-    });
+    return combinations.map((combination) => this.#number(combination));
   }
 
   ofSpan(trace: TraceRows, span: number): number[] {
     return this.of(this.by.map((field) => trace.value(span, field)));
   }
 
-  #number(labels: Label[]): number {
-    const key = labelsKey(labels);
+  /** The group of one value of each field, none of them an array. */
+  #number(values: readonly Value[]): number {
+    let key = '';
+    for (const i of this.by.keys()) {
+      const one = valueKey(values[i] ?? NIL);
+      key += `${one.length}:${one}`;
+    }
+    return this.#enter(key, () => {
+      const labels = this.by.map(({ text: name }, i) => ({ key: name, value: withoutNegativeZero(values[i] ?? NIL) }));
+      const present = labels.filter(({ value }) => value.type !== 'nil');
+      return present.length > 0 ? present : labels.slice(0, 1);
+    });
+  }
+
+  #enter(key: string, labelsOf: () => Label[]): number {
     let number = this.#known.get(key);
     if (number === undefined) {
       number = this.labels.length;
@@ -66,7 +77,7 @@ export class Groups {
       // Its labels, and their text again as the key.
       this.#budget.take(GROUP_BYTES + 4 * key.length);
       this.#known.set(key, number);
-      this.labels.push(labels);
+      this.labels.push(labelsOf());
     }
     return number;
   }

@@ -15,7 +15,7 @@ export function distinctElements(value: Value): Value[] {
   return [...elements.values()];
 }
 
-function withoutNegativeZero(value: Value): Value {
+export function withoutNegativeZero(value: Value): Value {
   return value.type === 'float' && value.value === 0 ? { type: 'float', value: 0 } : value;
 }
 

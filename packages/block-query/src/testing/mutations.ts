@@ -79,8 +79,8 @@ export const MUTATIONS: Record<string, Mutation> = {
   },
   'labels that are nil stay': {
     file: 'metrics/groups.ts',
-    from: "combination.filter(({ value }) => value.type !== 'nil')",
-    to: 'combination',
+    from: "labels.filter(({ value }) => value.type !== 'nil')",
+    to: 'labels',
   },
   'an array counts once for each element, however often it is there': {
     file: 'metrics/labels.ts',

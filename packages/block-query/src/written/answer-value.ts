@@ -38,6 +38,18 @@ export function toAnyValue(value: AnswerValue): AnyValue {
   return { stringValue: textOf(value) };
 }
 
+/** A value in an answer as JSON, which has no form of its own for NaN and the infinities. */
+export function anyValueJson({ stringValue, intValue, boolValue, doubleValue = 0 }: AnyValue): string {
+  if (stringValue !== undefined) return `{"stringValue":${JSON.stringify(stringValue)}}`;
+  if (intValue !== undefined) return `{"intValue":"${intValue}"}`;
+  if (boolValue !== undefined) return `{"boolValue":${boolValue}}`;
+  return `{"doubleValue":${doubleJson(doubleValue)}}`;
+}
+
+export function doubleJson(value: number): string {
+  return Number.isFinite(value) ? String(value) : `"${value}"`;
+}
+
 /** Any value as text: durations as Go writes them, `nil` for nothing, arrays as JSON writes them. */
 export function textOf(value: AnswerValue): string {
   switch (value.type) {

@@ -1,6 +1,6 @@
 import { bytesToHex } from '@vivace/kernel';
 import type { AnswerAttribute, SpanAnswer, SpansetAnswer, TraceMatch } from '../answer.ts';
-import type { AnyValue } from './answer-value.ts';
+import { anyValueJson } from './answer-value.ts';
 import type { AttributeTypes } from './attribute-types.ts';
 import { durationMsOf, NO_ROOT, traceIdText, uint32 } from './trace-facts.ts';
 
@@ -61,19 +61,11 @@ function spanJson(
 function attributesJson(attributes: readonly AnswerAttribute[], types: AttributeTypes): string {
   let json = '';
   for (const { key, value } of types.write(attributes)) {
-    const text = valueJson(value);
+    const text = anyValueJson(value);
     json += json === '' ? '"attributes":[' : ',';
     json += key === '' ? `{"value":${text}}` : `{"key":${JSON.stringify(key)},"value":${text}}`;
   }
   return json === '' ? '' : `${json}]`;
-}
-
-function valueJson({ stringValue, intValue, boolValue, doubleValue = 0 }: AnyValue): string {
-  if (stringValue !== undefined) return `{"stringValue":${JSON.stringify(stringValue)}}`;
-  if (intValue !== undefined) return `{"intValue":"${intValue}"}`;
-  if (boolValue !== undefined) return `{"boolValue":${boolValue}}`;
-  // NaN and the infinities have no other form.
-  return `{"doubleValue":${Number.isFinite(doubleValue) ? String(doubleValue) : `"${doubleValue}"`}}`;
 }
 
 function servicesJson(services: TraceMatch['services']): string {
