@@ -1,10 +1,17 @@
-import type { Question } from '@vivace/block-query';
+import { type Question, type SearchResult, writeTraces } from '@vivace/block-query';
 import { randomMetricsQuery, randomQuery } from '@vivace/block-query/testing';
 import { seededRandom } from '@vivace/kernel';
 import { parse, parseField, parseLenient, printQuery, printStage } from '@vivace/traceql';
 import { expect, test } from 'vitest';
 import { decodeParcel, encodeParcel } from './parcel.ts';
-import { packQuestion, type RemoteQuestion, unpackQuestion } from './query-messages.ts';
+import {
+  packQuestion,
+  packSearchAnswer,
+  type RemoteAnswer,
+  type RemoteQuestion,
+  unpackQuestion,
+  unpackSearchAnswer,
+} from './query-messages.ts';
 
 function sent(question: Question): Question {
   return unpackQuestion(decodeParcel(encodeParcel(packQuestion(question))) as RemoteQuestion);
@@ -15,7 +22,8 @@ test('a query crosses as text and means the same', () => {
   for (let i = 0; i < 300; i++) {
     const range = { startUnixNano: 1n, endUnixNano: (1n << 63n) - 1n };
     const after = i % 2 === 0 ? undefined : { startUnixNano: 5n, traceId: new Uint8Array(16).fill(i) };
-    const search = { query: randomQuery(random), ...range, limit: 20, spansPerSpanset: 3, after };
+    const written = i % 3 === 0 ? { spansets: i % 2 === 0 } : undefined;
+    const search = { query: randomQuery(random), ...range, limit: 20, spansPerSpanset: 3, after, written };
     const found = sent({ kind: 'search', request: search });
     expect(found.kind === 'search' && { ...found.request, query: printQuery(found.request.query) }).toEqual({
       ...search,
@@ -27,6 +35,30 @@ test('a query crosses as text and means the same', () => {
       ...metrics,
       query: printQuery(metrics.query),
     });
+  }
+});
+
+test('traces of a search cross as they are, or as they were written', () => {
+  const match = {
+    traceId: new Uint8Array(16).fill(7),
+    root: { service: 'shop', name: 'GET /' },
+    startUnixNano: 1n << 60n,
+    durationNanos: 5n,
+    services: new Map([['shop', { spanCount: 1, errorCount: 0 }]]),
+    spansets: [],
+  };
+  const rest = { problems: ['one'], inspectedBytes: 1, blocks: 2, blockBytes: 3 };
+  const written = writeTraces([match, match], { spansets: true });
+  expect(written?.count).toBe(2);
+  const facts = { more: true, unsettled: false, inspectedSpans: 5, inspectedTraces: 2 };
+  const results: SearchResult[] = [
+    { traces: [match], ...facts },
+    { traces: [], written, ...facts },
+  ];
+  for (const result of results) {
+    const answer = { ...rest, result };
+    const crossed = decodeParcel(encodeParcel(packSearchAnswer(answer))) as RemoteAnswer;
+    expect(unpackSearchAnswer(crossed)).toEqual(answer);
   }
 });
 

@@ -34,7 +34,7 @@ export interface QueryRequest {
   question: RemoteQuestion;
 }
 
-/** An answer of a querier, of any kind; the matches of a search are one text. */
+/** An answer of a querier, of any kind; the matches of a search are one text, unless they are written already. */
 export interface RemoteAnswer {
   result: unknown;
   problems: string[];
@@ -72,7 +72,8 @@ export function unpackQuestion(packed: RemoteQuestion): Question {
     case 'search': {
       const { query, startUnixNano, endUnixNano, limit, spansPerSpanset, after } = packed;
       const range = { startUnixNano, endUnixNano };
-      return { kind, request: { query: parse(textOf(query)), ...range, limit, spansPerSpanset, after } };
+      const written = packed.written && { spansets: packed.written.spansets };
+      return { kind, request: { query: parse(textOf(query)), ...range, limit, spansPerSpanset, after, written } };
     }
     case 'metrics': {
       const { kind: _, query, ...rest } = packed;
