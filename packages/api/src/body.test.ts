@@ -51,6 +51,17 @@ describe('a body', () => {
     expect(gunzipSync(await zipped.arrayBuffer()).equals(whole)).toBe(true);
   });
 
+  test.each([
+    [3, null],
+    [5, 'gzip'],
+  ])('of %i quarters of a mebibyte for this machine itself is zipped: %s', async (count, encoding) => {
+    const whole = Buffer.concat([...chunks(count)]);
+    const response = await bodyResponse(chunks(count), { ...options, acceptEncoding: 'gzip', isNear: true });
+    expect(response.headers.get('content-encoding')).toBe(encoding);
+    const body = await response.arrayBuffer();
+    expect((encoding === null ? Buffer.from(body) : gunzipSync(body)).equals(whole)).toBe(true);
+  });
+
   test('is made only as fast as it is read', async () => {
     const made = { count: 0 };
     const response = await bodyResponse(chunks(1000, made), options);

@@ -19,6 +19,8 @@ export interface BodyOptions {
   contentType: string;
   /** The `Accept-Encoding` header of the request. */
   acceptEncoding: string | undefined;
+  /** The client is on this machine: nothing is saved on the way to it, unless it passes on what it gets. Default false. */
+  isNear?: boolean;
   /** HEAD: headers only. */
   headersOnly: boolean;
   /** A body that is short is left for `sendWhole` to write. Default false. */
@@ -41,7 +43,8 @@ export async function bodyResponse(parts: Iterable<Uint8Array>, options: BodyOpt
     firstBytes += next.value.length;
     next = iterator.next();
   }
-  const zip = acceptsGzip(options.acceptEncoding) && (!next.done || firstBytes >= GZIP_MIN_BYTES);
+  const isShort = next.done && (options.isNear === true || firstBytes < GZIP_MIN_BYTES);
+  const zip = !isShort && acceptsGzip(options.acceptEncoding);
   const headers = new Headers({ 'content-type': options.contentType, vary: 'Accept-Encoding' });
   if (zip) headers.set('content-encoding', 'gzip');
   if (options.headersOnly) return new Response(null, { headers });

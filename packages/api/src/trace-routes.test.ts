@@ -89,6 +89,17 @@ describe('a trace that is there', () => {
     expect(plain.body.equals(trace)).toBe(true);
   });
 
+  test('of less than a mebibyte comes as it is to this machine itself', async () => {
+    const { finder, port } = await startTestApi();
+    const trace = exampleTrace(ID, { spans: 4000 });
+    expect(trace.length).toBeGreaterThan(200 * 1024);
+    expect(trace.length).toBeLessThan(1024 * 1024);
+    finder.set(ID, { trace });
+    const answer = await rawGet(port, `/api/traces/${ID}`, { ...PROTOBUF, 'accept-encoding': 'gzip' });
+    expect(answer.headers['content-encoding']).toBeUndefined();
+    expect(answer.body.equals(trace)).toBe(true);
+  });
+
   test('is asked for with the time range given', async () => {
     const { url, finder } = await startTestApi();
     await fetch(`${url}/api/v2/traces/${ID}?start=100&end=200`);

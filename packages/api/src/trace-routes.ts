@@ -17,7 +17,7 @@ import {
 } from './trace-answer.ts';
 import type { TraceAnswer, TraceFinder } from './trace-finder.ts';
 import { parseTraceId } from './trace-id.ts';
-import { isConnected } from './whole-body.ts';
+import { isConnected, isNear } from './whole-body.ts';
 
 export interface TraceRoutesOptions {
   finder: TraceFinder;
@@ -144,6 +144,7 @@ function respond(
   return bodyResponse(parts, {
     contentType,
     acceptEncoding: c.req.header('accept-encoding'),
+    isNear: isNear(c),
     headersOnly: c.req.method === 'HEAD',
     direct: isConnected(c),
     onError: (error) => context.onError(error, `${c.req.method} ${c.req.routePath}`),

@@ -1,4 +1,4 @@
-import type { AnyResponse } from '@vivace/http';
+import type { AnyRequest, AnyResponse } from '@vivace/http';
 import type { Context } from 'hono';
 
 // A `Response` of the platform makes a stream of every body, and the adapter reads that again, chunk by chunk. A body
@@ -9,6 +9,12 @@ const bodies = new WeakMap<Response, Uint8Array>();
 /** Whether the request came over a connection, where `sendWhole` writes the answer. */
 export function isConnected(c: Context): boolean {
   return (c.env as { outgoing?: AnyResponse } | undefined)?.outgoing !== undefined;
+}
+
+/** Whether the request came from this machine. */
+export function isNear(c: Context): boolean {
+  const address = (c.env as { incoming?: AnyRequest } | undefined)?.incoming?.socket.remoteAddress;
+  return address !== undefined && /^(::ffff:)?127\.|^::1$/.test(address);
 }
 
 /** An answer of status 200 for `sendWhole`: anyone else sees one without a body. */

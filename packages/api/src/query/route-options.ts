@@ -3,7 +3,7 @@ import { bodyResponse } from '../body.ts';
 import type { QueryEngine } from '../query-engine.ts';
 import type { RouteContext } from '../route.ts';
 import { readTenants, type Tenancy } from '../tenants.ts';
-import { isConnected } from '../whole-body.ts';
+import { isConnected, isNear } from '../whole-body.ts';
 import type { MetricsLimits } from './metrics-request.ts';
 import { headerValue, PARTIAL_HEADER } from './partial.ts';
 import type { QueryGate } from './query-gate.ts';
@@ -39,6 +39,7 @@ export async function answerResponse(
   const response = await bodyResponse(pieces, {
     contentType,
     acceptEncoding: c.req.header('accept-encoding'),
+    isNear: isNear(c),
     headersOnly: c.req.method === 'HEAD',
     direct: isConnected(c),
     onError: (error) => context.onError(error, `${c.req.method} ${c.req.routePath}`),
