@@ -240,6 +240,8 @@ test('a stream whose replay ends while another is dropped keeps its records', as
   const first = await boot(before);
   await push(first, [1]);
   const between = kill(before);
+  // Streams are replayed in the order of their ids, which is that of milliseconds.
+  await systemClock.sleep(5);
   const second = await boot(between, {
     change: ({ cutter }) => ({ cutter: { ...cutter, cut: () => end.promise } }),
   });
