@@ -1,3 +1,5 @@
+import { clearBytes } from '@vivace/kernel';
+
 /**
  * Shared memory that column sets gave back, for the next ones to fill. A page that a process touches for the first time
  * costs microseconds of the kernel's time, many times what it costs to clear it; and V8 does not know soon that a large
@@ -23,7 +25,7 @@ export class MemoryPool {
     const buffer = this.#free.get(bytes)?.pop();
     if (buffer === undefined) return new SharedArrayBuffer(bytes);
     this.#bytes -= bytes;
-    new Uint8Array(buffer).fill(0);
+    clearBytes(new Uint8Array(buffer));
     return buffer;
   }
 

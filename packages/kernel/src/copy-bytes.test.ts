@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { copyBytes } from './copy-bytes.ts';
+import { clearBytes, copyBytes } from './copy-bytes.ts';
 
 const LENGTHS = [0, 1, 7, 8, 9, 100, 16_383, 16_384, 16_385, 50_001];
 const MEMORIES = {
@@ -39,4 +39,17 @@ describe('copyBytes', () => {
     expect(() => copyBytes(target, new Uint8Array(19_999).fill(1), 3)).toThrow(RangeError);
     expect(target.every((byte) => byte === 0)).toBe(true);
   });
+});
+
+describe('clearBytes', () => {
+  for (const [name, memoryOf] of Object.entries(MEMORIES)) {
+    it(`makes all bytes of a view on ${name} memory zero, and none around it`, () => {
+      for (const length of LENGTHS) {
+        const around = memoryOf(length + 13).fill(255);
+        clearBytes(around.subarray(5, 5 + length));
+        const expected = [...around.keys()].map((at) => (at >= 5 && at < 5 + length ? 0 : 255));
+        expect(Buffer.from(around.slice()).equals(Buffer.from(expected))).toBe(true);
+      }
+    });
+  }
 });

@@ -1,30 +1,17 @@
-/** Fits the first-level cache of any processor twice. */
-const STEP_BYTES = 16 * 1024;
-const fromShared = new Uint8Array(STEP_BYTES + 8);
-const toShared = new Uint8Array(STEP_BYTES + 8);
-
 /**
- * `target.set(source, at)` for views that may lie on shared memory. V8 copies to and from shared memory word by word,
- * and byte by byte (2 GB/s instead of 10) where both do not begin at the same remainder of eight: such bytes go by way
- * of a place of this thread's own that does, 5 GB/s. The two must not overlap.
+ * `target.set(source, at)`, at the speed of memory whatever the two lie on. V8 copies to and from shared memory word by
+ * word, and byte by byte where both do not begin at the same remainder of eight (8 and 3 GB/s), and Node's own copy calls
+ * it for whole views; Node's fill does not (30 GB/s). The two must not overlap.
  */
 export function copyBytes(target: Uint8Array, source: Uint8Array, at: number): void {
-  const readsShared = source.buffer instanceof SharedArrayBuffer;
-  const writesShared = target.buffer instanceof SharedArrayBuffer;
-  const to = target.byteOffset + at;
-  if ((!readsShared && !writesShared) || (to - source.byteOffset) % 8 === 0 || at + source.length > target.length) {
-    target.set(source, at);
-    return;
-  }
-  for (let done = 0; done < source.length; done += STEP_BYTES) {
-    let piece = source.subarray(done, done + STEP_BYTES);
-    if (readsShared) piece = placed(fromShared, piece, source.byteOffset % 8);
-    if (writesShared) piece = placed(toShared, piece, to % 8);
-    target.set(piece, at + done);
-  }
+  const end = at + source.length;
+  if (end > target.length) throw new RangeError('the bytes do not fit into the target');
+  if (source.length > 0) Buffer.prototype.fill.call(target, source, at, end);
 }
 
-function placed(scratch: Uint8Array, piece: Uint8Array, offset: number): Uint8Array {
-  scratch.set(piece, offset);
-  return scratch.subarray(offset, offset + piece.length);
+const ZEROS = new Uint8Array(16);
+
+/** `bytes.fill(0)`, which V8 does byte by byte on shared memory (3 GB/s). */
+export function clearBytes(bytes: Uint8Array): void {
+  Buffer.prototype.fill.call(bytes, ZEROS);
 }

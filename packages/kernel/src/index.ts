@@ -10,7 +10,7 @@ export {
   utf8Encode,
 } from './bytes.ts';
 export { type Clock, systemClock } from './clock.ts';
-export { copyBytes } from './copy-bytes.ts';
+export { clearBytes, copyBytes } from './copy-bytes.ts';
 export { assert, dataError, type ErrorDetails, type ErrorKind, isKind, toVivaceError, VivaceError } from './errors.ts';
 export { type Files, type ReadableFile, systemFiles } from './files.ts';
 export { freeMemory } from './free-memory.ts';
