@@ -18,15 +18,18 @@ export function hashRange(source: Source, from: number, to: number, seed: number
   const factor = Math.imul(seed, 0x9e3779b1) | 1;
   const swapped = Math.imul(seed ^ 0x5bd1e995, 0x85ebca6b) | 1;
   let hash = seed ^ (to - from);
-  let at = from;
-  for (; at + 4 <= to; at += 4) {
-    hash ^= view.getInt32(at, true);
-    hash = Math.imul(hash, factor) ^ Math.imul((hash << 16) | (hash >>> 16), swapped);
-  }
-  if (at < to) {
+  const lastWord = to - 4;
+  if (lastWord < from) {
     let tail = 0;
-    for (let shift = 0; at < to; at++, shift += 8) tail |= view.getUint8(at) << shift;
+    for (let at = from, shift = 0; at < to; at++, shift += 8) tail |= view.getUint8(at) << shift;
     hash ^= tail;
+    hash = Math.imul(hash, factor) ^ Math.imul((hash << 16) | (hash >>> 16), swapped);
+  } else {
+    for (let at = from; at < lastWord; at += 4) {
+      hash ^= view.getInt32(at, true);
+      hash = Math.imul(hash, factor) ^ Math.imul((hash << 16) | (hash >>> 16), swapped);
+    }
+    hash ^= view.getInt32(lastWord, true);
     hash = Math.imul(hash, factor) ^ Math.imul((hash << 16) | (hash >>> 16), swapped);
   }
   hash = Math.imul(hash ^ (hash >>> 15), 0x85ebca6b);
@@ -35,14 +38,15 @@ export function hashRange(source: Source, from: number, to: number, seed: number
 
 /** Whether `length` bytes of both, from their positions, are equal. */
 export function equalRange(a: DataView, atA: number, b: DataView, atB: number, length: number): boolean {
-  let i = 0;
-  for (; i + 4 <= length; i += 4) {
+  const lastWord = length - 4;
+  if (lastWord < 0) {
+    for (let i = 0; i < length; i++) if (a.getUint8(atA + i) !== b.getUint8(atB + i)) return false;
+    return true;
+  }
+  for (let i = 0; i < lastWord; i += 4) {
     if (a.getInt32(atA + i, true) !== b.getInt32(atB + i, true)) return false;
   }
-  for (; i < length; i++) {
-    if (a.getUint8(atA + i) !== b.getUint8(atB + i)) return false;
-  }
-  return true;
+  return a.getInt32(atA + lastWord, true) === b.getInt32(atB + lastWord, true);
 }
 
 /** Whether `source[from, to)` is well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms, at most U+10FFFF). */
