@@ -19,8 +19,11 @@ export interface IndexerOptions {
   polls?: boolean;
 }
 
-/** Commits of one tenant that come one upon another are indexed together. */
-const DELAY_MS = 1000;
+/**
+ * Commits of one tenant that come one upon another are indexed together: the time until then costs a lookup one read of the
+ * filter of each such block, once, and a burst of blocks would otherwise merge the youngest segments again and again.
+ */
+const DELAY_MS = 15_000;
 /** A tenant waits so many times as long as its last turn took: indexing takes at most a tenth of a thread. */
 const REST = 10;
 /** All tenants are looked at so often, because others may have committed: a read of each root. */
