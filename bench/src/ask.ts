@@ -61,8 +61,13 @@ function judgeText(body: string, path: string, wrong: Question['wrong']): string
 }
 
 /** How often each question of a group is asked so that `count` are asked of the group. */
-export function roundsOf({ questions }: QuestionGroup, count: number): number {
+function roundsOf({ questions }: QuestionGroup, count: number): number {
   return questions.length === 0 ? 0 : Math.ceil(count / questions.length);
+}
+
+/** How many questions `askGroups` asks. */
+export function askedOf(groups: readonly QuestionGroup[], count: number): number {
+  return groups.reduce((sum, group) => sum + group.questions.length * (1 + roundsOf(group, count)), 0);
 }
 
 /**

@@ -1,4 +1,4 @@
-import { askFresh, askGroups, type GroupResult, roundsOf } from './ask.ts';
+import { askedOf, askFresh, askGroups, type GroupResult } from './ask.ts';
 import { metricsQuestions } from './metrics-questions.ts';
 import type { QuestionGroup } from './question.ts';
 import type { RunContext } from './run-context.ts';
@@ -39,11 +39,7 @@ export async function runQueries(
     signal,
     onProgress: (asked: number) => progress.add(asked),
   };
-  const askedOf = (group: QuestionGroup) => group.questions.length * (1 + roundsOf(group, options.queries));
-  progress.begin(
-    'queries',
-    groups.reduce((sum, group) => sum + askedOf(group), 0),
-  );
+  progress.begin('queries', askedOf(groups, options.queries));
   const results = await askGroups(server, groups, options.queries, asking);
   let last = server;
   if (restart !== undefined) {
