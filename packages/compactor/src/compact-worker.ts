@@ -1,8 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { mergeBlocks, type SectionName } from '@vivace/block';
 import { serveWorker, VivaceError, workerArgument } from '@vivace/kernel';
-import type { BlockEntry } from '@vivace/manifest';
-import { classify } from './classify.ts';
+import { type BlockEntry, UNCLASSIFIED } from '@vivace/manifest';
+import type { Classes, ClassifyInput } from './classify.ts';
 import type { Merged, MergeRead, MergeTask, MergeWrite } from './merge-task.ts';
 
 // The compactor's thread: one merge at a time. Bytes come from the thread that started it, and go there.
@@ -21,8 +21,7 @@ async function merge(task: MergeTask): Promise<Merged> {
   abort = new AbortController();
   const { signal } = abort;
   const inputs = task.inputs.map((entry) => ({ place: entry, readRange: readerOf(task.tenant, entry) }));
-  const { retention } = task;
-  const { names, placeOf } = await classify({ inputs, retention, seed, signal, breathe: () => setImmediate() });
+  const { names, placeOf } = await classesOf(task, inputs, signal);
 
   const { blocks, resends } = await mergeBlocks({
     inputs,
@@ -45,6 +44,18 @@ async function merge(task: MergeTask): Promise<Merged> {
       content: { rows, traces, minStart, maxEnd, filterBytes, ...(unfilteredKeys && { unfilteredKeys }) },
     })),
   };
+}
+
+/** Tenants without rules never need the query engine: what only it is made of takes four megabytes. */
+async function classesOf(
+  { retention }: MergeTask,
+  inputs: readonly ClassifyInput[],
+  signal: AbortSignal,
+): Promise<Classes> {
+  const isPlain = retention.rules.length === 0 && inputs.every(({ place }) => place.retentionClass === UNCLASSIFIED);
+  if (isPlain) return { names: [UNCLASSIFIED], placeOf: () => 0 };
+  const { classify } = await import('./classify.ts');
+  return classify({ inputs, retention, seed, signal, breathe: () => setImmediate() });
 }
 
 function readerOf(tenant: string, { id }: BlockEntry) {

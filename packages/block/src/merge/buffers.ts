@@ -2,8 +2,8 @@ import { freeMemory } from '@vivace/kernel';
 import { MappedArrays } from '../mapped-memory.ts';
 import { EntryJoin } from './entry-join.ts';
 
-/** Larger arrays are of a large trace: together they have mappings of their own. */
-const LARGE_BYTES = 2 * 1024 * 1024;
+/** Smaller arrays are not worth a place in a mapping. */
+const SMALL_BYTES = 16 * 1024;
 
 /** A join may be as large as so many arrays: bytes of entries, and what finds them. */
 const JOIN_ARRAYS = 4;
@@ -12,14 +12,18 @@ const MAX_JOINS = 64;
 
 /**
  * Arrays that one row group after another is put together in. Memory that were new for each would be garbage of a hundred
- * megabytes before the collector hears of it.
+ * megabytes before the collector hears of it, and what malloc had of it stays with malloc, in pieces that fit nothing else.
  */
 export class Buffers {
   readonly #arrays = new Map<string, Uint8Array<ArrayBuffer>>();
-  /** Large ones, until the next `trim`. */
-  readonly #large = new Map<string, Uint8Array<ArrayBuffer>>();
   readonly #mapped = new MappedArrays();
   readonly #joins = new Map<string, EntryJoin>();
+  /** What an array of a name had when it was let go of: it gets as much again, and need not grow. */
+  readonly #sizes = new Map<string, number>();
+  /** Of the largest array. */
+  #largestBytes = 0;
+  /** An array has got a larger place, and nothing uses the one before. */
+  #isOutgrown = false;
 
   /** An empty one. What the one of the same name gave before is not good any more. */
   join(name: string, seed: number): EntryJoin {
@@ -45,31 +49,30 @@ export class Buffers {
     return this.#memory(name, length);
   }
 
-  /** Lets go of what is larger than this, and of all that is large: one trace may be as large as a block. */
+  /**
+   * Lets go of joins that are larger than this, and of all arrays where one of them is, or has outgrown its place: one trace
+   * may be as large as a block.
+   */
   trim(maxBytes: number): void {
-    for (const [name, memory] of this.#arrays) if (memory.length > maxBytes) this.#free(name);
     for (const [name, join] of this.#joins) if (join.capacity > JOIN_ARRAYS * maxBytes) this.#joins.delete(name);
-    this.#large.clear();
+    if (this.#largestBytes <= maxBytes && !this.#isOutgrown) return;
+    for (const [name, array] of this.#arrays) {
+      if (array.length <= maxBytes) this.#sizes.set(name, array.length);
+      freeMemory(array);
+    }
+    this.#arrays.clear();
     this.#mapped.free();
-  }
-
-  #free(name: string): void {
-    const known = this.#arrays.get(name);
-    if (known !== undefined) freeMemory(known);
-    this.#arrays.delete(name);
+    this.#largestBytes = 0;
+    this.#isOutgrown = false;
   }
 
   #memory(name: string, bytes: number): Uint8Array<ArrayBuffer> {
-    const known = this.#large.get(name) ?? this.#arrays.get(name);
+    const known = this.#arrays.get(name);
     if (known !== undefined && known.length >= bytes) return known;
-    const size = Math.ceil((bytes * 1.1) / 64) * 64;
-    if (size > LARGE_BYTES) {
-      const large = this.#mapped.take(size);
-      this.#large.set(name, large);
-      return large;
-    }
-    this.#free(name);
-    const made = new Uint8Array(size);
+    const size = Math.max(Math.ceil((bytes * 1.1) / 64) * 64, this.#sizes.get(name) ?? 0);
+    if (known !== undefined) this.#isOutgrown = true;
+    const made = size < SMALL_BYTES ? new Uint8Array(size) : this.#mapped.take(size);
+    this.#largestBytes = Math.max(this.#largestBytes, size);
     this.#arrays.set(name, made);
     return made;
   }

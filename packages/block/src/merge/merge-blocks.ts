@@ -151,8 +151,12 @@ class OutputMerge {
     const seed = this.#seed;
     const buffers = this.#buffers;
     const { groupRows } = segment;
-    // What comes after a large trace was read to find its end, and is read again.
-    if (segment.isLarge) releaseInputs(this.#opened);
+    if (segment.isLarge) {
+      // What comes after a large trace was read to find its end, and is read again.
+      releaseInputs(this.#opened);
+      buffers.trim(0);
+      this.#passing.trim(0);
+    }
     const places = { buffers, passing: this.#passing };
     const keys = await readKeys(segment, places);
     const columns = storedAttributes(this.#spans, this.#events);

@@ -105,8 +105,12 @@ class SetReader {
   async read(segment: Segment, visit: VisitSet): Promise<void> {
     const { seed = 0, wholeTraces = false } = this.#options;
     const buffers = this.#buffers;
-    // What comes after a large trace was read to find its end, and is read again.
-    if (segment.isLarge) releaseInputs(this.#opened);
+    if (segment.isLarge) {
+      // What comes after a large trace was read to find its end, and is read again.
+      releaseInputs(this.#opened);
+      buffers.trim(0);
+      this.#passing.trim(0);
+    }
     const places = { buffers, passing: this.#passing };
     const keys = await readKeys(segment, places);
     const ordered = orderRows(segment, keys, buffers);
