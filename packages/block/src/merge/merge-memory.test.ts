@@ -74,3 +74,11 @@ test('a trace of 25 row groups takes little more, and no span costs more to stor
   expect(takenMb(costs)).toBeLessThan(90);
   expect(costs.bytes / costs.rows).toBeLessThanOrEqual(costs.inputBytes / costs.inputRows);
 });
+
+test('nor does it where it is judged first, and goes to another block than the traces around it', {
+  timeout: 240_000,
+}, () => {
+  const costs = mergedCosts(104_000, { giantSpans: 100_000, resentOneIn: 100 }, { apartFailed: true });
+  expect([costs.rows, costs.blocks]).toEqual([104_000, 2]);
+  expect(takenMb(costs)).toBeLessThan(90);
+});
