@@ -5,7 +5,7 @@ import type { DatasetOptions } from './dataset-options.ts';
 import type { Truth } from './truth.ts';
 
 /** Where a request's bytes lie in the file. */
-interface StoredRequest {
+export interface StoredRequest {
   offset: number;
   length: number;
   spans: number;

@@ -1,5 +1,6 @@
 import { askedOf, askGroups, type GroupResult } from '../ask.ts';
 import { lookUpTraces } from '../by-id.ts';
+import type { StoredRequest } from '../dataset-file.ts';
 import { suiteOf } from '../query-suite.ts';
 import { startCountedBucket } from '../requests/counted-bucket.ts';
 import { flush } from '../run.ts';
@@ -15,7 +16,6 @@ interface Measured {
   spansPerSecond: number;
   /** p50 in milliseconds, by what was read. */
   reads: Map<string, number>;
-  complaints: string[];
 }
 
 export interface SplitResult {
@@ -24,99 +24,97 @@ export interface SplitResult {
   complaints: string[];
 }
 
-const PASSES = ['at first', 'again'];
+/** A deployment on a bucket of its own, and what is known of it so far. */
+interface Side extends Measured {
+  name: string;
+  deployment: Deployment;
+  complaints: string[];
+}
 
 /** About what S3 takes for a small put, in its own region. */
 const PUT_LATENCY_MS = 40;
 
 /**
- * The same work on a bucket by one process, then by one process a service. Half of the data makes the code warm, the
+ * The same work by one process and by one process a service, each with a bucket. Half of the data makes the code warm, the
  * other half is measured; then traces are read from blocks, and once more after a tenth was sent again, which lies in
- * heads.
+ * heads. Questions of a kind are put to one and then to the other: a machine that has others on it may be half as fast a
+ * minute later.
  */
 export async function runSplit(context: RunContext): Promise<SplitResult> {
-  const single = await measureOn(context, startSingle, 'one process');
-  const split = await measureOn(context, startSplit, 'split');
-  const complaints = [...single.complaints, ...split.complaints];
-  return { single, split, complaints };
-}
-
-async function measureOn(
-  context: RunContext,
-  start: (context: RunContext, env: Record<string, string>) => Promise<Deployment>,
-  name: string,
-): Promise<Measured> {
-  const bucket = await startCountedBucket(PUT_LATENCY_MS);
-  try {
+  const stops: (() => Promise<void>)[] = [];
+  const sideOf = async (name: string, start: typeof startSingle): Promise<Side> => {
+    const bucket = await startCountedBucket(PUT_LATENCY_MS);
+    stops.push(() => bucket.close());
     const deployment = await start(context, { ...bucket.env, VIVACE_QUERIER_KEEP_PARTIALS: 'false' });
-    try {
-      return await measure(context, deployment, name);
-    } finally {
-      await deployment.stop();
-    }
+    stops.push(() => deployment.stop());
+    return { name, deployment, cpuMicrosPerSpan: undefined, spansPerSecond: 0, reads: new Map(), complaints: [] };
+  };
+  try {
+    const single = await sideOf('one process', startSingle);
+    const split = await sideOf('split', startSplit);
+    const sides = [single, split];
+    for (const side of sides) await load(context, side);
+    // Each process has to compile what it runs for its first hundreds of questions, and the split has more of them.
+    await read(context, sides, 'blocks, at first');
+    await read(context, sides, 'blocks, again');
+    const requests = context.dataset.phases.flat();
+    for (const side of sides) await send(context, side, requests.slice(0, requests.length / 10));
+    await read(context, sides, 'heads too');
+    return { single, split, complaints: [...single.complaints, ...split.complaints] };
   } finally {
-    await bucket.close();
+    for (const stop of stops.toReversed()) await stop();
   }
 }
 
-async function measure(context: RunContext, deployment: Deployment, name: string): Promise<Measured> {
+/** Sends all data, in two halves, of which the second is measured. */
+async function load(context: RunContext, side: Side): Promise<void> {
   const { options, dataset, clock, signal } = context;
+  const { deployment } = side;
   const requests = dataset.phases.flat();
   const half = Math.floor(requests.length / 2);
-  const complaints: string[] = [];
   const settle = async () => {
     await flush(deployment.ingester, signal);
     await clock.sleep(options.settleMs, signal);
   };
-  const send = async (from: number, to: number) => {
-    const sent = await sendRequests(context, `${name}, loading`, deployment.otlp, requests.slice(from, to));
-    const { refusedSpans, rejectedSpans, firstReason } = sent;
-    if (refusedSpans + rejectedSpans > 0)
-      complaints.push(`${refusedSpans + rejectedSpans} spans were not accepted: ${firstReason}`);
-    return sent;
-  };
-  await send(0, half);
+  await send(context, side, requests.slice(0, half));
   await settle();
   const before = deployment.cpuSeconds();
-  const { acceptedSpans, spansPerSecond } = await send(half, requests.length);
+  const { acceptedSpans, spansPerSecond } = await send(context, side, requests.slice(half));
   await settle();
   const after = deployment.cpuSeconds();
-  const reads = new Map<string, number>();
-  await read(context, deployment, name, 'blocks', reads, complaints);
-  await send(0, Math.floor(requests.length / 10));
-  await read(context, deployment, name, 'heads too', reads, complaints);
-  const cpuMicrosPerSpan =
-    before === undefined || after === undefined ? undefined : ((after - before) * 1e6) / acceptedSpans;
-  return { cpuMicrosPerSpan, spansPerSecond, reads, complaints: complaints.map((text) => `${name}: ${text}`) };
+  if (before !== undefined && after !== undefined) side.cpuMicrosPerSpan = ((after - before) * 1e6) / acceptedSpans;
+  side.spansPerSecond = spansPerSecond;
 }
 
-/**
- * Traces by id and the query suite, all of it twice: each process has to compile what it runs for its first hundreds of
- * questions, and the split has more of them, so that how it is at first and how it stays are two figures.
- */
-async function read(
-  { options, dataset, clock, signal, progress }: RunContext,
-  { api, otlp }: Deployment,
-  name: string,
-  where: string,
-  reads: Map<string, number>,
-  complaints: string[],
-): Promise<void> {
+async function send(context: RunContext, { name, deployment, complaints }: Side, requests: StoredRequest[]) {
+  const sent = await sendRequests(context, `${name}, loading`, deployment.otlp, requests);
+  const { refusedSpans, rejectedSpans, firstReason } = sent;
+  if (refusedSpans + rejectedSpans > 0)
+    complaints.push(`${name}: ${refusedSpans + rejectedSpans} spans were not accepted: ${firstReason}`);
+  return sent;
+}
+
+/** Traces by id, and then the query suite, of which the first round of a kind does not count. */
+async function read({ options, dataset, clock, signal, progress }: RunContext, sides: readonly Side[], where: string) {
   const sample = dataset.truth.sample.slice(0, options.samples);
-  const onProgress = (count: number) => progress.add(count);
+  const asking = { tenants: false, signal, onProgress: (count: number) => progress.add(count) };
   const groups = suiteOf(dataset.truth, clock.nowMs());
-  const server = { api, otlp, pid: undefined };
-  for (const pass of PASSES) {
-    progress.begin(`${name}, reading ${where}, ${pass}`, sample.length + askedOf(groups, options.queries));
-    const found = await lookUpTraces(sample, 'v1', { api, tenants: false, signal, onProgress });
-    complaints.push(...found.complaints);
-    reads.set(`by id, ${where}, ${pass}`, found.latency.p50Ms);
-    for (const group of await askGroups(server, groups, options.queries, { tenants: false, signal, onProgress })) {
-      complaints.push(...complaintsOf(group));
-      reads.set(`${group.name}, ${where}, ${pass}`, group.latency.p50Ms);
-    }
-    progress.end();
+  progress.begin(`reading ${where}`, sides.length * (sample.length + askedOf(groups, options.queries)));
+  for (const { name, deployment, reads, complaints } of sides) {
+    const found = await lookUpTraces(sample, 'v1', { ...asking, api: deployment.api });
+    complaints.push(...found.complaints.map((text) => `${name}: ${text}`));
+    reads.set(`by id, ${where}`, found.latency.p50Ms);
   }
+  for (const group of groups) {
+    for (const { name, deployment, reads, complaints } of sides) {
+      const server = { api: deployment.api, otlp: deployment.otlp, pid: undefined };
+      for (const result of await askGroups(server, [group], options.queries, asking)) {
+        complaints.push(...complaintsOf(result).map((text) => `${name}: ${text}`));
+        reads.set(`${result.name}, ${where}`, result.latency.p50Ms);
+      }
+    }
+  }
+  progress.end();
 }
 
 function complaintsOf({ name, asked, right, complaints }: GroupResult): string[] {
