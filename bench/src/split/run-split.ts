@@ -31,6 +31,9 @@ interface Side extends Measured {
   complaints: string[];
 }
 
+/** Questions of a kind over heads, at most: some take a quarter of a second, and by then all code is warm. */
+const MAX_HEAD_QUESTIONS = 60;
+
 /** About what S3 takes for a small put, in its own region. */
 const PUT_LATENCY_MS = 40;
 
@@ -55,11 +58,12 @@ export async function runSplit(context: RunContext): Promise<SplitResult> {
     const sides = [single, split];
     for (const side of sides) await load(context, side);
     // Each process has to compile what it runs for its first hundreds of questions, and the split has more of them.
-    await read(context, sides, 'blocks, at first');
-    await read(context, sides, 'blocks, again');
+    const { queries } = context.options;
+    await read(context, sides, 'blocks, at first', queries);
+    await read(context, sides, 'blocks, again', queries);
     const requests = context.dataset.phases.flat();
     for (const side of sides) await send(context, side, requests.slice(0, requests.length / 10));
-    await read(context, sides, 'heads too');
+    await read(context, sides, 'heads too', Math.min(queries, MAX_HEAD_QUESTIONS));
     return { single, split, complaints: [...single.complaints, ...split.complaints] };
   } finally {
     for (const stop of stops.toReversed()) await stop();
@@ -95,11 +99,16 @@ async function send(context: RunContext, { name, deployment, complaints }: Side,
 }
 
 /** Traces by id, and then the query suite, of which the first round of a kind does not count. */
-async function read({ options, dataset, clock, signal, progress }: RunContext, sides: readonly Side[], where: string) {
+async function read(
+  { options, dataset, clock, signal, progress }: RunContext,
+  sides: readonly Side[],
+  where: string,
+  queries: number,
+) {
   const sample = dataset.truth.sample.slice(0, options.samples);
   const asking = { tenants: false, signal, onProgress: (count: number) => progress.add(count) };
   const groups = suiteOf(dataset.truth, clock.nowMs());
-  progress.begin(`reading ${where}`, sides.length * (sample.length + askedOf(groups, options.queries)));
+  progress.begin(`reading ${where}`, sides.length * (sample.length + askedOf(groups, queries)));
   for (const { name, deployment, reads, complaints } of sides) {
     const found = await lookUpTraces(sample, 'v1', { ...asking, api: deployment.api });
     complaints.push(...found.complaints.map((text) => `${name}: ${text}`));
@@ -108,7 +117,7 @@ async function read({ options, dataset, clock, signal, progress }: RunContext, s
   for (const group of groups) {
     for (const { name, deployment, reads, complaints } of sides) {
       const server = { api: deployment.api, otlp: deployment.otlp, pid: undefined };
-      for (const result of await askGroups(server, [group], options.queries, asking)) {
+      for (const result of await askGroups(server, [group], queries, asking)) {
         complaints.push(...complaintsOf(result).map((text) => `${name}: ${text}`));
         reads.set(`${result.name}, ${where}`, result.latency.p50Ms);
       }
