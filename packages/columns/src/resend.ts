@@ -1,6 +1,7 @@
 import { compareBytes, dataError } from '@vivace/kernel';
 import type { ColumnSet } from './column-set.ts';
-import { hashRange, type Source, sourceOf } from './source.ts';
+import { fieldHash } from './field-hash.ts';
+import { type Source, sourceOf } from './source.ts';
 import { type EncodedSpans, encodeSpans } from './span-encoder.ts';
 
 /**
@@ -73,7 +74,7 @@ function fieldSum(source: Source, from: number, to: number, ofSpan: boolean): nu
       const inner = fieldSum(source, content, end, false);
       // Mixed, so that it matters which event has a field.
       sum = (sum + Math.imul(inner ^ (inner >>> 15) ^ tag, 0x9e3779b1)) | 0;
-    } else sum = (sum + hashRange(source, at, end, 0)) | 0;
+    } else sum = (sum + fieldHash(source, at, end, 0)) | 0;
     at = end;
   }
   return sum;
@@ -82,11 +83,11 @@ function fieldSum(source: Source, from: number, to: number, ofSpan: boolean): nu
 /** A resource may be as long as a request, and that of a hundred thousand spans. */
 const ownerHashes = new WeakMap<Uint8Array, number>();
 
-/** The hash of a resource or scope; `seed` tells which it is. */
-function ownerHash(owner: Uint8Array, seed: number): number {
+/** The hash of a resource or scope; `kind` tells which it is. */
+function ownerHash(owner: Uint8Array, kind: number): number {
   let hash = ownerHashes.get(owner);
   if (hash === undefined) {
-    hash = hashRange(sourceOf(owner), 0, owner.length, seed);
+    hash = fieldHash(sourceOf(owner), 0, owner.length, kind);
     ownerHashes.set(owner, hash);
   }
   return hash;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { hashRange, sourceOf } from './source.ts';
+import { equalRange, hashRange, sourceOf } from './source.ts';
 
 /** Strings of eight-byte blocks, each in one of two forms whose difference the second word takes back. */
 function variants(count: number, undoneBy: readonly number[]): Uint8Array[] {
@@ -44,5 +44,27 @@ test.each([1, 77, 0xdeadbeef])('strings that differ little spread over the slots
     const slots = new Set(strings.map((bytes) => hashRange(sourceOf(bytes), 0, bytes.length, seed) & 8191));
     // 4096 random numbers hit 3223 of 8192 slots on average.
     expect(slots.size).toBeGreaterThan(2900);
+  }
+});
+
+test('ranges are equal where each byte is, wherever they begin, and equal ones have one hash', () => {
+  for (let length = 0; length <= 17; length++) {
+    const bytes = Uint8Array.from({ length }, (_, i) => 200 + i);
+    const [left, right] = [1, 6].map((from) => {
+      const around = new Uint8Array(length + 12).fill(from);
+      around.set(bytes, from);
+      return sourceOf(around);
+    });
+    if (left === undefined || right === undefined) throw new Error('two places');
+    const equal = () => equalRange(left.view, 1, right.view, 6, length);
+    const hashes = () => [hashRange(left, 1, 1 + length, 7), hashRange(right, 6, 6 + length, 7)];
+    expect(equal()).toBe(true);
+    expect(hashes()[0]).toBe(hashes()[1]);
+    for (let i = 0; i < length; i++) {
+      right.bytes[6 + i]! ^= 0x10;
+      expect(equal()).toBe(false);
+      expect(hashes()[0]).not.toBe(hashes()[1]);
+      right.bytes[6 + i]! ^= 0x10;
+    }
   }
 });
