@@ -1,21 +1,9 @@
-import { type MergeInput, readTraces, type TraceBatch } from '@vivace/block';
+import { readTraces, type TraceBatch } from '@vivace/block';
 import { matchesParts, matchNeeds, matchTraces, type RunOptions, SourceFailure } from '@vivace/block-query';
 import { dataError, isKind } from '@vivace/kernel';
-import { type BlockEntry, classOfKeep, DEFAULT_CLASS, keepOfClass, UNCLASSIFIED } from '@vivace/manifest';
+import { classOfKeep, DEFAULT_CLASS, keepOfClass, UNCLASSIFIED } from '@vivace/manifest';
+import type { Classes, ClassifyInput } from './classes.ts';
 import type { Retention } from './retention.ts';
-
-/** Which traces of a merge go to which class. */
-export interface Classes {
-  /** Every class that a trace belongs to, one at least. */
-  names: readonly string[];
-  /** The place of a trace's class in `names`, by the number of the trace among those of the merge. */
-  placeOf: (number: number) => number;
-}
-
-/** A block to be merged, and what its entry says of it. */
-export interface ClassifyInput extends MergeInput {
-  place: BlockEntry;
-}
 
 export interface ClassifyOptions extends RunOptions {
   inputs: readonly ClassifyInput[];
@@ -34,8 +22,6 @@ export interface ClassifyOptions extends RunOptions {
 export async function classify(options: ClassifyOptions): Promise<Classes> {
   const { inputs, retention } = options;
   const isUnclassified = inputs.some(({ place }) => place.retentionClass === UNCLASSIFIED);
-  const isClassified = inputs.some(({ place }) => place.retentionClass !== UNCLASSIFIED);
-  if (!isClassified && retention.rules.length === 0) return { names: [UNCLASSIFIED], placeOf: () => 0 };
   const rules = isUnclassified ? retention.rules : [];
   const ranking = new Ranking(inputs, { ...retention, rules });
   try {

@@ -1,8 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { mergeBlocks, type SectionName } from '@vivace/block';
 import { serveWorker, VivaceError, workerArgument } from '@vivace/kernel';
-import { type BlockEntry, UNCLASSIFIED } from '@vivace/manifest';
-import type { Classes, ClassifyInput } from './classify.ts';
+import type { BlockEntry } from '@vivace/manifest';
+import { type Classes, type ClassifyInput, plainClasses } from './classes.ts';
 import type { Merged, MergeRead, MergeTask, MergeWrite } from './merge-task.ts';
 
 // The compactor's thread: one merge at a time. Bytes come from the thread that started it, and go there.
@@ -46,14 +46,14 @@ async function merge(task: MergeTask): Promise<Merged> {
   };
 }
 
-/** Tenants without rules never need the query engine: what only it is made of takes four megabytes. */
+/** The query engine takes three megabytes of the thread: it is brought when traces are to be judged. */
 async function classesOf(
   { retention }: MergeTask,
   inputs: readonly ClassifyInput[],
   signal: AbortSignal,
 ): Promise<Classes> {
-  const isPlain = retention.rules.length === 0 && inputs.every(({ place }) => place.retentionClass === UNCLASSIFIED);
-  if (isPlain) return { names: [UNCLASSIFIED], placeOf: () => 0 };
+  const plain = plainClasses(inputs, retention);
+  if (plain !== undefined) return plain;
   const { classify } = await import('./classify.ts');
   return classify({ inputs, retention, seed, signal, breathe: () => setImmediate() });
 }
