@@ -10,23 +10,26 @@ import { createSegmentBuilder } from './segment-builder.ts';
 
 const { signal } = new AbortController();
 
-/** A hundred times as fast as the system's. */
-const clock: Clock = {
+/** So many times as fast as the system's. */
+const clockOf = (speed: number): Clock => ({
   nowMs: () => systemClock.nowMs(),
-  monotonicMs: () => 100 * systemClock.monotonicMs(),
-  sleep: (ms, either) => systemClock.sleep(ms / 100, either),
-  after: (ms, callback) => systemClock.after(ms / 100, callback),
-};
+  monotonicMs: () => speed * systemClock.monotonicMs(),
+  sleep: (ms, either) => systemClock.sleep(ms / speed, either),
+  after: (ms, callback) => systemClock.after(ms / speed, callback),
+});
 
-function setUp({ polls = false } = {}) {
+function setUp({ polls = false, speed = 100 } = {}) {
+  const clock = clockOf(speed);
   const random = seededRandom(1);
   const memory = createMemoryStore({ clock });
   let failures = 0;
+  let segmentPuts = 0;
   const store: ObjectStore = {
     ...memory,
     put: async (...put) => {
-      if (put[0].includes('/traces/') && failures-- > 0) {
-        throw new VivaceError('unavailable', 'store-unreachable', 'the store is down');
+      if (put[0].includes('/traces/')) {
+        if (failures-- > 0) throw new VivaceError('unavailable', 'store-unreachable', 'the store is down');
+        segmentPuts++;
       }
       return memory.put(...put);
     },
@@ -69,7 +72,8 @@ function setUp({ polls = false } = {}) {
     await indexer.stop();
     await builder.stop();
   };
-  return { indexer, commit, indexed, stop, lines, fail: (times: number) => void (failures = times) };
+  const fail = (times: number) => void (failures = times);
+  return { indexer, commit, indexed, stop, lines, fail, segmentPuts: () => segmentPuts };
 }
 
 test('what was committed before the start is indexed, of every tenant, and what comes later soon after it came', async () => {
@@ -82,6 +86,19 @@ test('what was committed before the start is indexed, of every tenant, and what 
   await commit('two');
   indexer.notify('two');
   expect(await indexed('two', 2)).toBe(2);
+  await stop();
+});
+
+test('commits one upon another are indexed together', async () => {
+  const { indexer, commit, indexed, stop, segmentPuts } = setUp({ speed: 10 });
+  await indexer.start();
+  const blocks = 6;
+  for (let i = 0; i < blocks; i++) {
+    await commit('one');
+    indexer.notify('one');
+  }
+  expect(await indexed('one', blocks)).toBe(blocks);
+  expect(segmentPuts()).toBe(1);
   await stop();
 });
 
