@@ -44,12 +44,12 @@ const PUT_LATENCY_MS = 40;
  * minute later.
  */
 export async function runSplit(context: RunContext): Promise<SplitResult> {
-  const stops: (() => Promise<void>)[] = [];
+  const stack = new AsyncDisposableStack();
   const sideOf = async (name: string, start: typeof startSingle): Promise<Side> => {
     const bucket = await startCountedBucket(PUT_LATENCY_MS);
-    stops.push(() => bucket.close());
+    stack.defer(() => bucket.close());
     const deployment = await start(context, { ...bucket.env, VIVACE_QUERIER_KEEP_PARTIALS: 'false' });
-    stops.push(() => deployment.stop());
+    stack.defer(() => deployment.stop());
     return { name, deployment, cpuMicrosPerSpan: undefined, spansPerSecond: 0, reads: new Map(), complaints: [] };
   };
   try {
@@ -66,7 +66,7 @@ export async function runSplit(context: RunContext): Promise<SplitResult> {
     await read(context, sides, 'heads too', Math.min(queries, MAX_HEAD_QUESTIONS));
     return { single, split, complaints: [...single.complaints, ...split.complaints] };
   } finally {
-    for (const stop of stops.toReversed()) await stop();
+    await stack.disposeAsync();
   }
 }
 
@@ -104,7 +104,7 @@ async function read(
   sides: readonly Side[],
   where: string,
   queries: number,
-) {
+): Promise<void> {
   const sample = dataset.truth.sample.slice(0, options.samples);
   const asking = { tenants: false, signal, onProgress: (count: number) => progress.add(count) };
   const groups = suiteOf(dataset.truth, clock.nowMs());
