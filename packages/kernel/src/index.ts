@@ -20,6 +20,7 @@ export { fraction, type Random, seededRandom, systemRandom } from './random.ts';
 export { type Service, stopAll } from './service.ts';
 export { systemErrorCode } from './system-error.ts';
 export { checkTenant, SINGLE_TENANT } from './tenant.ts';
+export { limitTime } from './time-limit.ts';
 export { isUuidV7, uuidV7, uuidV7TimeMs } from './uuid.ts';
 export {
   type Handlers,

@@ -1,4 +1,4 @@
-import { type Clock, orAborted, VivaceError } from '@vivace/kernel';
+import { type Clock, limitTime, orAborted, VivaceError } from '@vivace/kernel';
 
 /**
  * A store that stalls is waited for so long, for the list of blocks and again for each read. What is known by
@@ -12,16 +12,12 @@ export async function withPatience<T>(
   work: (signal: AbortSignal) => Promise<T>,
   signal?: AbortSignal,
 ): Promise<T> {
-  const timeout = new AbortController();
-  const cancel = clock.after(STORE_PATIENCE_MS, () =>
-    timeout.abort(
-      new VivaceError('unavailable', 'store-timeout', `the store did not answer within ${STORE_PATIENCE_MS / 1000} s`),
-    ),
-  );
+  const late = () =>
+    new VivaceError('unavailable', 'store-timeout', `the store did not answer within ${STORE_PATIENCE_MS / 1000} s`);
+  const limit = limitTime(clock, STORE_PATIENCE_MS, late, signal);
   try {
-    const both = signal === undefined ? timeout.signal : AbortSignal.any([signal, timeout.signal]);
-    return await orAborted(work(both), both);
+    return await orAborted(work(limit.signal), limit.signal);
   } finally {
-    cancel();
+    limit.end();
   }
 }

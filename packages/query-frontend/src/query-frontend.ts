@@ -11,7 +11,7 @@ import type {
   TimeRange,
 } from '@vivace/api';
 import { comesAfter, type QueryStats, type Question, type ResultOf, type TracePosition } from '@vivace/block-query';
-import { type Clock, type Service, VivaceError } from '@vivace/kernel';
+import { type Clock, limitTime, type Service, VivaceError } from '@vivace/kernel';
 import { decodeCursor, encodeCursor } from './cursor.ts';
 import { FairQueue } from './fair-queue.ts';
 import type { QueryAnswer, Querying } from './querying.ts';
@@ -120,20 +120,17 @@ export class QueryFrontend implements QueryEngine, Service {
   ): AsyncGenerator<Part> {
     const { clock, timeoutMs } = this.#options;
     const leave = await this.#queue.enter(tenant, signal);
-    const timeout = new AbortController();
-    const cancel = clock.after(timeoutMs, () =>
-      timeout.abort(
-        new VivaceError(
-          'deadline',
-          'query-timeout',
-          `the query took longer than ${timeoutMs / 1000} s: ask for less time, or with more conditions`,
-        ),
-      ),
-    );
+    const late = () =>
+      new VivaceError(
+        'deadline',
+        'query-timeout',
+        `the query took longer than ${timeoutMs / 1000} s: ask for less time, or with more conditions`,
+      );
+    const limit = limitTime(clock, timeoutMs, late, signal);
     try {
-      yield* query(AbortSignal.any([signal, timeout.signal]));
+      yield* query(limit.signal);
     } finally {
-      cancel();
+      limit.end();
       leave();
     }
   }
