@@ -7,8 +7,20 @@ export interface Random {
   bytes(length: number): Uint8Array;
 }
 
+/** Asking the system for four bytes takes as long as for hundreds. */
+const POOLED_BYTES = 512;
+let pool = Buffer.alloc(0);
+let used = 0;
+
 export const systemRandom: Random = {
-  u32: () => randomBytes(4).readUInt32LE(0),
+  u32: () => {
+    if (used === pool.length) {
+      pool = randomBytes(POOLED_BYTES);
+      used = 0;
+    }
+    used += 4;
+    return pool.readUInt32LE(used - 4);
+  },
   bytes: (length) => new Uint8Array(randomBytes(length)),
 };
 

@@ -80,7 +80,7 @@ export class Dispatcher {
     const load = ({ address }: Member): number => this.#outstanding.get(address) ?? 0;
     const least = Math.min(...usable.map(load));
     const idle = usable.filter((member) => load(member) === least);
-    return idle[Math.floor(fraction(random) * idle.length)];
+    return idle.length < 2 ? idle[0] : idle[Math.floor(fraction(random) * idle.length)];
   }
 }
 
