@@ -78,7 +78,10 @@ export function practiseCallsSoon(base: Base): () => void {
     }
   };
   void practise();
-  return () => asked.abort();
+  return () => {
+    // Of each call: aborting again is not for nothing, it makes an error each time.
+    if (!asked.signal.aborted) asked.abort();
+  };
 }
 
 /** The port at which other processes call this one, not started yet. */
