@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { RequestMemory } from '@vivace/http';
-import { type Clock, isKind, orAborted, VivaceError } from '@vivace/kernel';
+import { type Clock, concatBytes, isKind, orAborted, VivaceError } from '@vivace/kernel';
 import { encodeError } from './call-error.ts';
 import {
   FRAME,
@@ -64,7 +64,9 @@ class ServedConnection {
   #running = 0;
   #lastNumber = 0;
   #prefaceBytes = 0;
-  #isCorked = false;
+  /** What is about to be sent. */
+  #frames: Uint8Array[] = [];
+  #framesBytes = 0;
   /** Resolves when the socket takes more. */
   #drained: PromiseWithResolvers<void> | undefined;
   #isLeaving = false;
@@ -81,13 +83,9 @@ class ServedConnection {
       this.#abortAll(new VivaceError('canceled', 'call-canceled', 'the client went away'));
     });
     socket.setTimeout(idleTimeoutMs, () => {
-      if (this.#calls.size === 0 || socket.writableLength > 0) socket.destroy();
+      if (this.#calls.size === 0 || this.#unsentBytes > 0) socket.destroy();
     });
-    socket.on('drain', () => {
-      this.#drained?.resolve();
-      this.#drained = undefined;
-      socket.resume();
-    });
+    socket.on('drain', () => this.#onDrained());
     socket.on('data', (chunk: Uint8Array) => this.#onData(chunk)).resume();
   }
 
@@ -105,7 +103,7 @@ class ServedConnection {
       if (!isKind(error, 'data')) this.#options.onError(error, 'a connection');
       this.#socket.destroy();
     }
-    if (this.#socket.writableLength > MAX_UNSENT_BYTES) this.#socket.pause();
+    if (this.#unsentBytes > MAX_UNSENT_BYTES) this.#socket.pause();
   }
 
   #afterPreface(chunk: Uint8Array): Uint8Array {
@@ -208,18 +206,33 @@ class ServedConnection {
     } while (at < message.length);
   }
 
-  /** What is written in one go leaves together: an answer and its end. */
+  /** What is written in one go leaves together: an answer and its end. False: the socket has enough for now. */
   #write(frame: Uint8Array): boolean {
-    if (this.#socket.destroyed || this.#socket.writableEnded) return true;
-    if (!this.#isCorked) {
-      this.#isCorked = true;
-      this.#socket.cork();
-      process.nextTick(() => {
-        this.#isCorked = false;
-        this.#socket.uncork();
-      });
-    }
-    return this.#socket.write(frame);
+    const socket = this.#socket;
+    if (socket.destroyed || socket.writableEnded) return true;
+    if (this.#frames.length === 0) process.nextTick(() => this.#flush());
+    this.#frames.push(frame);
+    this.#framesBytes += frame.length;
+    return this.#unsentBytes < socket.writableHighWaterMark;
+  }
+
+  /** As one piece: several, corked, take several times as long. */
+  #flush(): void {
+    if (this.#frames.length === 0) return;
+    const bytes = concatBytes(this.#frames);
+    this.#frames = [];
+    this.#framesBytes = 0;
+    if (!this.#socket.destroyed && this.#socket.write(bytes)) this.#onDrained();
+  }
+
+  get #unsentBytes(): number {
+    return this.#framesBytes + this.#socket.writableLength;
+  }
+
+  #onDrained(): void {
+    this.#drained?.resolve();
+    this.#drained = undefined;
+    this.#socket.resume();
   }
 
   #abortAll(error: VivaceError): void {
@@ -227,7 +240,9 @@ class ServedConnection {
   }
 
   #closeIfLeft(): void {
-    if (this.#isLeaving && this.#calls.size === 0) this.#socket.destroySoon();
+    if (!this.#isLeaving || this.#calls.size > 0) return;
+    this.#flush();
+    this.#socket.destroySoon();
   }
 }
 
