@@ -34,6 +34,8 @@ export interface Manifest {
    * through; `data` for damage.
    */
   snapshot(signal: AbortSignal, options?: SnapshotOptions): Promise<ManifestSnapshot>;
+  /** What `snapshot` without a range would answer, where that needs nothing of the store. */
+  atHand(options?: Pick<SnapshotOptions, 'maxAgeMs'>): ManifestSnapshot | undefined;
 
   /**
    * Makes one atomic change; the objects of added blocks must be stored already. Tries until the outcome is
@@ -119,6 +121,8 @@ export function openManifest(options: ManifestOptions): Manifest {
     tenant,
     snapshot: (signal, { maxAgeMs = DEFAULT_MAX_AGE_MS, range } = {}) =>
       storedRoot.withPages(maxAgeMs, signal, (state) => snapshotOf(state, signal, range)),
+    atHand: ({ maxAgeMs = DEFAULT_MAX_AGE_MS } = {}) =>
+      whole?.root === storedRoot.state.root && storedRoot.isFresh(maxAgeMs) ? whole.snapshot : undefined,
     commit: async (edit, signal) => {
       checkEdit(edit);
       return committer.commit(edit, signal);

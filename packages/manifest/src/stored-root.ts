@@ -60,6 +60,11 @@ export class StoredRoot {
     return this.#state;
   }
 
+  /** Whether `state` is not older than that. */
+  isFresh(maxAgeMs: number): boolean {
+    return maxAgeMs > 0 && this.#clock.monotonicMs() - this.#state.seenMs <= maxAgeMs;
+  }
+
   get alarm(): VivaceError | undefined {
     return this.#alarm;
   }
@@ -118,8 +123,7 @@ export class StoredRoot {
    * again on the newest when a page was gone: pages live on for an hour after the last root that names them.
    */
   async withPages<T>(maxAgeMs: number, signal: AbortSignal, work: (state: RootState) => Promise<T>): Promise<T> {
-    const isFresh = maxAgeMs > 0 && this.#clock.monotonicMs() - this.#state.seenMs <= maxAgeMs;
-    let state = isFresh ? this.#state : await this.read(signal);
+    let state = this.isFresh(maxAgeMs) ? this.#state : await this.read(signal);
     for (let rereads = 0; ; rereads++) {
       try {
         return await work(state);
