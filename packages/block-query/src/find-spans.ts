@@ -5,7 +5,7 @@ import { fieldsIn } from './conjunction.ts';
 import type { Marks } from './metrics/intervals.ts';
 import { type Filter, factNeeds, joinNeeds, needsOf } from './needs.ts';
 import { mayHold } from './prune.ts';
-import { type LocateTrace, relevantSources } from './relevant-sources.ts';
+import { type LocateTraces, relevantSources } from './relevant-sources.ts';
 import { type RowList, without } from './row-list.ts';
 import { findSeams, type TracePart } from './seams.ts';
 import { mergeSeamed, rowsOf } from './select-traces.ts';
@@ -29,7 +29,7 @@ export interface FindOptions {
   signal: AbortSignal;
   /** Waits until other work of the thread had its turn. */
   breathe: () => Promise<void>;
-  locate?: LocateTrace | undefined;
+  locate?: LocateTraces | undefined;
 }
 
 export interface FoundSpans {

@@ -7,8 +7,14 @@ import type { Source } from './source.ts';
 import { atSource } from './source-failure.ts';
 import { selectRows } from './span-scan.ts';
 
-/** Ids of the blocks that may have spans of a trace: of all others it is certain that they have none. */
-export type LocateTrace = (traceId: Uint8Array) => Promise<ReadonlySet<string>>;
+/**
+ * Says of each trace which of these sources, told by their ids, may have spans of it: of all others it is certain that
+ * they have none. Undefined: nothing is known of them.
+ */
+export type LocateTraces = (
+  traceIds: readonly Uint8Array[],
+  sources: readonly string[],
+) => Promise<readonly ReadonlySet<string>[] | undefined>;
 
 /** Filters read at the same time: of each a few bytes, of which a bucket takes its time. */
 const CONCURRENCY = 32;
@@ -24,7 +30,7 @@ const MAX_TRACES = 64;
 export async function relevantSources(
   sources: readonly Source[],
   filters: readonly Filter[],
-  { signal, locate }: { signal: AbortSignal; locate?: LocateTrace | undefined },
+  { signal, locate }: { signal: AbortSignal; locate?: LocateTraces | undefined },
 ): Promise<readonly Source[]> {
   if (filters.length === 0) return sources;
   const relevant = new Set<Source>();
@@ -45,10 +51,11 @@ export async function relevantSources(
   if (others.length === 0) return sources;
   const traces = await possibleTraces([...relevant], filters, signal);
   if (traces === undefined) return sources;
-  for (const traceId of traces) {
-    const located = await locate?.(traceId);
+  const ids = others.map(({ id }) => id);
+  const located = traces.length === 0 ? undefined : await locate?.(traces, ids);
+  for (const [i, traceId] of traces.entries()) {
     for (const source of others) {
-      if (relevant.has(source) || located?.has(source.id) === false) continue;
+      if (relevant.has(source) || located?.[i]?.has(source.id) === false) continue;
       if (await atSource(source, signal, () => source.listsTrace(traceId, signal))) relevant.add(source);
     }
   }

@@ -8,7 +8,7 @@ import { type Candidate, CandidateQueue } from './candidate-queue.ts';
 import { traceRowsOf } from './column-flags.ts';
 import { factNeeds, fieldsOfQuery, joinNeeds, needsOf, noNeeds } from './needs.ts';
 import { NEWEST, type NewestOptions, newestStart } from './newest-traces.ts';
-import type { LocateTrace } from './relevant-sources.ts';
+import type { LocateTraces } from './relevant-sources.ts';
 import { runPipeline } from './run-pipeline.ts';
 import { possibleSources, type SelectedBatch, selectTracesIn } from './select-traces.ts';
 import { answerSpan, type ShownField, shownFields } from './shown-fields.ts';
@@ -58,7 +58,7 @@ export interface RunOptions {
   /** Waits until other work of the thread had its turn. */
   breathe: () => Promise<void>;
   /** Undefined: every source is asked. */
-  locate?: LocateTrace | undefined;
+  locate?: LocateTraces | undefined;
   /** Default `NEWEST`. */
   newest?: NewestOptions;
 }

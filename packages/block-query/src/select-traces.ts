@@ -8,7 +8,7 @@ import { mergeParts, type Part } from './merge-parts.ts';
 import { type Filter, factNeeds, filtersOf, joinNeeds, needsOf, noNeeds } from './needs.ts';
 import { windowOf } from './newest-traces.ts';
 import { mayHold } from './prune.ts';
-import { type LocateTrace, relevantSources } from './relevant-sources.ts';
+import { type LocateTraces, relevantSources } from './relevant-sources.ts';
 import { maskOf, type RowList } from './row-list.ts';
 import type { Hits } from './run-pipeline.ts';
 import { findSeams, type Seams, type TracePart } from './seams.ts';
@@ -26,7 +26,7 @@ export interface SelectOptions {
   breathe: () => Promise<void>;
   /** What is read of traces of which several sources have spans, besides facts and fields. */
   needs?: Needs;
-  locate?: LocateTrace | undefined;
+  locate?: LocateTraces | undefined;
   /** Only traces of which some part starts then or later are looked at; starts have been prepared. */
   since?: bigint | undefined;
 }

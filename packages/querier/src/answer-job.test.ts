@@ -6,7 +6,7 @@ import { type BlockEntry, blockKey } from '@vivace/manifest';
 import { createMemoryStore, type ObjectStore } from '@vivace/object-store';
 import { parse, parseField } from '@vivace/traceql';
 import { describe, expect, test } from 'vitest';
-import { answerJob } from './answer-job.ts';
+import { answerJob, type JobOptions } from './answer-job.ts';
 import { createBlockReads } from './block-reads.ts';
 import type { QueryJob } from './query-job.ts';
 
@@ -60,7 +60,12 @@ async function storedBlocks(count: number) {
   const failWith = (error: Error) => {
     failure = error;
   };
-  const answer = (question: Question, job: Partial<QueryJob> = {}, signal = new AbortController().signal) => {
+  const answer = (
+    question: Question,
+    job: Partial<QueryJob> = {},
+    signal = new AbortController().signal,
+    located?: JobOptions['located'],
+  ) => {
     const reads = createBlockReads({
       cache: createBlockCache({ maxBytes: 1 << 22 }),
       seed: 1,
@@ -69,8 +74,8 @@ async function storedBlocks(count: number) {
         return (await store.get(blockKey(tenant, block, object), { range: bytes })).bytes;
       },
     });
-    const whole = { number: 1, tenant: TENANT, entries, unread: undefined, heads: [], question, ...job };
-    return answerJob(whole, reads, { signal, breathe: async () => undefined });
+    const whole = { number: 1, tenant: TENANT, entries, unread: undefined, heads: [], chunks: 0, question, ...job };
+    return answerJob(whole, reads, { signal, breathe: async () => undefined, located });
   };
   return { store, entries, answer, failWith };
 }
@@ -172,6 +177,30 @@ describe.each(QUESTIONS)('a question of kind $question.kind', ({ question, found
     expect(rest.problems).toHaveLength(3);
     expect(rest.missing).toEqual([]);
   });
+});
+
+test('which blocks have the traces is asked once for all of them, and of rows of heads not at all', async () => {
+  const { entries, answer } = await storedBlocks(3);
+  const [first, second, third] = entries as [BlockEntry, BlockEntry, BlockEntry];
+  const asked: number[][] = [];
+  const found = async (job: Partial<QueryJob>) => {
+    const { result } = await answer(search('{ span.common = "in 0" }'), job, undefined, async (traceIds) => {
+      asked.push(traceIds.map((id) => id[15] as number));
+      return traceIds.map((id) => (id[15] === 9 ? [first, third] : [first]));
+    });
+    // Spans of the whole trace, also where only one of them was looked for.
+    return (result as SearchResult).traces.map(({ traceId, services }) => {
+      return [traceId[15], [...services.values()].reduce((sum, { spanCount }) => sum + spanCount, 0)];
+    });
+  };
+  const expected = [
+    [9, 3],
+    [0, 1],
+  ];
+  expect(await found({ entries: [second, first, third], chunks: 1 })).toEqual(expected);
+  expect(asked.map((ids) => ids.sort())).toEqual([[0, 9]]);
+  expect(await found({ entries: [second, third, first], chunks: 2 })).toEqual(expected);
+  expect(asked).toHaveLength(1);
 });
 
 test('heads are answered with what the blocks have, as one', async () => {

@@ -18,15 +18,15 @@ import type { BlockReads } from './block-reads.ts';
 import type { JobAnswer, QueryJob } from './query-job.ts';
 
 export interface JobOptions extends Omit<RunOptions, 'locate'> {
-  /** The blocks of the snapshot that may have a trace, also those that are not read. Undefined: there are no others. */
-  located?: ((traceId: Uint8Array) => Promise<readonly BlockEntry[]>) | undefined;
+  /** The blocks of the snapshot that may have each trace, also those not read. Undefined: there are no others. */
+  located?: ((traceIds: readonly Uint8Array[]) => Promise<readonly (readonly BlockEntry[])[]>) | undefined;
   /** Looks at so many batches of each block. Undefined: at all, else the answer is right only for practice. */
   maxBatches?: number | undefined;
 }
 
 /** Runs a job in a query thread. A block that cannot be read is told in the answer, which is then without it. */
 export async function answerJob(
-  { tenant, entries, unread, heads, question }: QueryJob,
+  { tenant, entries, chunks, unread, heads, question }: QueryJob,
   reads: BlockReads,
   { located, maxBatches, ...options }: JobOptions,
 ): Promise<JobAnswer<unknown>> {
@@ -43,13 +43,21 @@ export async function answerJob(
   const later: UnreadBlocks | undefined = unread && {
     ...unread,
     readersOf: async (traceId) => {
-      const others = (await located?.(traceId)) ?? [];
+      const others = (await located?.([traceId]))?.[0] ?? [];
       return others
         .filter(({ id }) => !asked.has(id) && !failed.has(id))
         .map((entry) => reads.open(tenant, entry, onRead));
     },
   };
-  const locate = located && (async (traceId: Uint8Array) => new Set((await located(traceId)).map(({ id }) => id)));
+  const inMemory = entries.slice(0, chunks).map(({ id }) => id);
+  const locate =
+    located &&
+    (async (traceIds: readonly Uint8Array[], among: readonly string[]) => {
+      // To look into them is sooner done than to ask.
+      if (among.every((id) => inMemory.includes(id))) return undefined;
+      const blocks = await located(traceIds);
+      return blocks.map((one) => new Set([...inMemory, ...one.map(({ id }) => id)]));
+    });
   for (;;) {
     try {
       answer.result = await run(sources, question, { ...options, locate }, later);

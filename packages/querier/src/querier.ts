@@ -232,7 +232,7 @@ export class Querier implements TraceFinder, Service {
     signal: AbortSignal,
   ): Promise<QuerierAnswer<ResultOf[Asked['kind']]>> {
     const jobOf: JobOf<Asked> = (heads, { entries }) => {
-      return { tenant, entries: withChunks(heads, entries), unread: undefined, heads: heads.views, question };
+      return { ...jobOver(heads, entries), tenant, unread: undefined, question };
     };
     const early = this.#startEarly(tenant, range, jobOf);
     let heads: HeadViews | undefined;
@@ -266,10 +266,9 @@ export class Querier implements TraceFinder, Service {
     const stageOf =
       (read: number): JobOf<typeof question> =>
       (heads, { entries }) => ({
+        ...jobOver(heads, entries.slice(0, read)),
         tenant,
-        entries: withChunks(heads, entries.slice(0, read)),
         unread: read < entries.length ? { maxEndUnixNano: latestEnd(entries, read) } : undefined,
-        heads: heads.views,
         question,
       });
     const early = this.#startEarly(tenant, range, stageOf(FIRST_BLOCKS));
@@ -350,9 +349,8 @@ export class Querier implements TraceFinder, Service {
       entries,
       bytes: entries.reduce((sum, entry) => sum + bytesOf(entry), 0),
       located: async (traceId) => {
-        if (whole === undefined) return heads.chunks ?? [];
-        const { entries: located } = await this.#locator.locate(whole, traceId, (entry) => asked.has(entry), signal);
-        return withChunks(heads, located);
+        if (whole === undefined) return [];
+        return (await this.#locator.locate(whole, traceId, (entry) => asked.has(entry), signal)).entries;
       },
       problems: [...problems, ...heads.problems],
     };
@@ -391,10 +389,11 @@ export class Querier implements TraceFinder, Service {
     { minVersion = 0, maxAgeMs }: RootBound,
   ): Promise<ManifestSnapshot | undefined> {
     const { clock, manifest } = this.#options;
+    const age = maxAgeMs === undefined ? {} : { maxAgeMs };
     const read = (options: SnapshotOptions) =>
       withPatience(clock, (either) => manifest(tenant).snapshot(either, options), signal);
     try {
-      const snapshot = await read(maxAgeMs === undefined ? {} : { maxAgeMs });
+      const snapshot = manifest(tenant).atHand(age) ?? (await read(age));
       return snapshot.version < minVersion ? await read({ maxAgeMs: 0 }) : snapshot;
     } catch (error) {
       if (signal.aborted || !(error instanceof VivaceError)) throw error;
@@ -405,8 +404,11 @@ export class Querier implements TraceFinder, Service {
 }
 
 /** What is in memory first: it is the newest, and every stage of a search has it. */
-function withChunks({ chunks = [] }: HeadViews, entries: readonly BlockEntry[]): readonly BlockEntry[] {
-  return chunks.length === 0 ? entries : [...chunks, ...entries];
+function jobOver(
+  { chunks = [], views }: HeadViews,
+  entries: readonly BlockEntry[],
+): Pick<QueryJob, 'entries' | 'chunks' | 'heads'> {
+  return { entries: chunks.length === 0 ? entries : [...chunks, ...entries], chunks: chunks.length, heads: views };
 }
 
 /** Whether a block may hold a part of a trace in the time asked for. Of misdated blocks the time says nothing. */

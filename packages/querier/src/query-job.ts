@@ -10,6 +10,8 @@ export interface QueryJob {
   number: number;
   tenant: string;
   entries: readonly BlockEntry[];
+  /** The first so many entries are rows of heads, not blocks. */
+  chunks: number;
   /**
    * There are blocks that a search need not look at if the others settle it: none of their spans starts after those of
    * `entries` do, nor after this.
@@ -34,10 +36,10 @@ export interface SubjectsRequest {
   entry: BlockEntry;
 }
 
-/** A query thread asks which blocks of a query's snapshot may have a trace. */
+/** A query thread asks which blocks of a query's snapshot may have each of these traces. */
 export interface LocateRequest {
   number: number;
-  traceId: Uint8Array;
+  traceIds: readonly Uint8Array[];
 }
 
 export interface JobAnswer<Result> {

@@ -61,6 +61,11 @@ async function setUp(heads: Partial<HeadSource> = {}, { cacheBytes = 1 << 24, fi
   const mine = open();
   const counted: Manifest = {
     ...mine,
+    atHand: (options) => {
+      const atHand = mine.atHand(options);
+      if (atHand !== undefined) reads++;
+      return atHand;
+    },
     snapshot: (...args) => {
       reads++;
       return mine.snapshot(...args);

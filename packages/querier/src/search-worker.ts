@@ -102,8 +102,8 @@ function keep({ tenant, entry, sections }: NewBlock): void {
 async function query(sent: SentJob): Promise<JobAnswer<unknown> | Transferred> {
   const { number } = sent;
   const job = { ...sent, entries: shelf.unpack(sent.entries) };
-  const located = (traceId: Uint8Array): Promise<BlockEntry[]> =>
-    call('locate', { number, traceId } satisfies LocateRequest) as Promise<BlockEntry[]>;
+  const located = (traceIds: readonly Uint8Array[]): Promise<BlockEntry[][]> =>
+    call('locate', { number, traceIds } satisfies LocateRequest) as Promise<BlockEntry[][]>;
   const abort = new AbortController();
   running.set(job.number, abort);
   try {

@@ -83,12 +83,12 @@ export function createSearchWorkers(options: SearchWorkerOptions): SearchWorkers
     ],
     [
       'locate',
-      async ({ number, traceId }: LocateRequest): Promise<readonly BlockEntry[]> => {
+      async ({ number, traceIds }: LocateRequest): Promise<(readonly BlockEntry[])[]> => {
         const located = asking.get(number);
         // Nobody waits for the answer any more.
         if (located === undefined) throw new VivaceError('canceled', 'query', 'the query has ended');
         // Few: and by their ids only in a message that is sent when it is packed.
-        return located(traceId);
+        return Promise.all(traceIds.map(located));
       },
     ],
   ]);
@@ -166,7 +166,15 @@ function practisingThread(worker: WorkerClient, book: EntryBook, tenant: string)
     subjects: (entry) =>
       worker.call('subjects', { tenant, entry } satisfies SubjectsRequest) as Promise<PracticeSubjects | undefined>,
     answer: async (question, entries, maxBatches) => {
-      const job = { number: 0, tenant, unread: undefined, heads: [], question, entries: book.pack(entries) };
+      const job = {
+        number: 0,
+        tenant,
+        unread: undefined,
+        heads: [],
+        chunks: 0,
+        question,
+        entries: book.pack(entries),
+      };
       const request = { job, maxBatches } satisfies PracticeRequest;
       const answer = (await worker.call('practise', request)) as JobAnswer<unknown>;
       return { kind: question.kind, result: unpackAnswer(answer).result } as QuestionAnswer;
