@@ -1,4 +1,4 @@
-import { assert } from '@vivace/kernel';
+import { assert, inSteps } from '@vivace/kernel';
 import type { AttributePlan, TableAttribute } from './attribute-plan.ts';
 import { BlockFacts } from './block-facts.ts';
 import type { BlockShape } from './block-shape.ts';
@@ -79,7 +79,7 @@ export class BlockEncoder {
     const scratch = this.#scratch;
     const facts = this.#facts;
     if (scratch.codes.length < order.length) scratch.codes = new Int32Array(order.length);
-    for (let trace = continues ? 1 : 0; trace < traceCount; trace++) facts.traceId(traceId(shape, trace), 0);
+    inSteps(traceCount, addTraceIds, facts, shape, continues);
     const resources = this.#resources.add(order, set.resource, set.resources);
     const scopes = this.#scopes.add(order, set.scope, set.scopes);
     const { spans: spanPlan, events: eventPlan, ...table } = this.#options;
@@ -136,4 +136,9 @@ export class BlockEncoder {
     for (const part of index) emit('index', part);
     return content;
   }
+}
+
+/** The ids of some traces of a shape; the first of all is known already where it `continues` one. */
+function addTraceIds(from: number, to: number, facts: BlockFacts, shape: BlockShape, continues: boolean): void {
+  for (let trace = from === 0 && continues ? 1 : from; trace < to; trace++) facts.traceId(traceId(shape, trace), 0);
 }

@@ -1,3 +1,4 @@
+import { foldInSteps } from '@vivace/kernel';
 import type { RowSet } from './row-set.ts';
 import type { RowSpace } from './row-space.ts';
 
@@ -25,7 +26,7 @@ export function shapeBlock(set: RowSet, order: Int32Array, rowGroupRows: number)
   const rows = order.length;
   const position = new Int32Array(set.spanCount).fill(-1);
   const firsts = new Int32Array(set.traceCount + 1);
-  const traceCount = placeRows(order, set.trace, position, firsts);
+  const traceCount = foldInSteps(rows, 0, placeRows, order, set.trace, position, firsts);
   firsts[traceCount] = rows;
   const traceFirst = firsts.subarray(0, traceCount + 1);
   const groups: number[] = [];
@@ -40,10 +41,10 @@ export function shapeBlock(set: RowSet, order: Int32Array, rowGroupRows: number)
     groupStart = end;
     groupFirst = nextTrace;
   };
-  for (let trace = 0; trace < traceCount; trace++) {
+  const nextBeyond = (trace: number): number => firstBeyond(traceFirst, trace, groupStart + rowGroupRows);
+  for (let trace = nextBeyond(0); trace < traceCount; trace = nextBeyond(trace + 1)) {
     const first = traceFirst[trace] as number;
     const end = traceFirst[trace + 1] as number;
-    if (end - groupStart <= rowGroupRows) continue;
     close(first, trace);
     while (end - groupStart > rowGroupRows) close(groupStart + rowGroupRows, trace);
     // What is left of a trace that did not fit one group is a group of its own.
@@ -62,11 +63,31 @@ export function shapeBlock(set: RowSet, order: Int32Array, rowGroupRows: number)
   };
 }
 
-/** Notes the place of each row, and the first row of each trace; returns how many traces there are. */
-function placeRows(order: Int32Array, traces: Int32Array, position: Int32Array, firsts: Int32Array): number {
-  let count = 0;
-  let previous = -1;
-  for (let i = 0; i < order.length; i++) {
+/** The first trace from one on that ends after a row; the number of all where none does. */
+function firstBeyond(traceFirst: Int32Array, from: number, row: number): number {
+  let low = from;
+  let high = traceFirst.length - 1;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((traceFirst[middle + 1] as number) > row) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+/** Notes the place of some rows, and the first row of each trace; returns how many traces there are by now. */
+function placeRows(
+  before: number,
+  from: number,
+  to: number,
+  order: Int32Array,
+  traces: Int32Array,
+  position: Int32Array,
+  firsts: Int32Array,
+): number {
+  let count = before;
+  let previous = from === 0 ? -1 : (traces[order[from - 1] as number] as number);
+  for (let i = from; i < to; i++) {
     const row = order[i] as number;
     position[row] = i;
     const trace = traces[row] as number;

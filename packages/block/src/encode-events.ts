@@ -1,4 +1,4 @@
-import { freeMemory } from '@vivace/kernel';
+import { addUp, freeMemory, inSteps } from '@vivace/kernel';
 import type { TableAttribute } from './attribute-plan.ts';
 import type { BlockFacts } from './block-facts.ts';
 import type { BlockShape } from './block-shape.ts';
@@ -132,16 +132,17 @@ function orderEvents({ set, order: spanOrder, spans }: BlockShape, firstEvent: n
 /** First event of each span of the column set, and the end of the last one's. */
 function firstEvents(spans: Int32Array, count: number, spanCount: number): Int32Array {
   const first = new Int32Array(spanCount + 1);
-  for (let i = 0; i < count; i++) {
-    const after = (spans[i] as number) + 1;
-    first[after] = (first[after] as number) + 1;
-  }
+  inSteps(count, countEvents, first, spans);
   addUp(first);
   return first;
 }
 
-function addUp(counts: Int32Array): void {
-  for (let i = 1; i < counts.length; i++) counts[i] = (counts[i] as number) + (counts[i - 1] as number);
+/** Counts the events of each span at the span's row + 1. */
+function countEvents(from: number, to: number, counts: Int32Array, spans: Int32Array): void {
+  for (let i = from; i < to; i++) {
+    const after = (spans[i] as number) + 1;
+    counts[after] = (counts[after] as number) + 1;
+  }
 }
 
 interface PlacedEvents {

@@ -1,4 +1,4 @@
-import { freeMemory } from '@vivace/kernel';
+import { foldInSteps, freeMemory, inSteps } from '@vivace/kernel';
 import type { AttributePlan, TableAttribute } from './attribute-plan.ts';
 import type { BlockFacts } from './block-facts.ts';
 import type { BlockShape } from './block-shape.ts';
@@ -75,11 +75,13 @@ export function encodeSpans(
 
   const times = new Uint32Array(2 * rows);
   gatherHalves(times, order, set.start);
-  const minStart = timeAt(times, earliest(times, rows));
+  const minStart = timeAt(times, foldInSteps(rows, 0, earliest, times));
   table.column(START, (from, to) => writer.halves(START, times, from, to, { pageRows, ascending: true }));
-  const lastStart = timeAt(times, latest(times, rows));
-  const lastEnd = timeAt(set.end, order[latestOf(set.end, order)] as number);
-  const backwards = Int32Array.from(replaceByDurations(times, order, set.end));
+  const lastStart = timeAt(times, foldInSteps(rows, 0, latest, times));
+  const lastEnd = timeAt(set.end, order[foldInSteps(rows, 0, latestOf, set.end, order)] as number);
+  const notForwards: number[] = [];
+  inSteps(rows, replaceByDurations, times, order, set.end, notForwards);
+  const backwards = Int32Array.from(notForwards);
   table.column(DURATION, (from, to) => writer.halves(DURATION, times, from, to, { pageRows, ascending: false }));
 
   encodeParents(table, PARENT, parents, interner);
@@ -104,7 +106,7 @@ export function encodeSpans(
   gatherMapped(codes, order, set.scope, scopes.codes);
   table.codes(SCOPE, intValues(ordinals(scopes.count)), scopes.count);
   interner.reset();
-  internRows(codes, order, set.flags, interner);
+  inSteps(rows, internRows, codes, order, set.flags, interner);
   table.codes(FLAGS, intValues(interner.values), interner.count);
   table.sparse(STATUS_MESSAGE, set.statusMessage);
   table.sparse(TRACE_STATE, set.traceState);
@@ -127,20 +129,34 @@ function encodeParents(table: TableEncoder, schema: ColumnSchema, { delta }: Par
   const { codes, writer } = scratch;
   table.column(schema, (from, to) => {
     interner.reset();
-    internParents(codes, delta, from, to, interner);
+    inSteps(to - from, internParents, codes, delta, from, interner);
     return writer.codes(schema, codes, from, to, intValues(interner.values), interner.count, { pageRows });
   });
 }
 
-function internParents(codes: Int32Array, delta: Int32Array, from: number, to: number, interner: IntInterner): void {
-  for (let i = from; i < to; i++) {
+function internParents(
+  from: number,
+  to: number,
+  codes: Int32Array,
+  delta: Int32Array,
+  first: number,
+  interner: IntInterner,
+): void {
+  for (let i = first + from; i < first + to; i++) {
     const value = delta[i] as number;
     codes[i] = value === NO_PARENT ? -1 : interner.code(value);
   }
 }
 
-function internRows(into: Int32Array, order: Int32Array, source: Uint32Array, interner: IntInterner): void {
-  for (let i = 0; i < order.length; i++) into[i] = interner.code((source[order[i] as number] as number) | 0);
+function internRows(
+  from: number,
+  to: number,
+  into: Int32Array,
+  order: Int32Array,
+  source: Uint32Array,
+  interner: IntInterner,
+): void {
+  for (let i = from; i < to; i++) into[i] = interner.code((source[order[i] as number] as number) | 0);
 }
 
 function ordinals(count: number): Int32Array {
@@ -151,29 +167,34 @@ function countNames(scratch: EncoderScratch, rows: number, names: number): void 
   if (scratch.counts.length < names) scratch.counts = new Int32Array(names * 2);
   const { codes, counts } = scratch;
   counts.fill(0, 0, names);
-  for (let i = 0; i < rows; i++) counts[codes[i] as number] = (counts[codes[i] as number] as number) + 1;
+  inSteps(rows, countCodes, counts, codes);
+}
+
+function countCodes(from: number, to: number, counts: Int32Array, codes: Int32Array): void {
+  for (let i = from; i < to; i++) counts[codes[i] as number] = (counts[codes[i] as number] as number) + 1;
 }
 
 function timeAt(times: Uint32Array, index: number): bigint {
   return (BigInt(times[2 * index + 1] as number) << 32n) | BigInt(times[2 * index] as number);
 }
 
-function earliest(times: Uint32Array, count: number): number {
-  let best = 0;
-  for (let i = 1; i < count; i++) if (isBefore(times, i, best)) best = i;
+/** These return the better of `before` and the best of some rows. */
+function earliest(before: number, from: number, to: number, times: Uint32Array): number {
+  let best = before;
+  for (let i = from; i < to; i++) if (isBefore(times, i, best)) best = i;
   return best;
 }
 
-function latest(times: Uint32Array, count: number): number {
-  let best = 0;
-  for (let i = 1; i < count; i++) if (isBefore(times, best, i)) best = i;
+function latest(before: number, from: number, to: number, times: Uint32Array): number {
+  let best = before;
+  for (let i = from; i < to; i++) if (isBefore(times, best, i)) best = i;
   return best;
 }
 
 /** Place in `order` of the row with the latest time. */
-function latestOf(times: Uint32Array, order: Int32Array): number {
-  let best = 0;
-  for (let i = 1; i < order.length; i++) if (isBefore(times, order[best] as number, order[i] as number)) best = i;
+function latestOf(before: number, from: number, to: number, times: Uint32Array, order: Int32Array): number {
+  let best = before;
+  for (let i = from; i < to; i++) if (isBefore(times, order[best] as number, order[i] as number)) best = i;
   return best;
 }
 
@@ -183,10 +204,16 @@ function isBefore(times: Uint32Array, a: number, b: number): boolean {
   return high < otherHigh || (high === otherHigh && (times[2 * a] as number) < (times[2 * b] as number));
 }
 
-/** Replaces starts by durations; returns the rows that end before they start, whose duration is 0. */
-function replaceByDurations(times: Uint32Array, order: Int32Array, end: Uint32Array): number[] {
-  const backwards: number[] = [];
-  for (let i = 0; i < order.length; i++) {
+/** Replaces starts by durations; adds the rows that end before they start, whose duration is 0, to `backwards`. */
+function replaceByDurations(
+  from: number,
+  to: number,
+  times: Uint32Array,
+  order: Int32Array,
+  end: Uint32Array,
+  backwards: number[],
+): void {
+  for (let i = from; i < to; i++) {
     const row = order[i] as number;
     const startLow = times[2 * i] as number;
     const startHigh = times[2 * i + 1] as number;
@@ -201,5 +228,4 @@ function replaceByDurations(times: Uint32Array, order: Int32Array, end: Uint32Ar
       times[2 * i + 1] = endHigh - startHigh - (endLow < startLow ? 1 : 0);
     }
   }
-  return backwards;
 }

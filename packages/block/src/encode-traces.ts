@@ -1,4 +1,4 @@
-import { freeMemory } from '@vivace/kernel';
+import { freeMemory, inSteps } from '@vivace/kernel';
 import type { BlockShape } from './block-shape.ts';
 import { ByteInterner } from './byte-interner.ts';
 import { ByteWriter } from './byte-writer.ts';
@@ -63,18 +63,31 @@ export class TraceEncoder {
     entries: readonly Uint8Array[],
     continues: boolean,
   ): void {
-    const { set, order, traceFirst, traceCount } = shape;
     this.#services.learn(entries);
     this.#reserve(this.#services.count);
-    for (let trace = 0; trace < traceCount; trace++) {
+    inSteps(shape.traceCount, TraceEncoder.#addSome, this, shape, firstRow, resourceCodes, continues);
+  }
+
+  static #addSome(
+    this: void,
+    first: number,
+    end: number,
+    encoder: TraceEncoder,
+    shape: BlockShape,
+    firstRow: number,
+    resourceCodes: Int32Array,
+    continues: boolean,
+  ): void {
+    const { set, order, traceFirst } = shape;
+    for (let trace = first; trace < end; trace++) {
       const from = traceFirst[trace] as number;
       if (trace > 0 || !continues) {
-        this.#close();
-        if (this.#group.count === TRACES_GROUP_ROWS) this.#flush();
-        this.#group.open(traceId(shape, trace), firstRow + from, set.start, order[from] as number);
-        this.count++;
+        encoder.#close();
+        if (encoder.#group.count === TRACES_GROUP_ROWS) encoder.#flush();
+        encoder.#group.open(traceId(shape, trace), firstRow + from, set.start, order[from] as number);
+        encoder.count++;
       }
-      this.#addSpans(set, order, resourceCodes, from, traceFirst[trace + 1] as number);
+      encoder.#addSpans(set, order, resourceCodes, from, traceFirst[trace + 1] as number);
     }
   }
 

@@ -1,4 +1,4 @@
-import { crc32, dataError } from '@vivace/kernel';
+import { crc32, dataError, inSteps } from '@vivace/kernel';
 
 // A split-block Bloom filter (Putze, Sanders, Singler 2007, as Parquet uses it) in blocks of 32 bytes, of which
 // seven words hold bits and the eighth a checksum. A probe is one read of 32 bytes that proves itself: a
@@ -41,11 +41,13 @@ export class FilterBuilder implements FilterSink {
     const wanted = Math.ceil((this.#count * BITS_PER_ENTRY) / (WORDS * 32));
     const blocks = Math.min(MAX_BLOCKS, Math.max(1, wanted));
     const words = new Uint32Array(blocks * 8);
-    for (let i = 0; i < this.#count; i++) {
-      setBits(words, blocks, this.#hashes[2 * i] as number, this.#hashes[2 * i + 1] as number);
-    }
+    inSteps(this.#count, setAllBits, words, blocks, this.#hashes);
     return sealed(words);
   }
+}
+
+function setAllBits(from: number, to: number, words: Uint32Array, blocks: number, hashes: Uint32Array): void {
+  for (let i = from; i < to; i++) setBits(words, blocks, hashes[2 * i] as number, hashes[2 * i + 1] as number);
 }
 
 /** Blocks that a filter can be folded to a divisor of. */
@@ -111,13 +113,16 @@ function fold(words: Uint32Array<ArrayBuffer>, blocks: number, factor: number): 
 /** The filter section of some blocks of bits, in their memory. */
 function sealed(words: Uint32Array<ArrayBuffer>): Uint8Array {
   const bytes = new Uint8Array(words.buffer);
-  const view = new DataView(words.buffer);
-  for (let block = 0; block < words.length / 8; block++) {
+  inSteps(words.length / 8, sealBlocks, words, bytes, new DataView(words.buffer));
+  return bytes;
+}
+
+function sealBlocks(from: number, to: number, words: Uint32Array, bytes: Uint8Array, view: DataView): void {
+  for (let block = from; block < to; block++) {
     const at = block * FILTER_BLOCK_BYTES;
     for (let w = 0; w < WORDS; w++) view.setUint32(at + 4 * w, words[block * 8 + w] as number, true);
     view.setUint32(at + 4 * WORDS, checksum(bytes.subarray(at, at + 4 * WORDS), block), true);
   }
-  return bytes;
 }
 
 /** Where in a filter of `filterBytes` the 32 bytes lie that decide about a hash. */

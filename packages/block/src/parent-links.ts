@@ -1,5 +1,5 @@
 import type { ColumnSetView } from '@vivace/columns';
-import { freeMemory } from '@vivace/kernel';
+import { foldInSteps, freeMemory } from '@vivace/kernel';
 import type { BlockShape } from './block-shape.ts';
 import { mapMemory } from './mapped-memory.ts';
 
@@ -62,14 +62,28 @@ export function findRemote({
   delta,
 }: Pick<BlockShape, 'order'> & LinkedRows & Pick<ParentLinks, 'delta'>): ParentLinks {
   const remote = new Int32Array(order.length).fill(-1);
-  let remoteCount = 0;
-  for (let i = 0; i < order.length; i++) {
+  const remoteCount = foldInSteps(order.length, 0, noteRemote, remote, parentId, order, delta);
+  return { delta, remote, remoteCount };
+}
+
+/** Notes the rows whose parent is not in the block; returns how many there are by now. */
+function noteRemote(
+  before: number,
+  from: number,
+  to: number,
+  remote: Int32Array,
+  parentId: Int32Array,
+  order: Int32Array,
+  delta: Int32Array,
+): number {
+  let count = before;
+  for (let i = from; i < to; i++) {
     const row = order[i] as number;
     if (delta[i] !== NO_PARENT || (parentId[2 * row] === 0 && parentId[2 * row + 1] === 0)) continue;
     remote[i] = row;
-    remoteCount++;
+    count++;
   }
-  return { delta, remote, remoteCount };
+  return count;
 }
 
 /**

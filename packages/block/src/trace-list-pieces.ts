@@ -1,3 +1,4 @@
+import { inSteps } from '@vivace/kernel';
 import type { BlockShape } from './block-shape.ts';
 import { ByteWriter } from './byte-writer.ts';
 
@@ -49,9 +50,20 @@ function startsWithZeros(ids: Uint8Array, code: number): boolean {
 
 /** Eight bytes of each id, the first or, `from` 8, the last ones. */
 function writeIds(out: ByteWriter, shape: BlockShape, first: number, end: number, from: 0 | 8): void {
-  const { traceIds } = shape.set;
   out.ensure(8 * (end - first));
-  for (let trace = first; trace < end; trace++) {
+  inSteps(end - first, writeSomeIds, out, shape, first, from);
+}
+
+function writeSomeIds(
+  fromTrace: number,
+  toTrace: number,
+  out: ByteWriter,
+  shape: BlockShape,
+  first: number,
+  from: 0 | 8,
+): void {
+  const { traceIds } = shape.set;
+  for (let trace = first + fromTrace; trace < first + toTrace; trace++) {
     const at = 16 * codeOf(shape, trace) + from;
     for (let i = 0; i < 8; i++) out.buffer[out.length++] = traceIds[at + i] as number;
   }

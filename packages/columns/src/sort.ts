@@ -1,3 +1,4 @@
+import { addUp, inSteps } from '@vivace/kernel';
 import type { ColumnSetView } from './view.ts';
 
 /**
@@ -10,11 +11,11 @@ export function sortedRows(view: ColumnSetView, choose?: { classes: Uint8Array; 
   const { spanCount, traceCount, trace } = view;
   const left = choose === undefined ? view.dead : otherRows(view, choose);
   const starts = new Int32Array(traceCount + 1);
-  countRows(starts, spanCount, left, trace, ranks);
+  inSteps(spanCount, countRows, starts, left, trace, ranks);
   addUp(starts);
   const order = new Int32Array(starts[traceCount] as number);
-  placeRows(order, starts.slice(0, traceCount), spanCount, left, trace, ranks);
-  sortTraces(view, order, starts);
+  inSteps(spanCount, placeRows, order, starts.slice(0, traceCount), left, trace, ranks);
+  inSteps(traceCount, sortTraces, view, order, starts);
   return order;
 }
 
@@ -26,35 +27,37 @@ function otherRows({ dead, spanCount }: ColumnSetView, choose: { classes: Uint8A
   return left;
 }
 
-// One loop a function: see gather.ts of the block package.
-
 /** Counts the rows of each trace at its rank + 1. */
-function countRows(counts: Int32Array, rows: number, left: Uint8Array, trace: Int32Array, ranks: Int32Array): void {
-  for (let row = 0; row < rows; row++) {
-    if (left[row] === 0) counts[(ranks[trace[row] as number] as number) + 1]!++;
-  }
-}
-
-function addUp(counts: Int32Array): void {
-  for (let i = 1; i < counts.length; i++) counts[i]! += counts[i - 1] as number;
-}
-
-/** Puts each row where its trace's next one belongs. */
-function placeRows(
-  order: Int32Array,
-  next: Int32Array,
-  rows: number,
+function countRows(
+  from: number,
+  to: number,
+  counts: Int32Array,
   left: Uint8Array,
   trace: Int32Array,
   ranks: Int32Array,
 ): void {
-  for (let row = 0; row < rows; row++) {
+  for (let row = from; row < to; row++) {
+    if (left[row] === 0) counts[(ranks[trace[row] as number] as number) + 1]!++;
+  }
+}
+
+/** Puts each row where its trace's next one belongs. */
+function placeRows(
+  from: number,
+  to: number,
+  order: Int32Array,
+  next: Int32Array,
+  left: Uint8Array,
+  trace: Int32Array,
+  ranks: Int32Array,
+): void {
+  for (let row = from; row < to; row++) {
     if (left[row] === 0) order[next[ranks[trace[row] as number] as number]!++] = row;
   }
 }
 
-function sortTraces(view: ColumnSetView, order: Int32Array, starts: Int32Array): void {
-  for (let rank = 0; rank < view.traceCount; rank++) {
+function sortTraces(from: number, to: number, view: ColumnSetView, order: Int32Array, starts: Int32Array): void {
+  for (let rank = from; rank < to; rank++) {
     sortTrace(view, order, starts[rank] as number, starts[rank + 1] as number);
   }
 }

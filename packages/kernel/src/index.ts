@@ -1,3 +1,4 @@
+export { addUp } from './add-up.ts';
 export { type BufferPool, createBufferPool, type PooledBuffer } from './buffer-pool.ts';
 export {
   bytesToHex,
@@ -14,6 +15,7 @@ export { clearBytes, copyBytes } from './copy-bytes.ts';
 export { assert, dataError, type ErrorDetails, type ErrorKind, isKind, toVivaceError, VivaceError } from './errors.ts';
 export { type Files, type ReadableFile, systemFiles } from './files.ts';
 export { freeMemory } from './free-memory.ts';
+export { foldInSteps, inSteps } from './in-steps.ts';
 export { type ListenPlace, listenError } from './listen-error.ts';
 export { orAborted } from './or-aborted.ts';
 export { fraction, type Random, seededRandom, systemRandom } from './random.ts';

@@ -1,4 +1,4 @@
-import { crc32, freeMemory } from '@vivace/kernel';
+import { crc32, freeMemory, inSteps } from '@vivace/kernel';
 import { ByteWriter } from '../byte-writer.ts';
 import { compress, SMALLEST_TO_COMPRESS, WORTHWHILE } from './compression.ts';
 import { encodeDelta } from './delta.ts';
@@ -416,9 +416,22 @@ function word(bytes: Uint8Array, at: number): number {
 
 /** Statistics of an unsigned column. */
 function setBounds(chunk: StoredChunk, halves: Uint32Array, from: number, to: number): void {
-  let min = from;
-  let max = from;
-  for (let i = from + 1; i < to; i++) {
+  const bounds = { min: from, max: from };
+  inSteps(to - from, widenBounds, bounds, halves, from);
+  chunk.min = halvesToBigInt(halves, bounds.min);
+  chunk.max = halvesToBigInt(halves, bounds.max);
+}
+
+/** Places of the least and the greatest pair, over some more. */
+function widenBounds(
+  from: number,
+  to: number,
+  bounds: { min: number; max: number },
+  halves: Uint32Array,
+  first: number,
+): void {
+  let { min, max } = bounds;
+  for (let i = first + from; i < first + to; i++) {
     const low = halves[2 * i] as number;
     const high = halves[2 * i + 1] as number;
     const minHigh = halves[2 * min + 1] as number;
@@ -426,8 +439,8 @@ function setBounds(chunk: StoredChunk, halves: Uint32Array, from: number, to: nu
     if (high < minHigh || (high === minHigh && low < (halves[2 * min] as number))) min = i;
     if (high > maxHigh || (high === maxHigh && low > (halves[2 * max] as number))) max = i;
   }
-  chunk.min = halvesToBigInt(halves, min);
-  chunk.max = halvesToBigInt(halves, max);
+  bounds.min = min;
+  bounds.max = max;
 }
 
 function halvesToBigInt(halves: Uint32Array, index: number): bigint {
