@@ -15,7 +15,7 @@ import type { Logger } from '@vivace/telemetry';
 import type { CacheUsage } from './cache-usage.ts';
 import { EarlyJob } from './early-job.ts';
 import type { HeadSource, HeadViews, RootBound } from './head-source.ts';
-import { PRACTICE_BLOCKS, type PracticeAnswer } from './practice/practise.ts';
+import { PRACTICE_BLOCKS, PRACTICE_TRACE_BYTES, type PracticeAnswer } from './practice/practise.ts';
 import { ProblemLog } from './problem-log.ts';
 import type { JobAnswer, QueryJob } from './query-job.ts';
 import { createSearchWorkers, type LocateBlocks, type SearchWorkers } from './search-workers.ts';
@@ -88,6 +88,8 @@ const ROOT_AT_HAND: RootBound = { maxAgeMs: Number.POSITIVE_INFINITY };
 const NO_BLOCKS: LocatedBlocks = { entries: [], named: 0 };
 /** Before the threads practise: so many tenants may have nothing but a log. */
 const TENANTS_LOOKED_AT = 8;
+/** Lookups that are practised on the first block of all. */
+const FIRST_LOOKUPS = 24;
 /** A snapshot whose objects are gone is planned anew so often. */
 const MAX_PLANS = 2;
 
@@ -97,6 +99,8 @@ export class Querier implements TraceFinder, Service {
   readonly #workers: SearchWorkers;
   readonly #problems: ProblemLog;
   readonly #locator: TraceLocator;
+  /** Set where practice waits for a block. */
+  #onFirstBlock: ((block: NewBlock) => Promise<void>) | undefined;
 
   constructor(options: QuerierOptions) {
     this.#options = options;
@@ -137,15 +141,27 @@ export class Querier implements TraceFinder, Service {
   }
 
   /**
-   * Has the threads practise on the newest blocks of a tenant, so that nobody waits for their code to be compiled; where
-   * no tenant looked at has a block there is nothing to be quick about. `use` takes the answers, to practise what comes
-   * after them.
+   * Has the threads practise on the newest blocks of a tenant, so that nobody waits for their code to be compiled. Where no
+   * tenant looked at has a block, lookups are practised on the first one that is kept. `use` takes the answers, to practise
+   * what comes after them.
    */
   async practise(use: (answer: PracticeAnswer) => Promise<void>, signal: AbortSignal): Promise<void> {
     const { store, manifest } = this.#options;
     for await (const tenant of listTenants(store, signal, TENANTS_LOOKED_AT)) {
       const entries = indexSnapshot(await manifest(tenant).snapshot(signal)).newestFirst.slice(0, PRACTICE_BLOCKS);
       if (entries.length > 0) return this.#workers.practise({ tenant, entries, use, signal });
+    }
+    this.#onFirstBlock = (block) => this.#practiseLookups(block, use, signal);
+  }
+
+  async #practiseLookups(
+    { tenant, entry }: NewBlock,
+    use: (answer: PracticeAnswer) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    for (const id of await this.#workers.tracesOf({ tenant, entry, count: FIRST_LOOKUPS })) {
+      const { trace } = await this.findTrace(tenant, id, { maxBytes: PRACTICE_TRACE_BYTES, signal });
+      await use({ kind: 'trace', trace });
     }
   }
 
@@ -154,7 +170,10 @@ export class Querier implements TraceFinder, Service {
    * What fails here is read again, and reported, by the lookup.
    */
   keepBlock(block: NewBlock): void {
-    void this.#workers.keep(block).catch(() => undefined);
+    const practise = this.#onFirstBlock;
+    this.#onFirstBlock = undefined;
+    const kept = this.#workers.keep(block);
+    void (practise === undefined ? kept : kept.then(() => practise(block))).catch(() => undefined);
   }
 
   /**

@@ -36,6 +36,11 @@ export interface SubjectsRequest {
   entry: BlockEntry;
 }
 
+/** A query thread is asked for the ids of so many traces of a block, at most. */
+export interface TracesRequest extends SubjectsRequest {
+  count: number;
+}
+
 /** A query thread asks which blocks of a query's snapshot may have each of these traces. */
 export interface LocateRequest {
   number: number;

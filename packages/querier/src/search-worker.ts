@@ -16,9 +16,10 @@ import type {
   SearchWorkerArgument,
   SentJob,
   SubjectsRequest,
+  TracesRequest,
 } from './query-job.ts';
 import type { NewBlock, SentSearch } from './trace-search.ts';
-import { warmUp } from './warm-up.ts';
+import { someTraces, warmUp } from './warm-up.ts';
 
 // A query thread: opens blocks, decodes pages, joins traces and evaluates queries. Bytes come from the thread that
 // started it.
@@ -40,15 +41,11 @@ const call = serveWorker(
     ['keep', keep],
     ['query', query],
     ['subjects', subjects],
+    ['traces', traces],
     ['practise', practise],
     ['cancel', (number: number) => running.get(number)?.abort(new VivaceError('canceled', 'query', 'nobody waits'))],
   ]),
 );
-
-/** The first block makes the code of lookups compiled; every block's dictionaries are decoded before somebody waits. */
-const FIRST_LOOKUPS = 12;
-const LATER_LOOKUPS = 1;
-let isWarm = false;
 
 /** Practice goes on when nobody waits: looked at so often. */
 const BUSY_MS = 5;
@@ -64,6 +61,13 @@ const NEVER = new AbortController().signal;
 async function subjects({ tenant, entry }: SubjectsRequest): Promise<PracticeSubjects | undefined> {
   await idle();
   return practiceSubjects(reads.open(tenant, entry, () => undefined));
+}
+
+async function traces({ tenant, entry, count }: TracesRequest): Promise<Uint8Array[]> {
+  return someTraces(
+    reads.open(tenant, entry, () => undefined),
+    count,
+  );
 }
 
 async function practise({ job, maxBatches }: PracticeRequest): Promise<JobAnswer<unknown> | Transferred> {
@@ -94,9 +98,7 @@ async function find(sent: SentSearch): Promise<Transferred> {
 
 function keep({ tenant, entry, sections }: NewBlock): void {
   reads.open(tenant, entry, () => undefined).keep(sections);
-  const count = isWarm ? LATER_LOOKUPS : FIRST_LOOKUPS;
-  isWarm = true;
-  void warmUp(tenant, entry, count, reads).catch(() => undefined);
+  void warmUp(tenant, entry, reads).catch(() => undefined);
 }
 
 async function query(sent: SentJob): Promise<JobAnswer<unknown> | Transferred> {

@@ -6,6 +6,7 @@ import { type CacheUsage, createUsageCounters, sumUsage } from './cache-usage.ts
 import { EntryBook } from './entry-book.ts';
 import { unpackAnswer } from './packed-answer.ts';
 import {
+  PRACTICE_TRACE_BYTES,
   type PracticeAnswer,
   type PractisingThread,
   practiseQueries,
@@ -20,6 +21,7 @@ import type {
   SearchWorkerArgument,
   SentJob,
   SubjectsRequest,
+  TracesRequest,
 } from './query-job.ts';
 import type { NewBlock, ReadRequest, SentSearch, TraceFound, TraceSearch } from './trace-search.ts';
 
@@ -36,6 +38,8 @@ export interface SearchWorkers {
   usage(): CacheUsage;
   /** Gives every thread a block for its cache; the buffers of the sections are handed over. */
   keep(block: NewBlock): Promise<void>;
+  /** Ids of some traces of a block. */
+  tracesOf(asked: TracesRequest): Promise<Uint8Array[]>;
   /** Every thread practises on blocks, which costs it about two seconds of CPU; the first one's answers are used. */
   practise(asked: Practice): Promise<void>;
   stop(): Promise<void>;
@@ -140,6 +144,7 @@ export function createSearchWorkers(options: SearchWorkerOptions): SearchWorkers
       const last = workers.length - 1;
       await Promise.all(workers.map((worker, i) => worker.call('keep', block, i === last ? buffers : [])));
     },
+    tracesOf: (asked) => (workers[0] as WorkerClient).call('traces', asked) as Promise<Uint8Array[]>,
     practise: async ({ tenant, entries, use, signal }) => {
       const threads = workers.map((worker) => practisingThread(worker, books.get(worker) as EntryBook, tenant));
       await Promise.all(
@@ -156,9 +161,6 @@ function callFind(worker: WorkerClient, book: EntryBook, search: TraceSearch): P
   const sent = { ...search, entries: book.pack(search.entries) } satisfies SentSearch;
   return worker.call('find', sent) as Promise<TraceFound>;
 }
-
-/** Of what is looked up for practice. */
-const MAX_TRACE_BYTES = 1 << 20;
 
 /** What is asked for practice takes the way of all questions, there and back: its objects have the shapes of theirs. */
 function practisingThread(worker: WorkerClient, book: EntryBook, tenant: string): PractisingThread {
@@ -180,7 +182,7 @@ function practisingThread(worker: WorkerClient, book: EntryBook, tenant: string)
       return { kind: question.kind, result: unpackAnswer(answer).result } as QuestionAnswer;
     },
     find: async (id, entries) => {
-      const search = { tenant, id, entries, named: 0, heads: [], maxBytes: MAX_TRACE_BYTES };
+      const search = { tenant, id, entries, named: 0, heads: [], maxBytes: PRACTICE_TRACE_BYTES };
       const { trace } = await callFind(worker, book, search);
       return trace;
     },

@@ -1,25 +1,23 @@
-import { setImmediate } from 'node:timers/promises';
 import { type BlockReader, batchesOf } from '@vivace/block';
 import type { BlockEntry } from '@vivace/manifest';
 import type { BlockReads } from './block-reads.ts';
 import { findTrace } from './find-trace.ts';
 
 /**
- * Looks traces of a block up that has just been put into the cache, so that its dictionaries are decoded, and the code
- * of lookups is compiled, before somebody waits: the first lookup takes ten times as long as later ones. What fails
- * is reported by those who ask.
+ * Looks a trace of a block up that has just been put into the cache, so that its dictionaries are decoded before somebody
+ * waits. What fails is reported by those who ask.
  */
-export async function warmUp(tenant: string, entry: BlockEntry, lookups: number, reads: BlockReads): Promise<void> {
-  for (const id of await someTraces(
+export async function warmUp(tenant: string, entry: BlockEntry, reads: BlockReads): Promise<void> {
+  const [id] = await someTraces(
     reads.open(tenant, entry, () => undefined),
-    lookups,
-  )) {
-    await findTrace({ tenant, id, entries: [entry], named: 1, heads: [], maxBytes: 1 << 20 }, reads);
-    await setImmediate();
-  }
+    1,
+  );
+  if (id === undefined) return;
+  await findTrace({ tenant, id, entries: [entry], named: 1, heads: [], maxBytes: 1 << 20 }, reads);
 }
 
-async function someTraces(reader: BlockReader, lookups: number): Promise<Uint8Array[]> {
+/** Ids of `count` traces of a block, fewer where it has not as many in its first batch: spread evenly over it. */
+export async function someTraces(reader: BlockReader, lookups: number): Promise<Uint8Array[]> {
   const [run] = batchesOf(await reader.index());
   if (run === undefined) return [];
   const columns = await reader.readRun(run);

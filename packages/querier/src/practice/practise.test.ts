@@ -1,12 +1,13 @@
-import { encodeBlock, layoutObjects } from '@vivace/block';
+import { type BlockSections, encodeBlock, layoutObjects } from '@vivace/block';
 import { Columnizer, ColumnSet, sortedRows } from '@vivace/columns';
-import { seededRandom, systemClock, uuidV7 } from '@vivace/kernel';
-import { type BlockEntry, blockKey, openManifest } from '@vivace/manifest';
+import { concatBytes, hexToBytes, seededRandom, systemClock, uuidV7 } from '@vivace/kernel';
+import { blockKey, openManifest } from '@vivace/manifest';
 import { createMemoryStore } from '@vivace/object-store';
 import { tracesFromJson } from '@vivace/otlp';
 import { createLogger } from '@vivace/telemetry';
 import { afterEach, expect, test } from 'vitest';
 import { Querier } from '../querier.ts';
+import type { NewBlock } from '../trace-search.ts';
 import type { PracticeAnswer, QuestionAnswer } from './practise.ts';
 
 // Practice in a real query thread, over blocks in a store.
@@ -56,8 +57,7 @@ async function setUp(blocks: number, traces: number) {
   const store = createMemoryStore();
   const random = seededRandom(3);
   const manifest = openManifest({ store, tenant: TENANT, clock: systemClock, random });
-  const entries: BlockEntry[] = [];
-  for (let block = 0; block < blocks; block++) {
+  const addBlock = async (block: number): Promise<NewBlock> => {
     const set = new ColumnSet({ seed: 1, maxColumns: 64 });
     new Columnizer(set, { maxAttributeBytes: 1 << 16, maxTraceBytes: 1 << 24 }).add(request(traces * block, traces));
     const view = set.view();
@@ -67,9 +67,17 @@ async function setUp(blocks: number, traces: number) {
     const id = uuidV7(START_MS + block, random);
     for (const { name, parts } of objects) await store.put(blockKey(TENANT, id, name), parts);
     const content = { sections, rows, traces: encoded.traces, minStart, maxEnd, filterBytes };
-    entries.push({ ...content, id, commitTimeMs: START_MS, level: 0, retentionClass: '', applied: 0 });
-  }
-  if (blocks > 0) await manifest.commit({ add: entries, remove: [], cover: [] }, signal);
+    const entry = { ...content, id, commitTimeMs: START_MS, level: 0, retentionClass: '', applied: 0 };
+    await manifest.commit({ add: [entry], remove: [], cover: [] }, signal);
+    const bytesOf = (name: keyof BlockSections): Uint8Array => {
+      const { object, offset, length } = sections[name];
+      const bytes = concatBytes(objects.find((one) => one.name === object)?.parts ?? []);
+      return bytes.slice(offset, offset + length);
+    };
+    const [index, filter] = [bytesOf('index'), bytesOf('filter')];
+    return { tenant: TENANT, entry, sections: { index, filter, spans: bytesOf('spans'), events: bytesOf('events') } };
+  };
+  for (let block = 0; block < blocks; block++) await addBlock(block);
   const querier = new Querier({
     heads: {
       findTrace: async () => ({ parts: [], problems: [] }),
@@ -97,7 +105,7 @@ async function setUp(blocks: number, traces: number) {
       else answers.push(answer);
       use(answer);
     }, until);
-  return { querier, practise, answers, lookedUp };
+  return { querier, practise, answers, lookedUp, addBlock };
 }
 
 function found({ kind, result }: QuestionAnswer): number {
@@ -132,10 +140,18 @@ test('attributes of many values are not grouped by', async () => {
   for (const answer of answers) if (answer.kind === 'metrics') expect(found(answer)).toBeLessThan(100);
 });
 
-test('where there is no block there is no practice', async () => {
-  const { practise, answers } = await setUp(0, 0);
+test('where there is no block lookups are practised on the first that is kept, and on no other', async () => {
+  const { querier, practise, answers, lookedUp, addBlock } = await setUp(0, 100);
   await practise();
-  expect(answers).toEqual([]);
+  expect([answers, lookedUp]).toEqual([[], []]);
+  querier.keepBlock(await addBlock(0));
+  await expect.poll(() => lookedUp.length, { timeout: 20_000 }).toBe(24);
+  expect(Math.min(...lookedUp.map(({ length }) => length))).toBeGreaterThan(500);
+  querier.keepBlock(await addBlock(1));
+  // Answered after all that the kept block was good for.
+  const { trace } = await querier.findTrace(TENANT, hexToBytes(hex(150, 32)), { maxBytes: 1 << 20, signal });
+  expect(trace.length).toBeGreaterThan(500);
+  expect([answers.length, lookedUp.length]).toEqual([0, 24]);
 });
 
 test('practice ends when nobody wants it', async () => {

@@ -19,6 +19,8 @@ export interface PractisingThread {
 /** Rounds over so many batches, however large blocks are; the last is long enough for what is compiled in loops. */
 const ROUNDS = [2, 2, 2, 2, 8];
 const LOOKUPS = 5;
+/** Of what is looked up for practice. */
+export const PRACTICE_TRACE_BYTES = 1 << 20;
 
 /** Blocks that are practised on. */
 export const PRACTICE_BLOCKS = Math.max(...ROUNDS);
