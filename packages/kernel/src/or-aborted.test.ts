@@ -19,6 +19,15 @@ test('a signal that was or is aborted ends the wait with its reason', async () =
   await expect(orAborted(never, controller.signal)).rejects.toThrow('enough');
 });
 
+test('work that has settled before the signal is aborted, in the same turn, is what counts', async () => {
+  const controller = new AbortController();
+  const work = Promise.withResolvers<string>();
+  const waiting = orAborted(work.promise, controller.signal);
+  work.resolve('done');
+  controller.abort(new Error('enough'));
+  await expect(waiting).resolves.toBe('done');
+});
+
 test('work that fails after nobody waits is no unhandled rejection', async () => {
   const work = Promise.withResolvers<void>();
   await expect(orAborted(work.promise, AbortSignal.abort(new Error('enough')))).rejects.toThrow('enough');
