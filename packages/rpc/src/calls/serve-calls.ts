@@ -49,6 +49,8 @@ const MAX_RUNNING = 4 * MAX_CALLS;
 const MAX_CALL_BYTES = 256;
 /** Nothing is read from who does not take so many bytes that are for him. */
 const MAX_UNSENT_BYTES = 1024 * 1024;
+/** What is written in one go is gathered up to this. */
+const MAX_GATHERED_BYTES = 16 * 1024;
 
 /** Serves the calls of a connection, preface included. `leave` takes no more; it is closed after the last of them. */
 export function serveCalls(socket: Socket, options: ServeCallsOptions): { leave(): void } {
@@ -213,16 +215,19 @@ class ServedConnection {
     if (this.#frames.length === 0) process.nextTick(() => this.#flush());
     this.#frames.push(frame);
     this.#framesBytes += frame.length;
+    if (this.#framesBytes > MAX_GATHERED_BYTES) this.#flush();
     return this.#unsentBytes < socket.writableHighWaterMark;
   }
 
   /** As one piece: several, corked, take several times as long. */
   #flush(): void {
     if (this.#frames.length === 0) return;
-    const bytes = concatBytes(this.#frames);
+    const [first] = this.#frames as [Uint8Array];
+    const bytes = this.#frames.length === 1 ? first : concatBytes(this.#frames);
     this.#frames = [];
     this.#framesBytes = 0;
-    if (!this.#socket.destroyed && this.#socket.write(bytes)) this.#onDrained();
+    const { destroyed, writableEnded } = this.#socket;
+    if (!destroyed && !writableEnded && this.#socket.write(bytes)) this.#onDrained();
   }
 
   get #unsentBytes(): number {
