@@ -49,7 +49,7 @@ export async function answerJob(
         .map((entry) => reads.open(tenant, entry, onRead));
     },
   };
-  const inMemory = entries.slice(0, chunks).map(({ id }) => id);
+  const inMemory = [...heads, ...entries.slice(0, chunks)].map(({ id }) => id);
   const locate =
     located &&
     (async (traceIds: readonly Uint8Array[], among: readonly string[]) => {

@@ -147,11 +147,13 @@ export class Querier implements TraceFinder, Service {
    */
   async practise(use: (answer: PracticeAnswer) => Promise<void>, signal: AbortSignal): Promise<void> {
     const { store, manifest } = this.#options;
+    this.#onFirstBlock = (block) => this.#practiseLookups(block, use, signal);
     for await (const tenant of listTenants(store, signal, TENANTS_LOOKED_AT)) {
       const entries = indexSnapshot(await manifest(tenant).snapshot(signal)).newestFirst.slice(0, PRACTICE_BLOCKS);
-      if (entries.length > 0) return this.#workers.practise({ tenant, entries, use, signal });
+      if (entries.length === 0) continue;
+      this.#onFirstBlock = undefined;
+      return this.#workers.practise({ tenant, entries, use, signal });
     }
-    this.#onFirstBlock = (block) => this.#practiseLookups(block, use, signal);
   }
 
   async #practiseLookups(

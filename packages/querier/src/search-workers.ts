@@ -70,6 +70,9 @@ export interface SearchWorkerOptions {
   onExit: (error: VivaceError) => void;
 }
 
+/** Traces located at the same time: each may read of every segment of the trace index. */
+const LOCATED_TOGETHER = 8;
+
 export function createSearchWorkers(options: SearchWorkerOptions): SearchWorkers {
   const { count, cacheBytes, filterCacheBytes, keepsPartials, seed, read, onExit } = options;
   /** By the number of the query: queries that are being answered. */
@@ -92,7 +95,11 @@ export function createSearchWorkers(options: SearchWorkerOptions): SearchWorkers
         // Nobody waits for the answer any more.
         if (located === undefined) throw new VivaceError('canceled', 'query', 'the query has ended');
         // Few: and by their ids only in a message that is sent when it is packed.
-        return Promise.all(traceIds.map(located));
+        const found: (readonly BlockEntry[])[] = [];
+        for (let at = 0; at < traceIds.length; at += LOCATED_TOGETHER) {
+          found.push(...(await Promise.all(traceIds.slice(at, at + LOCATED_TOGETHER).map(located))));
+        }
+        return found;
       },
     ],
   ]);

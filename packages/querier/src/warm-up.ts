@@ -16,14 +16,14 @@ export async function warmUp(tenant: string, entry: BlockEntry, reads: BlockRead
   await findTrace({ tenant, id, entries: [entry], named: 1, heads: [], maxBytes: 1 << 20 }, reads);
 }
 
-/** Ids of `count` traces of a block, fewer where it has not as many in its first batch: spread evenly over it. */
-export async function someTraces(reader: BlockReader, lookups: number): Promise<Uint8Array[]> {
+/** Ids of `most` traces of a block, fewer where it has not as many in its first batch: spread evenly over it. */
+export async function someTraces(reader: BlockReader, most: number): Promise<Uint8Array[]> {
   const [run] = batchesOf(await reader.index());
   if (run === undefined) return [];
   const columns = await reader.readRun(run);
   await columns.fetch({ fields: new Set(['traceIds']), keys: new Set(), eventFields: new Set(), eventKeys: new Set() });
   const ids = columns.traceIds();
-  const count = Math.min(lookups, columns.traceCount);
+  const count = Math.min(most, columns.traceCount);
   const step = Math.floor(columns.traceCount / Math.max(1, count));
   return Array.from({ length: count }, (_, i) => ids.slice(16 * i * step, 16 * i * step + 16));
 }
