@@ -328,7 +328,7 @@ const querier = section({
   }),
   warm_up: flag(true, {
     about:
-      'Whether each thread asks itself a hundred queries about the newest blocks when it starts and blocks are there.',
+      'Whether each thread asks itself a hundred queries about the newest blocks when it starts, or, where there are none, looks some traces of the first one up.',
     why: 'About a second and a half of CPU and some megabytes read, after which first queries take a quarter of the time.',
   }),
 });
