@@ -79,9 +79,8 @@ export function encodeSpans(
   table.column(START, (from, to) => writer.halves(START, times, from, to, { pageRows, ascending: true }));
   const lastStart = timeAt(times, foldInSteps(rows, 0, latest, times));
   const lastEnd = timeAt(set.end, order[foldInSteps(rows, 0, latestOf, set.end, order)] as number);
-  const notForwards: number[] = [];
-  inSteps(rows, replaceByDurations, times, order, set.end, notForwards);
-  const backwards = Int32Array.from(notForwards);
+  const backwards: number[] = [];
+  inSteps(rows, replaceByDurations, times, order, set.end, backwards);
   table.column(DURATION, (from, to) => writer.halves(DURATION, times, from, to, { pageRows, ascending: false }));
 
   encodeParents(table, PARENT, parents, interner);
@@ -116,7 +115,7 @@ export function encodeSpans(
   if (scatter(set.overflow, space, scratch) > 0) {
     facts.fragments('span', ATTRIBUTE_FIELD, set.overflow.dictionary, scratch.counts);
   }
-  const ends = { rows: backwards, end: set.end, order };
+  const ends = { rows: Int32Array.from(backwards), end: set.end, order };
   const overflow = mergeOverflow(set.overflow, demoted, ends, space, scratch, () => ATTRIBUTE_TAG);
   table.codes(OVERFLOW, overflow.entries, overflow.count);
   table.write(into);

@@ -17,7 +17,7 @@ export interface ClassifyInput extends MergeInput {
 
 /**
  * The classes of a merge that needs no look at a trace: no input is classified, and there is no rule. Else undefined, and
- * `classify` finds them; it brings the query engine, of which a thread that never judges is spared.
+ * `classify` finds them; it brings the query engine, which a thread that never judges is spared.
  */
 export function plainClasses(inputs: readonly ClassifyInput[], { rules }: Retention): Classes | undefined {
   const isClassified = inputs.some(({ place }) => place.retentionClass !== UNCLASSIFIED);

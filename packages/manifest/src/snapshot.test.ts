@@ -50,6 +50,23 @@ test('what others commit is seen after 5 s, or at once with an age of 0', async 
   expect(await seen()).toBe(2);
 });
 
+test('what is at hand is the last snapshot, while its root is the newest known and young enough', async () => {
+  const { clock, open, entry } = setUp();
+  const manifest = open();
+  expect(manifest.atHand({ maxAgeMs: Number.POSITIVE_INFINITY })).toBeUndefined();
+  const first = await manifest.snapshot(signal);
+  expect(manifest.atHand()).toBe(first);
+  expect(manifest.atHand({ maxAgeMs: 0 })).toBeUndefined();
+  clock.advance(5001);
+  expect(manifest.atHand()).toBeUndefined();
+  expect(manifest.atHand({ maxAgeMs: 6000 })).toBe(first);
+  // Nobody has made a snapshot of the root that is known now.
+  await manifest.commit(adding(entry()), signal);
+  expect(manifest.atHand({ maxAgeMs: 6000 })).toBeUndefined();
+  const second = await manifest.snapshot(signal);
+  expect([second.live.length, manifest.atHand() === second]).toEqual([1, true]);
+});
+
 test('what this process commits is seen at once, without asking', async () => {
   const { open, counting, entry } = setUp();
   const store = counting();

@@ -49,12 +49,12 @@ export async function answerJob(
         .map((entry) => reads.open(tenant, entry, onRead));
     },
   };
-  const inMemory = [...heads, ...entries.slice(0, chunks)].map(({ id }) => id);
+  const inMemory = new Set([...heads, ...entries.slice(0, chunks)].map(({ id }) => id));
   const locate =
     located &&
     (async (traceIds: readonly Uint8Array[], among: readonly string[]) => {
       // To look into them is sooner done than to ask.
-      if (among.every((id) => inMemory.includes(id))) return undefined;
+      if (among.every((id) => inMemory.has(id))) return undefined;
       const blocks = await located(traceIds);
       return blocks.map((one) => new Set([...inMemory, ...one.map(({ id }) => id)]));
     });

@@ -2,6 +2,7 @@ import { type BlockReader, batchesOf } from '@vivace/block';
 import type { BlockEntry } from '@vivace/manifest';
 import type { BlockReads } from './block-reads.ts';
 import { findTrace } from './find-trace.ts';
+import { PRACTICE_TRACE_BYTES } from './practice/practise.ts';
 
 /**
  * Looks a trace of a block up that has just been put into the cache, so that its dictionaries are decoded before somebody
@@ -13,7 +14,7 @@ export async function warmUp(tenant: string, entry: BlockEntry, reads: BlockRead
     1,
   );
   if (id === undefined) return;
-  await findTrace({ tenant, id, entries: [entry], named: 1, heads: [], maxBytes: 1 << 20 }, reads);
+  await findTrace({ tenant, id, entries: [entry], named: 1, heads: [], maxBytes: PRACTICE_TRACE_BYTES }, reads);
 }
 
 /** Ids of `most` traces of a block, fewer where it has not as many in its first batch: spread evenly over it. */

@@ -1,6 +1,6 @@
 import type { QueryStats, TraceMatch } from '@vivace/block-query';
 import type { GrpcCall, GrpcMethod } from '@vivace/http';
-import { orAborted, VivaceError } from '@vivace/kernel';
+import { limitTime, orAborted, VivaceError } from '@vivace/kernel';
 import type { MetricsPart } from '../query-engine.ts';
 import { metricsRequest } from './metrics-request.ts';
 import { metricsMessages } from './metrics-stream.ts';
@@ -48,13 +48,9 @@ async function serve(
 ): Promise<void> {
   const { clock } = options;
   const request = decodeRequest(message);
-  const overtime = new AbortController();
-  const cancelTimer = clock.after(options.timeoutMs, () =>
-    overtime.abort(
-      new VivaceError('deadline', 'query-timeout', `the query took longer than ${options.timeoutMs / 1000} s`),
-    ),
-  );
-  const signal = AbortSignal.any([callSignal, overtime.signal]);
+  const late = () =>
+    new VivaceError('deadline', 'query-timeout', `the query took longer than ${options.timeoutMs / 1000} s`);
+  const { signal, end } = limitTime(clock, options.timeoutMs, late, callSignal);
   const partialIsEnough = headers['x-vivace-partial'] === 'true';
   const finish: StreamCall['finish'] = (problems, leftOut) => {
     const reasons = [partialReason(problems, partialIsEnough), leftOut].filter((reason) => reason !== undefined);
@@ -67,7 +63,7 @@ async function serve(
     );
     await orAborted(work, signal);
   } finally {
-    cancelTimer();
+    end();
   }
 }
 
