@@ -42,6 +42,23 @@ function withIds(traces: Plain): Plain {
   return traces;
 }
 
+/** What the only field of a message holds; its length has one byte. */
+function inner(bytes: Uint8Array): Uint8Array {
+  expect(bytes.length).toBe((bytes[1] as number) + 2);
+  return bytes.subarray(2);
+}
+
+function message(tag: number, bytes: Uint8Array): Uint8Array {
+  expect(bytes.length).toBeLessThan(128);
+  return Uint8Array.of(tag, bytes.length, ...bytes);
+}
+
+/** Pieces put together in every order. */
+function orders(pieces: readonly Uint8Array[]): Uint8Array[] {
+  if (pieces.length < 2) return [...pieces];
+  return pieces.flatMap((first, i) => orders(pieces.toSpliced(i, 1)).map((rest) => Buffer.concat([first, rest])));
+}
+
 describe('the columnizer', () => {
   it('gives every span back as it was sent', () => {
     fc.assert(
@@ -136,6 +153,41 @@ describe('the columnizer', () => {
     columnizer.add(encodeTraces({ resourceSpans: [{ scopeSpans: [{ spans }] }] }));
     const kept = encodeTraces({ resourceSpans: [{ scopeSpans: [{ spans: spans.slice(-1) }] }] });
     expect(storedSpans(set)).toEqual(spanTexts(decodeTraces(kept)));
+  });
+
+  it('gives spans their resource and scope wherever these stand in the message, in one piece or apart', () => {
+    const attributes = [{ key: 'service.name', value: { stringValue: 'shop' } }];
+    const span = (id: number, length = 8) => ({
+      traceId: new Uint8Array(16).fill(1),
+      spanId: new Uint8Array(length).fill(id),
+    });
+    // Fields of a message may come in any order; what is encoded apart can be put together in any (protobuf.dev, "Last one wins").
+    const scopeParts = [{ scope: { name: 'io.shop' } }, { spans: [span(1, 7), span(2)] }, { schemaUrl: 's' }];
+    const scopes = orders(
+      scopeParts.map((part) => inner(inner(encodeTraces({ resourceSpans: [{ scopeSpans: [part] }] })))),
+    );
+    const resourceParts = (scope: Uint8Array) => [
+      inner(encodeTraces({ resourceSpans: [{ resource: { attributes } }] })),
+      message(0x12, scope),
+      inner(encodeTraces({ resourceSpans: [{ schemaUrl: 'r' }] })),
+    ];
+    const { set, columnizer } = emptySet();
+    const outcomes = scopes
+      .flatMap((scope) => orders(resourceParts(scope)))
+      .map((resource) => {
+        const first = set.count;
+        const other = emptySet();
+        const request = message(0x0a, resource);
+        expect(other.columnizer.add(request)).toMatchObject({ accepted: 1, rejected: 1 });
+        columnizer.add(request);
+        expect(set.count).toBe(first + 1);
+        return storedSpans(other.set);
+      });
+    expect(outcomes).toHaveLength(36);
+    expect(outcomes[0]?.join()).toContain('io.shop');
+    for (const outcome of outcomes) expect(outcome).toEqual(outcomes[0]);
+    // What is between the fields of a resource does not matter, their own order does.
+    expect(set.resources.count).toBe(2);
   });
 
   it('has no column for a huge key, and counts the memory of keys', () => {

@@ -1,6 +1,7 @@
 import type { ColumnSet } from './column-set.ts';
 import { EventScanner } from './event-scanner.ts';
 import { Fragment } from './fragment.ts';
+import { Owner } from './owner.ts';
 import { settleResends } from './resend.ts';
 import { isUtf8 } from './source.ts';
 import { checkResource, checkScope } from './well-formed.ts';
@@ -43,6 +44,9 @@ const LINK = 0x6a;
 const STATUS = 0x7a;
 const FLAGS = 0x85;
 
+// What ResourceSpans and ScopeSpans hold.
+const OWNED = 0x12;
+
 // Fields that are known but have no column.
 const DROPPED_OF_SPAN: readonly number[] = [0x50, 0x60, 0x70];
 const NONE: readonly number[] = [];
@@ -52,7 +56,8 @@ export class Columnizer extends EventScanner {
   readonly #set: ColumnSet;
   readonly #maxTraceBytes: number;
   readonly #spanOverflow = new Fragment();
-  readonly #owner = new Fragment();
+  readonly #resource = new Owner();
+  readonly #scope = new Owner();
   #result: ColumnizeResult = { accepted: 0, rejected: 0, reason: undefined };
 
   constructor(set: ColumnSet, limits: ColumnizeLimits) {
@@ -92,63 +97,52 @@ export class Columnizer extends EventScanner {
     }
   }
 
-  /** ResourceSpans and ScopeSpans have what their spans need after them too (schema_url), so each is read twice. */
   #scanResourceSpans(from: number, end: number): void {
-    const owner = this.#readOwner(from, end);
-    const resources = this.#set.resources;
-    const known = resources.count;
-    const resource = resources.intern(owner.source, 0, owner.length);
-    if (resources.count > known && !checkResource(owner.source, owner.length)) {
-      resources.removeLast();
-      throw malformed('a resource is malformed');
-    }
+    const set = this.#set;
+    const owner = this.#resource;
+    const firstRow = set.count;
+    owner.begin(this.source);
     for (let at = from; at < end; ) {
       const tag = this.varint(at, end);
-      if (tag === 0x12) {
+      if (tag === OWNED && this.high === 0) {
         const to = this.enter(this.next, end);
-        this.#scanScopeSpans(this.next, to, resource);
+        this.#scanScopeSpans(this.next, to);
         at = to;
-      } else at = this.skip(tag, this.next, end);
+      } else at = this.#addField(owner, tag, at, end);
     }
+    const code = owner.internIn(set.resources, checkResource);
+    if (code === undefined) throw malformed('a resource is malformed');
+    // What comes after the spans is theirs too (schema_url).
+    for (let row = firstRow; row < set.count; row++) set.resource[row] = code;
   }
 
-  #scanScopeSpans(from: number, end: number, resource: number): void {
-    const owner = this.#readOwner(from, end);
-    const scopes = this.#set.scopes;
-    const known = scopes.count;
-    const scope = scopes.intern(owner.source, 0, owner.length);
-    if (scopes.count > known && !checkScope(owner.source, owner.length)) {
-      scopes.removeLast();
-      throw malformed('an instrumentation scope is malformed');
-    }
+  #scanScopeSpans(from: number, end: number): void {
+    const set = this.#set;
+    const owner = this.#scope;
+    const firstRow = set.count;
+    owner.begin(this.source);
     for (let at = from; at < end; ) {
       const tag = this.varint(at, end);
-      if (tag === 0x12) {
+      if (tag === OWNED && this.high === 0) {
         const to = this.enter(this.next, end);
-        this.#scanSpan(this.next, to, resource, scope);
+        this.#scanSpan(this.next, to);
         at = to;
-      } else at = this.skip(tag, this.next, end);
+      } else at = this.#addField(owner, tag, at, end);
     }
+    const code = owner.internIn(set.scopes, checkScope);
+    if (code === undefined) throw malformed('an instrumentation scope is malformed');
+    for (let row = firstRow; row < set.count; row++) set.scope[row] = code;
   }
 
-  /**
-   * The fields of ResourceSpans or ScopeSpans besides what they hold (number 2), as they came: resource or scope,
-   * and schema_url. Empty ones are left out: absent and empty are the same.
-   */
-  #readOwner(from: number, end: number): Fragment {
-    const owner = this.#owner;
-    owner.clear();
-    for (let at = from; at < end; ) {
-      const tag = this.varint(at, end);
-      const next = this.skip(tag, this.next, end);
-      const empty = (tag === 0x0a || tag === 0x1a) && next - at === 2;
-      if (tag !== 0x12 && !empty) owner.addRaw(this.bytes, at, next);
-      at = next;
-    }
-    return owner;
+  /** A field whose tag was read; returns where it ends. Empty ones are left out: absent and empty are the same. */
+  #addField(owner: Owner, tag: number, at: number, end: number): number {
+    const next = this.skip(tag, this.next, end);
+    const empty = (tag === 0x0a || tag === 0x1a) && next - at === 2;
+    if (!empty) owner.add(at, next);
+    return next;
   }
 
-  #scanSpan(from: number, end: number, resource: number, scope: number): void {
+  #scanSpan(from: number, end: number): void {
     const set = this.#set;
     const bytes = this.bytes;
     const view = this.view;
@@ -335,8 +329,6 @@ export class Columnizer extends EventScanner {
     set.kind[row] = kind;
     set.status[row] = status;
     set.flags[row] = flags;
-    set.resource[row] = resource;
-    set.scope[row] = scope;
     const source = this.source;
     set.name[row] = 0;
     if (nameAt >= 0 && !this.#internText(nameAt, nameEnd)) overflow.addBytes(NAME, bytes, nameAt, nameEnd);

@@ -9,17 +9,17 @@ import type { Source } from './source.ts';
 export const MAX_DEPTH = 30;
 
 /** A ResourceSpans message without its scope_spans. */
-export function checkResource(source: Source, end: number): boolean {
-  return checkMessage(source, 0, end, (field, wire, from, to) => {
-    if (field === 1) return wire === 2 && checkMessage(source, from, to, attributesIn(source, 1));
+export function checkResource(source: Source, from: number, end: number): boolean {
+  return checkMessage(source, from, end, (field, wire, at, to) => {
+    if (field === 1) return wire === 2 && checkMessage(source, at, to, attributesIn(source, 1));
     return field !== 3 || wire === 2;
   });
 }
 
 /** A ScopeSpans message without its spans. */
-export function checkScope(source: Source, end: number): boolean {
-  return checkMessage(source, 0, end, (field, wire, from, to) => {
-    if (field === 1) return wire === 2 && checkMessage(source, from, to, attributesIn(source, 3));
+export function checkScope(source: Source, from: number, end: number): boolean {
+  return checkMessage(source, from, end, (field, wire, at, to) => {
+    if (field === 1) return wire === 2 && checkMessage(source, at, to, attributesIn(source, 3));
     return field !== 3 || wire === 2;
   });
 }
