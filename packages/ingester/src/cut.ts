@@ -1,5 +1,6 @@
 import { encodeBlock, layoutObjects } from '@vivace/block';
 import { type ColumnSetView, sortedRows } from '@vivace/columns';
+import { foldInSteps } from '@vivace/kernel';
 import type { CutBlock, CutOptions } from './block-cutter.ts';
 
 export interface BlockShape {
@@ -31,11 +32,26 @@ export function cutBlocks(view: ColumnSetView, { earliest, latest }: CutOptions,
 
 /** 1 for each row that starts outside [earliest, latest]; undefined where none does. */
 function misdatedRows(view: ColumnSetView, earliest: bigint, latest: bigint): Uint8Array | undefined {
-  const { spanCount, start } = view;
-  const low = halves(earliest);
-  const high = halves(latest);
-  let classes: Uint8Array | undefined;
-  for (let row = 0; row < spanCount; row++) {
+  return foldInSteps<Uint8Array | undefined, [ColumnSetView, Halves, Halves]>(
+    view.spanCount,
+    undefined,
+    markMisdated,
+    view,
+    halves(earliest),
+    halves(latest),
+  );
+}
+
+function markMisdated(
+  before: Uint8Array | undefined,
+  from: number,
+  to: number,
+  { spanCount, start }: ColumnSetView,
+  low: Halves,
+  high: Halves,
+): Uint8Array | undefined {
+  let classes = before;
+  for (let row = from; row < to; row++) {
     const a = start[row * 2 + 1] as number;
     const b = start[row * 2] as number;
     const early = a < low.high || (a === low.high && b < low.low);
@@ -47,7 +63,12 @@ function misdatedRows(view: ColumnSetView, earliest: bigint, latest: bigint): Ui
   return classes;
 }
 
-function halves(time: bigint): { low: number; high: number } {
+interface Halves {
+  low: number;
+  high: number;
+}
+
+function halves(time: bigint): Halves {
   const clamped = BigInt.asUintN(64, time < 0n ? 0n : time);
   return { low: Number(clamped & 0xffffffffn), high: Number(clamped >> 32n) };
 }
