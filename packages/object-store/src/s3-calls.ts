@@ -59,7 +59,10 @@ export function createS3Calls({
           const message = `the store did not answer within ${timeoutMs} ms, at ${bucket}/${key}`;
           throw new VivaceError('unavailable', 'store-timeout', message, { cause: error });
         }
-        throw s3Error(error, { bucket, key, operation });
+        const failure = s3Error(error, { bucket, key, operation });
+        // Such an answer may come before all was read: the bytes of the body are the caller's again, nobody may send them.
+        if (failure.kind === 'unavailable' || failure.kind === 'limited') controller.abort();
+        throw failure;
       } finally {
         cancel();
         signal?.removeEventListener('abort', onAbort);

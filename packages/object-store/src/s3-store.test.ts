@@ -1,3 +1,4 @@
+import { type AddressInfo, createServer } from 'node:net';
 import { type Clock, systemClock } from '@vivace/kernel';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { describeObjectStore } from './conformance.ts';
@@ -256,6 +257,30 @@ describe('the S3 store and what may go wrong', () => {
     setTimeout(() => fire?.(), 30);
     await expect(read).rejects.toMatchObject({ code: 'store-timeout' });
   });
+});
+
+test('nothing of a put is sent any more once it was refused, though the store has not read it', async () => {
+  const closed = Promise.withResolvers<void>();
+  const refusing = createServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.on('close', () => closed.resolve());
+    socket.once('data', () => {
+      socket.pause();
+      socket.write('HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\n\r\n');
+      // What comes from now on is seen only where the other side goes on with it.
+      setTimeout(() => socket.resume(), 100).unref();
+    });
+  });
+  await new Promise<void>((resolve) => refusing.listen(0, '127.0.0.1', resolve));
+  const { port } = refusing.address() as AddressInfo;
+  const credentials = { accessKeyId: 'a', secretAccessKey: 'b' };
+  const store = await createS3Store({ bucket: 'b', endpoint: `http://127.0.0.1:${port}`, region: 'r', credentials });
+  const bytes = new Uint8Array(64 * 1024 * 1024);
+  await expect(store.put('k', [bytes])).rejects.toMatchObject({ kind: expect.stringMatching('limited|unavailable') });
+  // The connection is given up, not kept for the rest of the body.
+  await closed.promise;
+  await store.close();
+  await new Promise((resolve) => refusing.close(resolve));
 });
 
 test('the SDK is loaded by the first S3 store and not before', async () => {
