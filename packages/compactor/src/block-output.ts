@@ -1,4 +1,5 @@
 import { layoutObjects, SECTION_NAMES, SECTION_OBJECTS, type SectionName, type SectionPlace } from '@vivace/block';
+import { freeMemory } from '@vivace/kernel';
 import { type BlockEntry, blockKey } from '@vivace/manifest';
 import type { ObjectStore } from '@vivace/object-store';
 import { ObjectWriter } from './object-writer.ts';
@@ -33,7 +34,7 @@ export class BlockOutput {
     return this.#options.id;
   }
 
-  /** Resolves when more may come. The bytes must not change any more. */
+  /** Resolves when more may come. The bytes are handed over: their memory is given back when they are written. */
   write(section: SectionName, bytes: Uint8Array): Promise<void> {
     this.#tail = this.#tail.then(() => this.#write(section, bytes));
     return this.#tail;
@@ -55,6 +56,7 @@ export class BlockOutput {
     const { objects, sections } = layoutObjects({ sections: this.#held }, singleObjectMaxBytes);
     for (const { name, parts } of objects) {
       await store.put(blockKey(tenant, id, name), parts, { signal });
+      for (const part of parts) freeMemory(part);
     }
     return sections;
   }

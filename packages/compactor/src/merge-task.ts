@@ -29,7 +29,7 @@ export interface MergedBlock {
   content: Pick<BlockEntry, 'rows' | 'traces' | 'minStart' | 'maxEnd' | 'filterBytes' | 'unfilteredKeys'>;
 }
 
-/** Takes bytes of a section of a block; more come when it resolves. */
+/** Takes bytes of a section of a block, which are handed over; more come when it resolves. */
 export type MergeSink = (block: number, section: SectionName, bytes: Uint8Array) => Promise<void>;
 
 /** Merges one task at a time. */

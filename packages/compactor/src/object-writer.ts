@@ -1,3 +1,4 @@
+import { freeMemory } from '@vivace/kernel';
 import { type ObjectStore, UPLOAD_PIECE_MIN_BYTES, type Upload } from '@vivace/object-store';
 
 /** Memory of an object that is being written, besides what is written in one call. */
@@ -22,7 +23,7 @@ export class ObjectWriter {
     this.#signal = signal;
   }
 
-  /** The bytes must not change any more. */
+  /** The bytes are handed over: their memory is given back when they are written. */
   async write(bytes: Uint8Array): Promise<void> {
     this.#held.push(bytes);
     this.#heldBytes += bytes.length;
@@ -34,6 +35,7 @@ export class ObjectWriter {
     const signal = this.#signal;
     if (this.#upload === undefined) {
       await this.#store.put(this.#key, this.#held, { signal });
+      for (const part of this.#held) freeMemory(part);
     } else {
       if (this.#heldBytes > 0) await this.#addPiece();
       await this.#upload.complete({ signal });
@@ -52,6 +54,7 @@ export class ObjectWriter {
     const signal = this.#signal;
     this.#upload ??= await this.#store.beginUpload(this.#key, { signal });
     await this.#upload.add(++this.#pieces, this.#held, { signal });
+    for (const part of this.#held) freeMemory(part);
     this.#held = [];
     this.#heldBytes = 0;
   }
