@@ -275,7 +275,8 @@ const ingester = section({
     }),
   }),
   warm_up: flag(true, {
-    about: 'Whether the threads that take spans into heads and cut them practise on made-up spans when they start.',
+    about:
+      'Whether the threads that take spans into heads and cut them practise on made-up spans when they start, if `heads_max_bytes` is at least 64 MiB.',
     why: 'About a second of CPU, after which the first million spans take a second less.',
   }),
 });
@@ -328,7 +329,7 @@ const querier = section({
   }),
   warm_up: flag(true, {
     about:
-      'Whether each thread asks itself a hundred queries about the newest blocks when it starts, or, where there are none, looks some traces of the first one up.',
+      'Whether each thread asks itself a hundred queries about the newest blocks when it starts. Where there are none, the target `all` looks a hundred traces up in a made-up one, if `ingester.warm_up` is on.',
     why: 'About a second and a half of CPU and some megabytes read, after which first queries take a quarter of the time.',
   }),
 });

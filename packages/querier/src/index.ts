@@ -5,3 +5,4 @@ export type { HeadRows } from './remote/head-rows.ts';
 export { LogHeads, type LogHeadsOptions } from './remote/log-heads.ts';
 export { RemoteHeads, type RemoteHeadsOptions } from './remote/remote-heads.ts';
 export { StreamList } from './remote/stream-list.ts';
+export type { NewBlock } from './trace-search.ts';

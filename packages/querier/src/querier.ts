@@ -75,6 +75,14 @@ export interface QuerierOptions {
   onDamaged?: (key: string) => void;
 }
 
+export interface PractiseOptions {
+  /** A block that is in no manifest and in no store, handed over; undefined where there is none to practise on. */
+  madeUp?: Promise<NewBlock | undefined>;
+  /** Takes the answers, to practise what comes after them. */
+  use: (answer: PracticeAnswer) => Promise<void>;
+  signal: AbortSignal;
+}
+
 /** Parts of a trace lie at most so far outside the time that a lookup asks for. */
 const TRACE_HORIZON_SECONDS = 3600;
 const TRACE_HORIZON_NANOS = BigInt(TRACE_HORIZON_SECONDS) * 1_000_000_000n;
@@ -88,8 +96,8 @@ const ROOT_AT_HAND: RootBound = { maxAgeMs: Number.POSITIVE_INFINITY };
 const NO_BLOCKS: LocatedBlocks = { entries: [], named: 0 };
 /** Before the threads practise: so many tenants may have nothing but a log. */
 const TENANTS_LOOKED_AT = 8;
-/** Lookups that are practised on the first block of all. */
-const FIRST_LOOKUPS = 24;
+/** Lookups that are practised on a made-up block. */
+const PRACTICE_LOOKUPS = 100;
 /** A snapshot whose objects are gone is planned anew so often. */
 const MAX_PLANS = 2;
 
@@ -99,8 +107,6 @@ export class Querier implements TraceFinder, Service {
   readonly #workers: SearchWorkers;
   readonly #problems: ProblemLog;
   readonly #locator: TraceLocator;
-  /** Set where practice waits for a block. */
-  #onFirstBlock: ((block: NewBlock) => Promise<void>) | undefined;
 
   constructor(options: QuerierOptions) {
     this.#options = options;
@@ -142,27 +148,25 @@ export class Querier implements TraceFinder, Service {
 
   /**
    * Has the threads practise on the newest blocks of a tenant, so that nobody waits for their code to be compiled. Where no
-   * tenant looked at has a block, lookups are practised on the first one that is kept. `use` takes the answers, to practise
-   * what comes after them.
+   * tenant looked at has a block, lookups are practised on the one that `madeUp` resolves with.
    */
-  async practise(use: (answer: PracticeAnswer) => Promise<void>, signal: AbortSignal): Promise<void> {
+  async practise({ madeUp, use, signal }: PractiseOptions): Promise<void> {
     const { store, manifest } = this.#options;
-    this.#onFirstBlock = (block) => this.#practiseLookups(block, use, signal);
     for await (const tenant of listTenants(store, signal, TENANTS_LOOKED_AT)) {
       const entries = indexSnapshot(await manifest(tenant).snapshot(signal)).newestFirst.slice(0, PRACTICE_BLOCKS);
-      if (entries.length === 0) continue;
-      this.#onFirstBlock = undefined;
-      return this.#workers.practise({ tenant, entries, use, signal });
+      if (entries.length > 0) return this.#workers.practise({ tenant, entries, use, signal });
     }
+    const block = await madeUp;
+    if (block !== undefined) await this.#practiseLookups(block, use, signal);
   }
 
-  async #practiseLookups(
-    { tenant, entry }: NewBlock,
-    use: (answer: PracticeAnswer) => Promise<void>,
-    signal: AbortSignal,
-  ): Promise<void> {
-    for (const id of await this.#workers.tracesOf({ tenant, entry, count: FIRST_LOOKUPS })) {
-      const { trace } = await this.findTrace(tenant, id, { maxBytes: PRACTICE_TRACE_BYTES, signal });
+  async #practiseLookups(block: NewBlock, use: PractiseOptions['use'], signal: AbortSignal): Promise<void> {
+    const { tenant, entry } = block;
+    await this.#workers.keep(block);
+    for (const id of await this.#workers.tracesOf({ tenant, entry, count: PRACTICE_LOOKUPS })) {
+      signal.throwIfAborted();
+      const search = { tenant, id, entries: [entry], named: 0, heads: [], maxBytes: PRACTICE_TRACE_BYTES };
+      const { trace } = await this.#workers.find(search);
       await use({ kind: 'trace', trace });
     }
   }
@@ -172,10 +176,7 @@ export class Querier implements TraceFinder, Service {
    * What fails here is read again, and reported, by the lookup.
    */
   keepBlock(block: NewBlock): void {
-    const practise = this.#onFirstBlock;
-    this.#onFirstBlock = undefined;
-    const kept = this.#workers.keep(block);
-    void (practise === undefined ? kept : kept.then(() => practise(block))).catch(() => undefined);
+    void this.#workers.keep(block).catch(() => undefined);
   }
 
   /**

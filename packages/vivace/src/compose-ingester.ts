@@ -1,5 +1,6 @@
 import { type Config, singleObjectMaxBytes } from '@vivace/config';
 import {
+  type CutBlock,
   createWorkerBlockCutter,
   createWorkerHeadBuilder,
   Ingester,
@@ -26,6 +27,8 @@ const PRACTICE_MIN_BYTES = 64 * 1024 * 1024;
 export interface IngesterParts {
   ingester: Ingester;
   log: WriteAheadLog;
+  /** The block that the threads cut for practice, once they have; undefined where they do not practise. Never rejects. */
+  madeUp: Promise<CutBlock | undefined>;
 }
 
 /** The ingester with its log and its threads, not started yet. */
@@ -80,20 +83,22 @@ export async function createIngester(
     },
   });
   base.add(ingester);
-  if (config.ingester.warm_up && heads_max_bytes >= PRACTICE_MIN_BYTES) void practise(base, ingester.practiceHead());
+  const practises = config.ingester.warm_up && heads_max_bytes >= PRACTICE_MIN_BYTES;
+  const madeUp = practises ? practise(base, ingester.practiceHead()) : Promise.resolve(undefined);
   budgets.add({ name: 'heads', usedBytes: () => ingester.headBytes, maxBytes: heads_max_bytes });
   budgets.add({ name: 'log', usedBytes: () => log.bytes, maxBytes: wal.max_bytes });
   budgets.add({ name: 'log_undurable', usedBytes: () => log.undurableBytes, maxBytes: wal.max_undurable_bytes });
   registerIngesterMetrics(metrics, clock, ingester, log);
-  return { ingester, log };
+  return { ingester, log, madeUp };
 }
 
-async function practise(base: Base, head: PracticeHead): Promise<void> {
+async function practise(base: Base, head: PracticeHead): Promise<CutBlock | undefined> {
   try {
     await base.clock.sleep(PRACTICE_DELAY_MS, base.signal);
-    await practiseIngest({ ...base, maxRequestBytes: base.config.limits.max_request_bytes }, head);
+    return await practiseIngest({ ...base, maxRequestBytes: base.config.limits.max_request_bytes }, head);
   } catch (error) {
     base.logger.debug({ err: error }, 'the threads of the ingester did not practise');
+    return undefined;
   }
 }
 

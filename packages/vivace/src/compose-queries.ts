@@ -2,9 +2,9 @@ import { practiseWriting, type QueryEngine, type TraceFinder } from '@vivace/api
 import type { BlockSections } from '@vivace/block';
 import { createSegmentBuilder, Indexer } from '@vivace/indexer';
 import type { CutBlock } from '@vivace/ingester';
-import { concatBytes } from '@vivace/kernel';
+import { concatBytes, uuidV7 } from '@vivace/kernel';
 import type { BlockEntry } from '@vivace/manifest';
-import { Querier, type QuerierOptions } from '@vivace/querier';
+import { type NewBlock, Querier, type QuerierOptions } from '@vivace/querier';
 import {
   createQueryMetrics,
   MeteredEngine,
@@ -14,6 +14,7 @@ import {
 } from '@vivace/query-frontend';
 import { tracedEngine, tracedFinder } from '@vivace/self-tracing';
 import type { Base } from './compose-base.ts';
+import type { IngesterParts } from './compose-ingester.ts';
 import type { StoreParts } from './compose-storage.ts';
 
 const QUERIES_A_WORKER = 4;
@@ -26,14 +27,24 @@ export interface QueryParts {
 }
 
 /** What answers queries from blocks and from `heads`, in one process. */
-export function createQueries(base: Base, parts: StoreParts, heads: QuerierOptions['heads']): QueryParts {
-  const querier = createQuerier(base, parts, heads);
+export function createQueries(
+  base: Base,
+  parts: StoreParts,
+  heads: QuerierOptions['heads'],
+  madeUp: IngesterParts['madeUp'],
+): QueryParts {
+  const querier = createQuerier(base, parts, heads, madeUp);
   // Queries of one thread take turns: while one waits for bytes another computes.
   return { querier, ...createFrontend(base, querier, QUERIES_A_WORKER * base.config.querier.workers) };
 }
 
-/** What reads blocks and `heads`. */
-export function createQuerier(base: Base, { reads, manifest }: StoreParts, heads: QuerierOptions['heads']): Querier {
+/** What reads blocks and `heads`. `madeUp`: a block to practise on where there is none. */
+export function createQuerier(
+  base: Base,
+  { reads, manifest }: StoreParts,
+  heads: QuerierOptions['heads'],
+  madeUp: IngesterParts['madeUp'] = Promise.resolve(undefined),
+): Querier {
   const { config, clock, random, logger, metrics, budgets, onWorkerExit } = base;
   const querier = new Querier({
     heads,
@@ -49,7 +60,7 @@ export function createQuerier(base: Base, { reads, manifest }: StoreParts, heads
     onExit: onWorkerExit,
   });
   base.add(querier);
-  if (config.querier.warm_up) void practise(base, querier);
+  if (config.querier.warm_up) void practise(base, querier, madeUp);
   const { cache_bytes, filter_cache_bytes } = config.querier;
   budgets.add({ name: 'cache', usedBytes: () => querier.cacheUsage.blockBytes, maxBytes: cache_bytes });
   budgets.add({ name: 'filter_cache', usedBytes: () => querier.cacheUsage.filterBytes, maxBytes: filter_cache_bytes });
@@ -68,14 +79,26 @@ export function createQuerier(base: Base, { reads, manifest }: StoreParts, heads
 
 /** The start of the process comes first. */
 const PRACTICE_DELAY_MS = 250;
+/** No tenant has this name: theirs have no slash. */
+const NOBODY = '/practice';
 
-async function practise({ clock, logger, signal }: Base, querier: Querier): Promise<void> {
+async function practise(base: Base, querier: Querier, madeUp: IngesterParts['madeUp']): Promise<void> {
+  const { clock, logger, signal } = base;
   try {
     await clock.sleep(PRACTICE_DELAY_MS, signal);
-    await querier.practise(practiseWriting, signal);
+    const block = madeUp.then((cut) => cut && blockOfNobody(cut, base));
+    await querier.practise({ madeUp: block, use: practiseWriting, signal });
   } catch (error) {
     logger.debug({ err: error }, 'query threads did not practise');
   }
+}
+
+/** A block that no tenant has. */
+function blockOfNobody({ content, objects }: CutBlock, { clock, random }: Base): NewBlock {
+  const commitTimeMs = clock.nowMs();
+  const id = uuidV7(commitTimeMs, random);
+  const entry = { ...content, id, commitTimeMs, level: 0, retentionClass: '', applied: 0 };
+  return { tenant: NOBODY, entry, sections: writtenSections(entry, objects) };
 }
 
 /** What takes queries in and has `querier` answer them, so many at a time. */

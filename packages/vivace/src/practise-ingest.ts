@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import http from 'node:http';
 import { createDistributor, createDistributorMetrics } from '@vivace/distributor';
 import { createByteBudget } from '@vivace/http';
-import { madeUpRequest, type PracticeHead } from '@vivace/ingester';
+import { type CutBlock, madeUpRequest, type PracticeHead } from '@vivace/ingester';
 import { assert, type Clock, createBufferPool, type Random, seededRandom } from '@vivace/kernel';
 import { createHttpReceiver, createReceiverMetrics } from '@vivace/receivers';
 import { createMetrics } from '@vivace/telemetry';
@@ -23,12 +23,12 @@ export interface PractiseOptions {
 /**
  * Sends made-up spans through a receiver of its own, on a loopback port that is closed again, into a head that is
  * nobody's, and cuts it: so that the code of main thread, builder and cutter is compiled before the first spans come.
- * What comes meanwhile waits for some milliseconds of it.
+ * What comes meanwhile waits for some milliseconds of it. Resolves with the last block that was cut.
  */
 export async function practiseIngest(
   { maxRequestBytes, clock, random, signal }: PractiseOptions,
   head: PracticeHead,
-): Promise<void> {
+): Promise<CutBlock | undefined> {
   const numbers = seededRandom(random.u32());
   const metrics = createMetrics({ processMetrics: false });
   const receiver = createHttpReceiver({
@@ -55,14 +55,16 @@ export async function practiseIngest(
   const agent = new http.Agent({ keepAlive: true, maxSockets: SENT_AT_ONCE });
   try {
     const url = `http://127.0.0.1:${receiver.address().port}/v1/traces`;
+    let block: CutBlock | undefined;
     for (const requests of ROUNDS) {
       let left = requests;
       const sender = async () => {
         while (left-- > 0) await send(url, madeUpRequest(numbers, clock.nowMs()), { agent, signal });
       };
       await Promise.all(Array.from({ length: SENT_AT_ONCE }, sender));
-      await head.cut();
+      block = await head.cut();
     }
+    return block;
   } finally {
     agent.destroy();
     await receiver.stop();

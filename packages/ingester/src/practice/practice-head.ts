@@ -1,6 +1,6 @@
 import { VivaceError } from '@vivace/kernel';
 import type { TraceSink } from '@vivace/otlp';
-import type { BlockCutter } from '../block-cutter.ts';
+import type { BlockCutter, CutBlock } from '../block-cutter.ts';
 import type { HeadBuilder } from '../head-builder.ts';
 import type { SealedHead } from '../heads.ts';
 import { PushQueue } from '../push-queue.ts';
@@ -11,8 +11,8 @@ const HEAD = 'practice';
 /** A head that is nobody's, on the threads of those that are. What goes into it is in no log, and no query sees it. */
 export interface PracticeHead {
   readonly sink: TraceSink;
-  /** Cuts what came into a block, and forgets both. */
-  cut(): Promise<void>;
+  /** Cuts what came into a block, which nobody else has, and forgets what came. */
+  cut(): Promise<CutBlock | undefined>;
   /** Forgets what came. */
   clear(): Promise<void>;
 }
@@ -39,15 +39,15 @@ export function createPracticeHead({
           queue.push({ head: HEAD, bytes, accept, fail: reject });
         }),
     },
-    cut: () => leave(({ view }) => cutter.cut(view, { earliest: 0n, latest: (1n << 64n) - 1n })),
+    cut: async () => (await leave(({ view }) => cutter.cut(view, { earliest: 0n, latest: (1n << 64n) - 1n })))?.[0],
     clear: () => leave(() => Promise.resolve()),
   };
 
-  async function leave(use: (sealed: SealedHead) => Promise<unknown>): Promise<void> {
+  async function leave<T>(use: (sealed: SealedHead) => Promise<T>): Promise<T | undefined> {
     const sealed = await builder.seal(HEAD);
-    if (sealed === undefined) return;
+    if (sealed === undefined) return undefined;
     try {
-      await use(sealed);
+      return await use(sealed);
     } finally {
       onSize(await builder.drop(sealed.generation));
     }

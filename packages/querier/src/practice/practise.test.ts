@@ -6,9 +6,9 @@ import { createMemoryStore } from '@vivace/object-store';
 import { tracesFromJson } from '@vivace/otlp';
 import { createLogger } from '@vivace/telemetry';
 import { afterEach, expect, test } from 'vitest';
-import { Querier } from '../querier.ts';
+import { type PractiseOptions, Querier } from '../querier.ts';
 import type { NewBlock } from '../trace-search.ts';
-import type { PracticeAnswer, QuestionAnswer } from './practise.ts';
+import type { QuestionAnswer } from './practise.ts';
 
 // Practice in a real query thread, over blocks in a store.
 
@@ -99,12 +99,16 @@ async function setUp(blocks: number, traces: number) {
   queriers.push(querier);
   const answers: QuestionAnswer[] = [];
   const lookedUp: Uint8Array[] = [];
-  const practise = (use: (answer: PracticeAnswer) => void = () => undefined, until = signal) =>
-    querier.practise(async (answer) => {
-      if (answer.kind === 'trace') lookedUp.push(answer.trace);
-      else answers.push(answer);
-      use(answer);
-    }, until);
+  const practise = (also: Partial<Omit<PractiseOptions, 'use'>> & { use?: () => void } = {}) =>
+    querier.practise({
+      signal,
+      ...also,
+      use: async (answer) => {
+        if (answer.kind === 'trace') lookedUp.push(answer.trace);
+        else answers.push(answer);
+        also.use?.();
+      },
+    });
   return { querier, practise, answers, lookedUp, addBlock };
 }
 
@@ -140,26 +144,32 @@ test('attributes of many values are not grouped by', async () => {
   for (const answer of answers) if (answer.kind === 'metrics') expect(found(answer)).toBeLessThan(100);
 });
 
-test('where there is no block lookups are practised on the first that is kept, and on no other', async () => {
-  const { querier, practise, answers, lookedUp, addBlock } = await setUp(0, 100);
-  await practise();
-  expect([answers, lookedUp]).toEqual([[], []]);
-  querier.keepBlock(await addBlock(0));
-  await expect.poll(() => lookedUp.length, { timeout: 20_000 }).toBe(24);
+test('where there is no block lookups are practised on one that is made up, which nobody finds', async () => {
+  const other = await setUp(0, 100);
+  const madeUp = await other.addBlock(0);
+  const { querier, practise, answers, lookedUp } = await setUp(0, 100);
+  await practise({ madeUp: Promise.resolve(undefined) });
+  expect(lookedUp).toEqual([]);
+  await practise({ madeUp: Promise.resolve(madeUp) });
+  expect([answers.length, lookedUp.length]).toEqual([0, 100]);
   expect(Math.min(...lookedUp.map(({ length }) => length))).toBeGreaterThan(500);
-  querier.keepBlock(await addBlock(1));
-  // Answered after all that the kept block was good for.
-  const { trace } = await querier.findTrace(TENANT, hexToBytes(hex(150, 32)), { maxBytes: 1 << 20, signal });
-  expect(trace.length).toBeGreaterThan(500);
-  expect([answers.length, lookedUp.length]).toEqual([0, 24]);
+  const { trace } = await querier.findTrace(TENANT, hexToBytes(hex(50, 32)), { maxBytes: 1 << 20, signal });
+  expect(trace).toHaveLength(0);
+});
+
+test('where there is a block, a made-up one is not waited for', async () => {
+  const { practise, answers } = await setUp(1, 10);
+  await practise({ madeUp: new Promise(() => undefined) });
+  expect(answers).toHaveLength(ROUNDS * QUESTIONS_A_ROUND);
 });
 
 test('practice ends when nobody wants it', async () => {
   const { practise, answers } = await setUp(1, 10);
   const abort = new AbortController();
-  const practice = practise(() => {
+  const use = () => {
     if (answers.length === 30) abort.abort(new Error('stopped'));
-  }, abort.signal);
+  };
+  const practice = practise({ use, signal: abort.signal });
   await expect(practice).rejects.toThrow('stopped');
   expect(answers).toHaveLength(30);
 });

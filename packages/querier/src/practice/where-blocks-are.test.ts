@@ -57,7 +57,7 @@ async function setUp(tenants: readonly string[], withBlock?: string) {
   });
   onTestFinished(() => querier.stop());
   const answers: string[] = [];
-  await querier.practise(async ({ kind }) => void answers.push(kind), signal);
+  await querier.practise({ use: async ({ kind }) => void answers.push(kind), signal });
   return { answers, asked };
 }
 
