@@ -10,6 +10,7 @@ import { type Clock, type Random, type Service, systemFiles, utf8Decode, type Vi
 import type { Manifest } from '@vivace/manifest';
 import type { ObjectStore } from '@vivace/object-store';
 import type { Logger, Metrics } from '@vivace/telemetry';
+import { collectingOften } from './heap-growth.ts';
 import { oldestStream } from './oldest-stream.ts';
 
 export interface CompactorParts {
@@ -58,7 +59,7 @@ export function createCompactor(config: Config, parts: CompactorParts): Service[
     new Compactor({
       store,
       manifest: parts.manifest,
-      merger: createWorkerMerger({ store, seed: random.u32(), onExit }),
+      merger: collectingOften(createWorkerMerger({ store, seed: random.u32(), onExit })),
       retention,
       oldestStream: (signal) => oldestStream(store, log, signal),
       plan: {
