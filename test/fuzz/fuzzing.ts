@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { systemClock } from '@vivace/kernel';
+import { keepWasmCallsGeneric, systemClock } from '@vivace/kernel';
 import type { Failure, FuzzTask, WorkerMessage } from './fuzz-task.ts';
 
 export interface FuzzReport {
@@ -63,6 +63,7 @@ function runWorker(
   const place = new Float64Array(progress);
   place[0] = -1;
   const module = new URL('./fuzz-worker.ts', import.meta.url);
+  keepWasmCallsGeneric();
   const worker = new Worker(module, {
     workerData: { ...task, progress },
     resourceLimits: { maxOldGenerationSizeMb: 1024 },

@@ -26,6 +26,7 @@ export { limitTime } from './time-limit.ts';
 export { isUuidV7, uuidV7, uuidV7TimeMs } from './uuid.ts';
 export {
   type Handlers,
+  keepWasmCallsGeneric,
   serveWorker,
   startWorker,
   startWorkerOnDemand,

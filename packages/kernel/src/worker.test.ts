@@ -1,6 +1,7 @@
+import { cachedDataVersionTag, setFlagsFromString } from 'node:v8';
 import { threadId } from 'node:worker_threads';
-import { expect, test } from 'vitest';
-import { startWorkerOnDemand, type WorkerOptions } from './worker.ts';
+import { expect, onTestFinished, test } from 'vitest';
+import { startWorker, startWorkerOnDemand, type WorkerOptions } from './worker.ts';
 
 const source = `
   import { threadId } from 'node:worker_threads';
@@ -29,4 +30,15 @@ test('a worker on demand that was stopped starts no thread', async () => {
   const worker = startWorkerOnDemand({ ...options, module: new URL('file:///nothing') });
   await worker.stop();
   await expect(worker.call('where', 1)).rejects.toMatchObject({ code: 'worker-stopped' });
+});
+
+test('no thread starts while V8 may compile the calls of WebAssembly', async () => {
+  onTestFinished(() => setFlagsFromString('--wasm-wrapper-tiering-budget=1000'));
+  // V8's tag of compiled code stands for the flags that are set.
+  setFlagsFromString('--wasm-wrapper-tiering-budget=2147483647');
+  const never = cachedDataVersionTag();
+  setFlagsFromString('--wasm-wrapper-tiering-budget=1000');
+  expect(cachedDataVersionTag()).not.toBe(never);
+  await startWorker(options).stop();
+  expect(cachedDataVersionTag()).toBe(never);
 });

@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8';
 import { isMainThread, parentPort, type Transferable, Worker, workerData } from 'node:worker_threads';
 import { type ErrorKind, toVivaceError, VivaceError } from './errors.ts';
 
@@ -51,6 +52,15 @@ export interface WorkerOptions {
 
 export type Handlers = ReadonlyMap<string, (argument: never) => unknown>;
 
+/**
+ * To be called before a thread starts. Threads strip types, which Node does in WebAssembly; where they come and go, V8
+ * 13.6 may use freed memory when it compiles what WebAssembly calls JavaScript through, after a thousand calls, and end the
+ * process (`Check failed: jit_page.has_value()`): one process of some hundred. After this so many calls never come.
+ */
+export function keepWasmCallsGeneric(): void {
+  setFlagsFromString('--wasm-wrapper-tiering-budget=2147483647');
+}
+
 interface Port {
   postMessage(message: unknown, transfer?: readonly Transferable[]): void;
 }
@@ -64,6 +74,7 @@ export function startWorker({
   youngGenerationMb,
 }: WorkerOptions): WorkerClient {
   const limits = youngGenerationMb === undefined ? {} : { maxYoungGenerationSizeMb: youngGenerationMb };
+  keepWasmCallsGeneric();
   const worker = new Worker(module, { workerData: argument, resourceLimits: limits });
   const calls = new Calls(worker);
   let stopped = false;
