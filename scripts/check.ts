@@ -59,8 +59,13 @@ async function runTests(args: string[]): Promise<Counts> {
 
 function run(tool: string, args: string[], mode: 'keep' | 'show'): Promise<{ code: number; output: string }> {
   const modules = path.join(root, 'node_modules');
-  // What the tools start by the name `node` is the pinned one, too.
-  const env = { ...process.env, PATH: `${path.join(modules, '.node')}${path.delimiter}${process.env.PATH}` };
+  const env = {
+    // Kept where the program keeps it: threads that tests start would strip and compile all they import, each anew.
+    NODE_COMPILE_CACHE: path.join(modules, '.compiled'),
+    ...process.env,
+    // What the tools start by the name `node` is the pinned one, too.
+    PATH: `${path.join(modules, '.node')}${path.delimiter}${process.env.PATH}`,
+  };
   return new Promise((resolve) => {
     const stdio = mode === 'show' ? 'inherit' : 'pipe';
     const child = spawn(path.join(modules, '.bin', tool), args, { cwd: root, env, stdio: ['ignore', stdio, stdio] });
