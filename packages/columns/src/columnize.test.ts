@@ -1,4 +1,4 @@
-import { decodeTraces, encodeTraces, spanTexts, tracesArbitrary } from '@vivace/otlp/testing';
+import { decodeRawTraces, decodeTraces, encodeTraces, spanTexts, tracesArbitrary } from '@vivace/otlp/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ColumnSet } from './column-set.ts';
@@ -17,12 +17,12 @@ function emptySet(maxColumns = 1000): { set: ColumnSet; columnizer: Columnizer }
 }
 
 /** Every live span of a set as text, with its resource and scope, attributes sorted: the form in which equal spans are equal. */
-function storedSpans(set: ColumnSet): string[] {
+function storedSpans(set: ColumnSet, decode = decodeTraces): string[] {
   const found: string[] = [];
   for (let trace = 0; trace < set.traces.count; trace++) {
     const spans = encodeSpans(set.view(), set.traces.rows(trace));
     if (spans.count === 0) continue;
-    found.push(...spanTexts(decodeTraces(mergeTrace([spans], { maxBytes: 1 << 30 }).bytes)));
+    found.push(...spanTexts(decode(mergeTrace([spans], { maxBytes: 1 << 30 }).bytes)));
   }
   return found.sort();
 }
@@ -123,6 +123,65 @@ describe('the columnizer', () => {
     const request = Uint8Array.of(0x0a, span.length + 4, 0x12, span.length + 2, 0x12, span.length, ...span);
     expect(columnizer.add(request)).toEqual({ accepted: 1, rejected: 0, reason: undefined });
     expect(storedSpans(set)).toEqual(spanTexts(decodeTraces(request)));
+  });
+
+  // Each field in forms that columns hold, and in forms that they do not.
+  const text = (value: string): Uint8Array => new TextEncoder().encode(value);
+  const varints = [[1], [0], [0x9a, 2], [0xff, 0xff, 0xff, 0xff, 0x1f]];
+  const ids = [new Uint8Array(8).fill(5), new Uint8Array(8), new Uint8Array(3).fill(6), new Uint8Array()];
+  const texts = [text('a'), Uint8Array.of(0xff), text('')];
+  const ownFields = texts.map((value) => message(0x1a, value));
+  const spanFields = [
+    varints.map((value) => Uint8Array.of(0x30, ...value)),
+    ids.map((value) => message(0x22, value)),
+    ...[0x2a, 0x1a].map((tag) => texts.map((value) => message(tag, value))),
+    ...[0x50, 0x60, 0x70].map((tag) => varints.slice(0, 3).map((value) => Uint8Array.of(tag, ...value))),
+    [1, 0].map((value) => Uint8Array.of(0x85, 1, value, 0, 0, 0)),
+  ];
+  const eventFields = [
+    texts.map((value) => message(0x12, value)),
+    varints.slice(0, 3).map((value) => Uint8Array.of(0x20, ...value)),
+  ];
+  const linkFields = [
+    [new Uint8Array(16).fill(5), new Uint8Array(2)].map((value) => message(0x0a, value)),
+    texts.map((value) => message(0x1a, value)),
+    varints.slice(0, 3).map((value) => Uint8Array.of(0x28, ...value)),
+    [1, 0].map((value) => Uint8Array.of(0x35, value, 0, 0, 0)),
+  ];
+  const pairs = (fields: readonly Uint8Array[][]) =>
+    fields.flatMap((forms) => forms.flatMap((a) => forms.map((b) => Buffer.concat([a, b]))));
+  const soundIds = Buffer.concat([message(0x0a, new Uint8Array(16).fill(1)), message(0x12, new Uint8Array(8).fill(2))]);
+  const requestOf = (span: Uint8Array, ofScope = Buffer.of(), ofResource = Buffer.of()): Uint8Array => {
+    const scope = Buffer.concat([message(0x12, Buffer.concat([soundIds, span])), ofScope]);
+    return message(0x0a, Buffer.concat([message(0x12, scope), ofResource]));
+  };
+
+  it.each([
+    ['a span', pairs(spanFields).map((fields) => requestOf(fields))],
+    ['an event', pairs(eventFields).map((fields) => requestOf(message(0x5a, fields)))],
+    ['a link', pairs(linkFields).map((fields) => requestOf(message(0x6a, fields)))],
+    ['a scope', pairs([ownFields]).map((fields) => requestOf(Buffer.of(), fields))],
+    ['a resource', pairs([ownFields]).map((fields) => requestOf(Buffer.of(), Buffer.of(), fields))],
+  ])('takes the last of a field of %s that comes twice', (_, requests) => {
+    for (const request of requests) {
+      const { set, columnizer } = emptySet();
+      expect(columnizer.add(request)).toMatchObject({ accepted: 1 });
+      const sent = spanTexts(decodeRawTraces(request));
+      expect(storedSpans(set, decodeRawTraces), Buffer.from(request).toString('hex')).toEqual(sent);
+    }
+  });
+
+  it('merges the statuses of a span', () => {
+    const forms = [[0x18, 1], [0x18, 0], [0x18, 0x9a, 2], [0x12, 1, 97], [0x12, 0], [0x12, 1, 0xff], [0x20, 7], []];
+    for (const a of forms) {
+      for (const b of forms) {
+        const apart = requestOf(Buffer.concat([message(0x7a, Uint8Array.from(a)), message(0x7a, Uint8Array.from(b))]));
+        const { set, columnizer } = emptySet();
+        columnizer.add(apart);
+        const merged = spanTexts(decodeRawTraces(requestOf(message(0x7a, Uint8Array.from([...a, ...b])))));
+        expect(storedSpans(set, decodeRawTraces), JSON.stringify([a, b])).toEqual(merged);
+      }
+    }
   });
 
   it('keeps no row of a refused span that has nothing else, and stores the spans around it', () => {

@@ -44,8 +44,10 @@ const LINK = 0x6a;
 const STATUS = 0x7a;
 const FLAGS = 0x85;
 
-// What ResourceSpans and ScopeSpans hold.
+// Of ResourceSpans and ScopeSpans: resource or scope, and what is of it.
+const MESSAGE_OF_OWNER = 0x0a;
 const OWNED = 0x12;
+const SCHEMA_URL = 0x1a;
 
 // Fields that are known but have no column.
 const DROPPED_OF_SPAN: readonly number[] = [0x50, 0x60, 0x70];
@@ -134,11 +136,16 @@ export class Columnizer extends EventScanner {
     for (let row = firstRow; row < set.count; row++) set.scope[row] = code;
   }
 
-  /** A field whose tag was read; returns where it ends. Empty ones are left out: absent and empty are the same. */
+  /**
+   * A field whose tag was read; returns where it ends. Empty ones are left out, absent and empty are the same; but one that
+   * comes after another is the one that counts.
+   */
   #addField(owner: Owner, tag: number, at: number, end: number): number {
     const next = this.skip(tag, this.next, end);
-    const empty = (tag === 0x0a || tag === 0x1a) && next - at === 2;
-    if (!empty) owner.add(at, next);
+    const isEmpty = next - at === 2;
+    if (isEmpty && (tag === MESSAGE_OF_OWNER || (tag === SCHEMA_URL && !owner.hasSchemaUrl))) return next;
+    if (tag === SCHEMA_URL) owner.hasSchemaUrl = true;
+    owner.add(at, next);
     return next;
   }
 
@@ -165,6 +172,14 @@ export class Columnizer extends EventScanner {
     let messageEnd = 0;
     let status = 0;
     let kind = 0;
+    // Of a field that may be there once the last one counts, whatever those before it were.
+    let oddKindAt = -1;
+    let oddKindEnd = 0;
+    let oddParentAt = -1;
+    let oddParentEnd = 0;
+    // A status was seen that no column can hold; and which dropped counts were, one bit each.
+    let oddStatus = false;
+    let counted = 0;
     let flags = 0;
     let startLow = 0;
     let startHigh = 0;
@@ -206,9 +221,13 @@ export class Columnizer extends EventScanner {
           const to = this.enter(at, end);
           const length = to - this.next;
           parentAt = -1;
+          oddParentAt = -1;
           if (length === 8 && (view.getInt32(this.next, true) | view.getInt32(this.next + 4, true)) !== 0) {
             parentAt = this.next;
-          } else if (length > 0) overflow.addRaw(bytes, fieldAt, to);
+          } else if (length > 0) {
+            oddParentAt = fieldAt;
+            oddParentEnd = to;
+          }
           at = to;
           break;
         }
@@ -229,9 +248,11 @@ export class Columnizer extends EventScanner {
         case KIND: {
           kind = this.varint(at, end);
           at = this.next;
+          oddKindAt = -1;
           if (kind > 255 || this.high !== 0) {
             kind = 0;
-            overflow.addRaw(bytes, fieldAt, at);
+            oddKindAt = fieldAt;
+            oddKindEnd = at;
           }
           break;
         }
@@ -254,7 +275,6 @@ export class Columnizer extends EventScanner {
         }
         case STATUS: {
           const to = this.enter(at, end);
-          let exact = true;
           for (let p = this.next; p < to; ) {
             const inner = this.varint(p, to);
             if (inner === 0x12) {
@@ -266,15 +286,16 @@ export class Columnizer extends EventScanner {
               status = this.varint(this.next, to);
               if (status > 255 || this.high !== 0) {
                 status = 0;
-                exact = false;
+                oddStatus = true;
               }
               p = this.next;
             } else {
               p = this.skipUnknown(inner, this.next, to, 3, NONE);
-              exact = false;
+              oddStatus = true;
             }
           }
-          if (!exact) overflow.addRaw(bytes, fieldAt, to);
+          // Statuses merge: those after an odd one are merged into it.
+          if (oddStatus) overflow.addRaw(bytes, fieldAt, to);
           at = to;
           break;
         }
@@ -295,9 +316,10 @@ export class Columnizer extends EventScanner {
         default: {
           at = this.skipUnknown(tag, at, end, 16, DROPPED_OF_SPAN);
           // Dropped counts and fields that are not known here; zero counts are the same as absent ones.
-          if (!((tag === 0x50 || tag === 0x60 || tag === 0x70) && bytes[at - 1] === 0 && at - fieldAt === 2)) {
-            overflow.addRaw(bytes, fieldAt, at);
-          }
+          const isCount = tag === 0x50 || tag === 0x60 || tag === 0x70;
+          if (isCount && bytes[at - 1] === 0 && at - fieldAt === 2 && (counted & (1 << (tag >> 4))) === 0) break;
+          if (isCount) counted |= 1 << (tag >> 4);
+          overflow.addRaw(bytes, fieldAt, at);
         }
       }
     }
@@ -329,6 +351,8 @@ export class Columnizer extends EventScanner {
     set.kind[row] = kind;
     set.status[row] = status;
     set.flags[row] = flags;
+    if (oddKindAt >= 0) overflow.addRaw(bytes, oddKindAt, oddKindEnd);
+    if (oddParentAt >= 0) overflow.addRaw(bytes, oddParentAt, oddParentEnd);
     const source = this.source;
     set.name[row] = 0;
     if (nameAt >= 0 && !this.#internText(nameAt, nameEnd)) overflow.addBytes(NAME, bytes, nameAt, nameEnd);

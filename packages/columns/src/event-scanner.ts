@@ -27,6 +27,7 @@ export class EventScanner extends AttributeScanner {
     overflow.clear();
     let nameAt = -1;
     let nameEnd = 0;
+    let counted = false;
     for (let at = from; at < end; ) {
       const fieldAt = at;
       const tag = this.varint(at, end);
@@ -46,7 +47,10 @@ export class EventScanner extends AttributeScanner {
         at = to;
       } else {
         at = this.skipUnknown(tag, at, end, 4, DROPPED_OF_EVENT);
-        if (!(tag === 0x20 && bytes[at - 1] === 0 && at - fieldAt === 2)) overflow.addRaw(bytes, fieldAt, at);
+        // Zero is the same as nothing, but where another count came before it.
+        if (tag === 0x20 && bytes[at - 1] === 0 && at - fieldAt === 2 && !counted) continue;
+        if (tag === 0x20) counted = true;
+        overflow.addRaw(bytes, fieldAt, at);
       }
     }
     const names = events.names;
@@ -76,6 +80,7 @@ export class EventScanner extends AttributeScanner {
     let spanIdEnd = 0;
     let stateAt = -1;
     let stateEnd = 0;
+    let counted = false;
     for (let at = from; at < end; ) {
       const fieldAt = at;
       const tag = this.varint(at, end);
@@ -99,7 +104,9 @@ export class EventScanner extends AttributeScanner {
         at = to;
       } else {
         at = this.skipUnknown(tag, at, end, 6, DROPPED_OR_FLAGS_OF_LINK);
-        if (!(tag === 0x28 && bytes[at - 1] === 0 && at - fieldAt === 2)) overflow.addRaw(bytes, fieldAt, at);
+        if (tag === 0x28 && bytes[at - 1] === 0 && at - fieldAt === 2 && !counted) continue;
+        if (tag === 0x28) counted = true;
+        overflow.addRaw(bytes, fieldAt, at);
       }
     }
     if (traceIdEnd - traceIdAt === 16 && spanIdEnd - spanIdAt === 8 && traceIdAt >= 0 && spanIdAt >= 0) {

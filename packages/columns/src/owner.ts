@@ -9,6 +9,7 @@ import { type Source, sourceOf } from './source.ts';
  * Nearly always they lie side by side, and are read where they are.
  */
 export class Owner {
+  hasSchemaUrl = false;
   #source: Source = sourceOf(new Uint8Array(0));
   #from = 0;
   #to = 0;
@@ -17,6 +18,7 @@ export class Owner {
 
   /** From here on it is that of another message of `source`. */
   begin(source: Source): void {
+    this.hasSchemaUrl = false;
     this.#source = source;
     this.#from = 0;
     this.#to = 0;
