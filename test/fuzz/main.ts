@@ -1,40 +1,42 @@
-// `npm run fuzz -- [--target otlp-proto] [--seconds 600] [--seed 1]`: hostile bytes for every parser of outside
-// bytes. An input that fails is made smaller and kept in a file; `--seed N --input I` tries the same one again,
-// `--replay FILE` what is in a file.
+// Hostile bytes for every parser of outside bytes. An input that fails is made smaller and kept in a file.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { parseArgs } from 'node:util';
 import { systemRandom } from '@vivace/kernel';
+import { readFlags, refuse } from '../harness/flags.ts';
 import type { Failure } from './fuzz-task.ts';
 import { fuzz } from './fuzzing.ts';
 import { TARGETS } from './targets.ts';
 
+const USAGE = `usage: npm run fuzz -- [flags]
+
+  --target NAMES   all, or some of ${[...TARGETS.keys()].join(', ')}
+  --seconds N      for each target (600)
+  --seed N         (a new one)
+  --input N        tries one input of a seed again
+  --replay FILE    tries what is in a file again, with one target
+`;
+
 process.exitCode = await main();
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: {
-      target: { type: 'string', default: 'all' },
-      seconds: { type: 'string', default: '600' },
-      seed: { type: 'string' },
-      input: { type: 'string' },
-      replay: { type: 'string' },
-    },
+  const flags = readFlags(USAGE, {
+    target: 'all',
+    seconds: 600,
+    seed: systemRandom.u32(),
+    input: -1,
+    replay: undefined as string | undefined,
   });
-  const names = values.target === 'all' ? [...TARGETS.keys()] : values.target.split(',');
+  const { seed, seconds, input } = flags;
+  const names = flags.target === 'all' ? [...TARGETS.keys()] : flags.target.split(',');
   const unknown = names.find((name) => !TARGETS.has(name));
-  if (unknown !== undefined) {
-    process.stderr.write(`no target ${unknown}: there are ${[...TARGETS.keys()].join(', ')} and all\n`);
-    return 2;
-  }
-  const seed = values.seed === undefined ? systemRandom.u32() : Number(values.seed);
-  if (values.replay !== undefined) return replay(names[0] as string, seed, values.replay);
-  const only = values.input === undefined ? {} : { firstInput: Number(values.input), inputs: 1 };
+  if (unknown !== undefined) refuse(`no target ${unknown}`, USAGE);
+  if (flags.replay !== undefined) return replay(names[0] as string, seed, flags.replay);
+  const only = input < 0 ? {} : { firstInput: input, inputs: 1 };
   let failures = 0;
   for (const target of names) {
     process.stdout.write(`${target}: seed ${seed}\n`);
-    const report = await fuzz({ target, seed, seconds: Number(values.seconds), ...only, onFailure: show });
+    const report = await fuzz({ target, seed, seconds, ...only, onFailure: show });
     failures += report.failures.length;
     const minutes = (report.seconds / 60).toFixed(1);
     process.stdout.write(`${target}: ${report.inputs} inputs in ${minutes} min, ${report.failures.length} failures\n`);

@@ -1,44 +1,50 @@
-// `npm run soak -- [--minutes 5] [--seed 1] [--report FILE]`: load, kills and a failing store, and afterwards everything
-// that was acknowledged, once. Exits with 1 where not. What else can be set:
-//   --kill-every 30    seconds that a process lives on average; 0: no kills
-//   --rate 15          requests a second
-//   --retention 120    seconds that spans are kept; 0: for ever
-//   --log bucket|disk  where the log is
-//   --fresh-names      every process has a new name: logs are taken over when their leases are old
-//   --fair             nothing goes wrong with the store
+// Load, kills and a failing store, and afterwards everything that was acknowledged, once.
 import { writeFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
+import { readFlags, refuse } from '../harness/flags.ts';
 import { formatReport, reportJson } from './report.ts';
 import { soak } from './soak.ts';
 import { DEFAULT_SETTINGS } from './soak-settings.ts';
 
-const { values } = parseArgs({
-  options: {
-    minutes: { type: 'string', default: String(DEFAULT_SETTINGS.minutes) },
-    seed: { type: 'string', default: String(DEFAULT_SETTINGS.seed) },
-    log: { type: 'string', default: DEFAULT_SETTINGS.log },
-    'kill-every': { type: 'string', default: String(DEFAULT_SETTINGS.killEverySeconds) },
-    rate: { type: 'string', default: String(DEFAULT_SETTINGS.requestsPerSecond) },
-    retention: { type: 'string', default: String(DEFAULT_SETTINGS.retentionMs / 1000) },
-    'fresh-names': { type: 'boolean', default: false },
-    fair: { type: 'boolean', default: false },
-    report: { type: 'string' },
-  },
+const USAGE = `usage: npm run soak -- [flags]
+
+  --minutes N        ${DEFAULT_SETTINGS.minutes}
+  --seed N           ${DEFAULT_SETTINGS.seed}
+  --kill-every N     seconds that a process lives on average; 0: no kills (${DEFAULT_SETTINGS.killEverySeconds})
+  --rate N           requests a second (${DEFAULT_SETTINGS.requestsPerSecond})
+  --retention N      seconds that spans are kept; 0: for ever (${DEFAULT_SETTINGS.retentionMs / 1000})
+  --log NAME         where the log is: bucket or disk (${DEFAULT_SETTINGS.log})
+  --fresh-names      every process has a new name: logs are taken over when their leases are old
+  --fair             nothing goes wrong with the store
+  --report FILE      write the figures as JSON
+
+Exits with 1 where what was acknowledged is not there, once.
+`;
+
+const flags = readFlags(USAGE, {
+  minutes: DEFAULT_SETTINGS.minutes,
+  seed: DEFAULT_SETTINGS.seed,
+  log: DEFAULT_SETTINGS.log as string,
+  'kill-every': DEFAULT_SETTINGS.killEverySeconds,
+  rate: DEFAULT_SETTINGS.requestsPerSecond,
+  retention: DEFAULT_SETTINGS.retentionMs / 1000,
+  'fresh-names': false,
+  fair: false,
+  report: undefined as string | undefined,
 });
-if (values.log !== 'disk' && values.log !== 'bucket') throw new Error('--log is disk or bucket');
+const { log } = flags;
+if (log !== 'disk' && log !== 'bucket') refuse('--log is disk or bucket', USAGE);
 const settings = {
   ...DEFAULT_SETTINGS,
-  minutes: Number(values.minutes),
-  seed: Number(values.seed),
-  log: values.log,
-  killEverySeconds: Number(values['kill-every']),
-  requestsPerSecond: Number(values.rate),
-  /** In seconds; 0: for ever. */
-  retentionMs: 1000 * Number(values.retention),
-  weather: !values.fair,
-  freshNames: values['fresh-names'],
+  minutes: flags.minutes,
+  seed: flags.seed,
+  log,
+  killEverySeconds: flags['kill-every'],
+  requestsPerSecond: flags.rate,
+  retentionMs: 1000 * flags.retention,
+  weather: !flags.fair,
+  freshNames: flags['fresh-names'],
 } as const;
 const result = await soak(settings, (line) => process.stdout.write(`${new Date().toISOString()} ${line}\n`));
 process.stdout.write(`\n${formatReport(result)}`);
-if (values.report !== undefined) writeFileSync(values.report, reportJson(result));
+if (flags.report !== undefined) writeFileSync(flags.report, reportJson(result));
 process.exitCode = result.failures.length === 0 ? 0 : 1;
