@@ -69,7 +69,7 @@ export class AttributeScanner extends WireScanner {
   #markKey(table: AttributeTable, row: number, from: number, end: number): boolean {
     let marked = false;
     for (let at = from; at < end; ) {
-      const tag = this.varint(at, end);
+      const tag = this.tag(at, end);
       const valueAt = this.next;
       const next = this.skip(tag, valueAt, end);
       if (tag === 0x0a) {
@@ -93,7 +93,7 @@ export class AttributeScanner extends WireScanner {
     let length = bytes[at++] as number;
     if (length > 127) {
       length = this.varint(at - 1, end);
-      if (this.high !== 0) return false;
+      if (this.high !== 0 || this.next - at > 4) return false;
       at = this.next;
     }
     const keyAt = at;
@@ -104,7 +104,7 @@ export class AttributeScanner extends WireScanner {
     at += 2;
     if (length > 127) {
       length = this.varint(at - 1, end);
-      if (this.high !== 0) return false;
+      if (this.high !== 0 || this.next - at > 4) return false;
       at = this.next;
     }
     // The value must end where the KeyValue ends.
@@ -114,7 +114,7 @@ export class AttributeScanner extends WireScanner {
       length = bytes[at++] as number;
       if (length > 127) {
         length = this.varint(at - 1, end);
-        if (this.high !== 0) return false;
+        if (this.high !== 0 || this.next - at > 4) return false;
         at = this.next;
       }
       if (at + length !== end) return false;

@@ -389,6 +389,36 @@ describe('the columnizer', () => {
     }
   });
 
+  it.each([
+    ['a tag of more than 32 bits of a span', Uint8Array.of(0xb0, 0x80, 0x80, 0x80, 0x80, 1, 1)],
+    ['one of a status', message(0x7a, Uint8Array.of(0x98, 0x80, 0x80, 0x80, 0x80, 1, 1))],
+    ['one of an event', message(0x5a, Uint8Array.of(0x92, 0x80, 0x80, 0x80, 0x80, 1, 0))],
+    ['one of a link', message(0x6a, Uint8Array.of(0x9a, 0x80, 0x80, 0x80, 0x80, 1, 0))],
+    ['a tag of six bytes', Uint8Array.of(0xb0, 0x80, 0x80, 0x80, 0x80, 0, 1)],
+    ['one of an attribute', message(0x4a, Uint8Array.of(0x8a, 0x80, 0x80, 0x80, 0x80, 0, 1, 0x61))],
+    ['a length of six bytes', Uint8Array.of(0x2a, 0x81, 0x80, 0x80, 0x80, 0x80, 0, 0x61)],
+    ['one of a value', message(0x4a, Uint8Array.of(0x0a, 1, 0x61, 0x12, 0x82, 0x80, 0x80, 0x80, 0x80, 0, 0x10, 1))],
+  ])('refuses %s, as other decoders do', (_, field) => {
+    const { columnizer } = emptySet();
+    expect(() => decodeRawTraces(requestOf(field))).toThrow();
+    expect(() => columnizer.add(requestOf(field))).toThrow(expect.objectContaining({ kind: 'data' }));
+  });
+
+  it.each([
+    ['entity of a resource that ends too late', 'resource', [0x0a, 4, 0x1a, 2, 0x0a, 9]],
+    ['type of an entity that is no text', 'resource', [0x0a, 4, 0x1a, 2, 0x10, 1]],
+    ['dropped count of a resource that is no number', 'resource', [0x0a, 3, 0x12, 1, 0x61]],
+    ['scopes that are no messages', 'resource', [0x10, 1]],
+    ['name of a scope that is no text', 'scope', [0x0a, 2, 0x08, 1]],
+    ['version of a scope that is no text', 'scope', [0x0a, 2, 0x10, 1]],
+    ['dropped count of a scope that is no number', 'scope', [0x0a, 3, 0x22, 1, 0x61]],
+    ['spans that are no messages', 'scope', [0x10, 1]],
+  ])('refuses %s', (_, owner, bytes) => {
+    const field = Buffer.from(bytes);
+    const request = owner === 'scope' ? requestOf(Buffer.of(), field) : requestOf(Buffer.of(), Buffer.of(), field);
+    expect(() => emptySet().columnizer.add(request)).toThrow(expect.objectContaining({ kind: 'data' }));
+  });
+
   it('keeps the order of equal keys, also where one is written in more bytes than it needs', () => {
     const { set, columnizer } = emptySet();
     const attributes = [

@@ -90,7 +90,7 @@ export class Columnizer extends EventScanner {
   #scanRequest(end: number): void {
     let at = 0;
     while (at < end) {
-      const tag = this.varint(at, end);
+      const tag = this.tag(at, end);
       if (tag === 0x0a) {
         const to = this.enter(this.next, end);
         this.#scanResourceSpans(this.next, to);
@@ -105,8 +105,8 @@ export class Columnizer extends EventScanner {
     const firstRow = set.count;
     owner.begin(this.source);
     for (let at = from; at < end; ) {
-      const tag = this.varint(at, end);
-      if (tag === OWNED && this.high === 0) {
+      const tag = this.tag(at, end);
+      if (tag === OWNED) {
         const to = this.enter(this.next, end);
         this.#scanScopeSpans(this.next, to);
         at = to;
@@ -124,8 +124,8 @@ export class Columnizer extends EventScanner {
     const firstRow = set.count;
     owner.begin(this.source);
     for (let at = from; at < end; ) {
-      const tag = this.varint(at, end);
-      if (tag === OWNED && this.high === 0) {
+      const tag = this.tag(at, end);
+      if (tag === OWNED) {
         const to = this.enter(this.next, end);
         this.#scanSpan(this.next, to);
         at = to;
@@ -189,11 +189,9 @@ export class Columnizer extends EventScanner {
     while (at < end) {
       const fieldAt = at;
       let tag = bytes[at] as number;
-      if (tag < 128) {
-        at++;
-        this.high = 0;
-      } else {
-        tag = this.varint(at, end);
+      if (tag < 128) at++;
+      else {
+        tag = this.tag(at, end);
         at = this.next;
       }
       switch (tag) {
@@ -276,7 +274,7 @@ export class Columnizer extends EventScanner {
         case STATUS: {
           const to = this.enter(at, end);
           for (let p = this.next; p < to; ) {
-            const inner = this.varint(p, to);
+            const inner = this.tag(p, to);
             if (inner === 0x12) {
               const messageTo = this.enter(this.next, to);
               messageAt = this.next;

@@ -30,7 +30,7 @@ export class EventScanner extends AttributeScanner {
     let counted = false;
     for (let at = from; at < end; ) {
       const fieldAt = at;
-      const tag = this.varint(at, end);
+      const tag = this.tag(at, end);
       at = this.next;
       if (tag === 0x1a) {
         const to = this.enter(at, end);
@@ -83,7 +83,7 @@ export class EventScanner extends AttributeScanner {
     let counted = false;
     for (let at = from; at < end; ) {
       const fieldAt = at;
-      const tag = this.varint(at, end);
+      const tag = this.tag(at, end);
       at = this.next;
       if (tag === 0x22) {
         const to = this.enter(at, end);

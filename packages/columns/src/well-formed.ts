@@ -1,4 +1,5 @@
 import type { Source } from './source.ts';
+import { MAX_SHORT_BYTES } from './wire-scanner.ts';
 
 /**
  * Whether messages that are kept as bytes are what they should be, checked once when they arrive: whoever
@@ -10,17 +11,43 @@ export const MAX_DEPTH = 30;
 
 /** A ResourceSpans message without its scope_spans. */
 export function checkResource(source: Source, from: number, end: number): boolean {
-  return checkMessage(source, from, end, (field, wire, at, to) => {
-    if (field === 1) return wire === 2 && checkMessage(source, at, to, attributesIn(source, 1));
-    return field !== 3 || wire === 2;
+  return checkOwner(source, from, end, (field, wire, at, to) => {
+    switch (field) {
+      case 1:
+        return wire === 2 && checkKeyValue(source, at, to, MAX_DEPTH);
+      case 2:
+        return wire === 0;
+      case 3:
+        // An EntityRef: four fields of text.
+        return wire === 2 && checkMessage(source, at, to, (f, w) => f > 4 || w === 2);
+      default:
+        return true;
+    }
   });
 }
 
 /** A ScopeSpans message without its spans. */
 export function checkScope(source: Source, from: number, end: number): boolean {
+  return checkOwner(source, from, end, (field, wire, at, to) => {
+    switch (field) {
+      case 1:
+      case 2:
+        return wire === 2;
+      case 3:
+        return wire === 2 && checkKeyValue(source, at, to, MAX_DEPTH);
+      case 4:
+        return wire === 0;
+      default:
+        return true;
+    }
+  });
+}
+
+/** Resource or scope, and schema_url; what is of it must be elsewhere. */
+function checkOwner(source: Source, from: number, end: number, check: FieldCheck): boolean {
   return checkMessage(source, from, end, (field, wire, at, to) => {
-    if (field === 1) return wire === 2 && checkMessage(source, at, to, attributesIn(source, 3));
-    return field !== 3 || wire === 2;
+    if (field === 1) return wire === 2 && checkMessage(source, at, to, check);
+    return field !== 2 && (field !== 3 || wire === 2);
   });
 }
 
@@ -62,11 +89,6 @@ function checkAnyValue(source: Source, from: number, end: number, depth: number)
 
 type FieldCheck = (field: number, wire: number, from: number, to: number) => boolean;
 
-function attributesIn(source: Source, attributesField: number): FieldCheck {
-  return (field, wire, from, to) =>
-    field !== attributesField || (wire === 2 && checkKeyValue(source, from, to, MAX_DEPTH));
-}
-
 /** Walks the fields of a message; false where they do not add up or `check` says so. */
 function checkMessage(source: Source, from: number, end: number, check: FieldCheck): boolean {
   const { bytes } = source;
@@ -86,10 +108,11 @@ function checkMessage(source: Source, from: number, end: number, check: FieldChe
     return -1;
   };
   while (at < end) {
+    const tagAt = at;
     const tag = varint();
     const wire = tag % 8;
     const field = Math.floor(tag / 8);
-    if (tag < 8 || field > 0x1fffffff) return false;
+    if (tag < 8 || field > 0x1fffffff || at - tagAt > MAX_SHORT_BYTES) return false;
     let start = at;
     if (wire === 0) {
       if (varint() < 0) return false;
@@ -97,7 +120,7 @@ function checkMessage(source: Source, from: number, end: number, check: FieldChe
     else if (wire === 5) at += 4;
     else if (wire === 2) {
       const length = varint();
-      if (length < 0) return false;
+      if (length < 0 || at - start > MAX_SHORT_BYTES) return false;
       start = at;
       at += length;
     } else return false;

@@ -3,6 +3,9 @@ import { type Source, sourceOf } from './source.ts';
 
 // Hot path, see columnize.ts.
 
+/** Of the varint of a tag or a length: other decoders refuse more, and so would whoever reads an answer. */
+export const MAX_SHORT_BYTES = 5;
+
 /**
  * Reads protobuf's wire format (protobuf.dev/programming-guides/encoding) in place. Every read is checked against
  * the end of the message it is in and throws a `data` error beyond it.
@@ -22,7 +25,7 @@ export class WireScanner {
     this.view = this.source.view;
   }
 
-  /** A varint: the low 32 bits, unsigned; `#high` has the high ones and `#next` the place after it. */
+  /** A varint: the low 32 bits, unsigned; `high` has the high ones and `next` the place after it. */
   protected varint(at: number, end: number): number {
     const bytes = this.bytes;
     this.high = 0;
@@ -55,11 +58,19 @@ export class WireScanner {
     throw malformed('a varint has more than 64 bits');
   }
 
-  /** The length of a nested message at `at`: returns its end, `#next` is its start. */
+  /** Field number × 8 + wire type; `next` is the place after it. */
+  protected tag(at: number, end: number): number {
+    const tag = this.varint(at, end);
+    if (this.high !== 0 || this.next - at > MAX_SHORT_BYTES) throw malformed('a field number is too large');
+    return tag;
+  }
+
+  /** The length of a nested message at `at`: returns its end, `next` is its start. */
   protected enter(at: number, end: number): number {
     const length = this.varint(at, end);
     const to = this.next + length;
-    if (to > end || this.high !== 0) throw malformed('a length goes beyond the end of its message');
+    if (to > end || this.high !== 0 || this.next - at > MAX_SHORT_BYTES)
+      throw malformed('a length goes beyond the end of its message');
     return to;
   }
 
@@ -68,7 +79,7 @@ export class WireScanner {
     return at + size;
   }
 
-  /** As `#skip`, for a field without a column: a known number with another wire type than it must have is malformed. */
+  /** As `skip`, for a field without a column: a known number with another wire type than it must have is malformed. */
   protected skipUnknown(
     tag: number,
     at: number,
@@ -82,7 +93,7 @@ export class WireScanner {
 
   /** The place after a field whose tag was just read. */
   protected skip(tag: number, at: number, end: number): number {
-    if (tag < 8 || this.high !== 0) throw malformed('a field has number 0 or too large a one');
+    if (tag < 8) throw malformed('a field has number 0');
     switch (tag & 7) {
       case 0:
         this.varint(at, end);
