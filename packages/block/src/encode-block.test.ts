@@ -133,6 +133,22 @@ describe('a block', () => {
     ]);
   });
 
+  test('keeps the order of equal keys, of which the first loses its column', async () => {
+    const second = Uint8Array.of(0x4a, 12, 0x0a, 1, 0x6b, 0x12, 7, 0x0a, 5, ...utf8Encode('later'));
+    const set = buildSet([
+      spanOf(0, 0, { attributes: [['k', 'first']], overflow: second }),
+      spanOf(0, 1, { attributes: [['K', 'x']] }),
+      spanOf(0, 2, { attributes: [['K', 'x']] }),
+    ]);
+    const { reader } = encode(set);
+    const read = await reader.readTrace(hexToBytes(spanOf(0, 0).traceId));
+    const { rows, codes, count, dictionary } = read?.overflow ?? expect.unreachable();
+    expect([count, rows[0]]).toEqual([1, 0]);
+    const code = codes[0] as number;
+    const fragment = dictionary.bytes.slice(dictionary.offsets[code], dictionary.offsets[code + 1]);
+    expect(Buffer.from(fragment).toString('latin1')).toMatch(/^J.*first.*J.*later$/s);
+  });
+
   test('keeps spans that end before they start, and years 1970 and 2200', async () => {
     await expectRoundTrip(
       buildSet([

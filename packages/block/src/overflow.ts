@@ -20,8 +20,8 @@ export interface ExactEnds {
 }
 
 /**
- * The overflow column of a table: fragments that the column set has, then attributes without a column, then
- * exact ends. Leaves the codes in `scratch.codes` (-1: none) and returns the entries they stand for.
+ * The overflow column of a table: attributes without a column, then fragments that the column set has, then exact
+ * ends. Of equal keys those in columns came first. Leaves the codes in `scratch.codes` (-1: none) and returns the entries they stand for.
  *
  * @param tagOf Tag of the attribute field of a row of the column set.
  */
@@ -72,7 +72,6 @@ export function mergeOverflow(
     const lastItem = first[row + 1] as number;
     const exactEnd = ends !== undefined && end < endCount && ends.rows[end] === row;
     if (code < 0 && firstItem === lastItem && !exactEnd) continue;
-    if (code >= 0) out.bytes(bytes.subarray(offsets[code], offsets[code + 1]));
     for (let item = firstItem; item < lastItem; item++) {
       const number = itemColumn[item] as number;
       const { rows: columnRows, codes: columnCodes, type, dictionary } = demoted[number] as AttributeColumn;
@@ -83,6 +82,7 @@ export function mergeOverflow(
       const to = places[entry + 1] as number;
       writeKeyValue(out, tagOf(columnRows[i] as number), keys[number] as Uint8Array, type, source, from, to);
     }
+    if (code >= 0) out.bytes(bytes.subarray(offsets[code], offsets[code + 1]));
     if (exactEnd) {
       const source = ends.order[row] as number;
       out.u8(END_TAG);
