@@ -108,4 +108,14 @@ describe('slicing a request', () => {
       }
     }
   });
+
+  test('a tag that ingesters would refuse is refused, wherever it is', () => {
+    const tag = [0x9a, 0x80, 0x80, 0x80, 0x80, 1, 0];
+    const inSpan = [0x12, tag.length, ...tag];
+    const inScope = [0x12, inSpan.length, ...inSpan];
+    const nested = [[0x12, tag.length, ...tag], inScope];
+    for (const bytes of [tag, ...[tag, ...nested].map((inner) => [0x0a, inner.length, ...inner])]) {
+      expect(() => slicesOf(Uint8Array.from(bytes))).toThrow(expect.objectContaining({ code: 'otlp-malformed' }));
+    }
+  });
 });

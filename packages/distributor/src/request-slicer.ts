@@ -32,7 +32,7 @@ export class RequestSlicer extends WireScanner {
     this.#request = request;
     this.#slices = Array.from(ring.members, () => undefined);
     for (let at = 0; at < request.length; ) {
-      const tag = this.varint(at, request.length);
+      const tag = this.tag(at, request.length);
       if (tag === RESOURCE_SPANS) {
         at = this.enter(this.next, request.length);
         this.#sliceResource(this.next, at);
@@ -46,7 +46,7 @@ export class RequestSlicer extends WireScanner {
     const owner = this.#resource;
     this.#readOwner(from, end, owner);
     for (let at = from; at < end; ) {
-      const tag = this.varint(at, end);
+      const tag = this.tag(at, end);
       if (tag === SCOPE_SPANS) {
         at = this.enter(this.next, end);
         this.#sliceScope(this.next, at);
@@ -61,7 +61,7 @@ export class RequestSlicer extends WireScanner {
     const ring = this.#ring as Rendezvous;
     const slices = this.#slices;
     for (let at = from; at < end; ) {
-      const tag = this.varint(at, end);
+      const tag = this.tag(at, end);
       if (tag !== SPAN) {
         at = this.skip(tag, this.next, end);
         continue;
@@ -83,7 +83,7 @@ export class RequestSlicer extends WireScanner {
   #readOwner(from: number, end: number, ranges: number[]): void {
     ranges.length = 0;
     for (let at = from; at < end; ) {
-      const tag = this.varint(at, end);
+      const tag = this.tag(at, end);
       const to = this.skip(tag, this.next, end);
       if (tag !== SPAN) ranges.push(at, to);
       at = to;
@@ -99,7 +99,7 @@ export class RequestSlicer extends WireScanner {
     }
     let idAt = -1;
     for (let at = from; at < end; ) {
-      const tag = this.varint(at, end);
+      const tag = this.tag(at, end);
       const valueAt = this.next;
       at = this.skip(tag, valueAt, end);
       if (tag === TRACE_ID && at - ID_BYTES >= valueAt) idAt = at - ID_BYTES;
