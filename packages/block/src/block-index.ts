@@ -195,7 +195,7 @@ export function indexSummary(index: BlockIndex): ValueSummary {
 /** Column chunks of a row group. */
 export function groupChunks(table: TableLayout, group: number): ChunkLayout[] {
   const { directory, rows, length } = table.groups[group] as TableGroup;
-  return readChunkEntries(new ByteReader(directory), table.columns.length, rows, length);
+  return readChunkEntries(new ByteReader(directory), table.columns, rows, length);
 }
 
 function readPart(bytes: Uint8Array, { offset, storedBytes, rawBytes, crc }: IndexPart): Uint8Array {

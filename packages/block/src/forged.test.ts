@@ -2,9 +2,12 @@ import { zstdDecompressSync } from 'node:zlib';
 import { concatBytes, crc32 } from '@vivace/kernel';
 import { expect, test } from 'vitest';
 import { decodeIndex } from './block-index.ts';
+import { ByteReader } from './byte-reader.ts';
 import { ColumnBuilder } from './column-builder.ts';
 import { encodeBlock } from './encode-block.ts';
 import { INDEX_HEADER_BYTES } from './layout.ts';
+import { readChunkEntries } from './parquet/directory.ts';
+import { BOOLEAN, BYTE_ARRAY, DOUBLE, PLAIN } from './parquet/types.ts';
 import { planTrace } from './plan-trace.ts';
 import { blockOrder, buildSet } from './testing.ts';
 
@@ -68,4 +71,20 @@ test.each([
   const list = { count: ids.length / 8, padded: 0, ids: Uint8Array.from(ids), counts: Uint8Array.from(counts) };
   const plan = () => planTrace(decodeIndex(index), { group: 0, ownGroups: 0 }, list, traceId);
   expect(plan).toThrow(damaged);
+});
+
+// ENCODINGS of the directory: plain, delta, dictionary, split.
+test.each([
+  ['deltas of doubles', DOUBLE, 1],
+  ['deltas of texts', BYTE_ARRAY, 1],
+  ['deltas of booleans', BOOLEAN, 1],
+  ['texts split byte by byte', BYTE_ARRAY, 3],
+  ['booleans split byte by byte', BOOLEAN, 3],
+] as const)('%s are a data error', (_, type, encoding) => {
+  const columns = [{ schema: { name: 'a', type, optional: false } }];
+  // Flags, rows a page, and a page: values, bytes of its header and of its body, checksum.
+  const entry = (code: number) => new ByteReader(Uint8Array.of(code << 2, 1, 1, 0, 4, 0, 0, 0, 0));
+  expect(readChunkEntries(entry(0), columns, 1, 4)).toMatchObject([{ encoding: PLAIN, rows: 1 }]);
+  const refused = expect.objectContaining({ kind: 'data', code: 'block-directory' });
+  expect(() => readChunkEntries(entry(encoding), columns, 1, 4)).toThrow(refused);
 });

@@ -4,12 +4,16 @@ import type { ByteWriter } from '../byte-writer.ts';
 import { MAX_RAW_PAGE_BYTES } from './compression.ts';
 import {
   BYTE_STREAM_SPLIT,
+  type ColumnSchema,
   DELTA_BINARY_PACKED,
   type Encoding,
+  INT32,
+  INT64,
   PLAIN,
   RLE_DICTIONARY,
   type StoredChunk,
   type StoredPage,
+  valueBytes,
 } from './types.ts';
 
 // The directory of a row group: what its Parquet page headers say, in a fifth of the bytes and in one place,
@@ -62,8 +66,13 @@ function writePage(out: ByteWriter, page: StoredPage, zstd: boolean): void {
   out.u32(page.crc);
 }
 
-/** Reads the entries of a row group's `columns` chunks; their bytes must fill `groupBytes` exactly. */
-export function readChunkEntries(input: ByteReader, columns: number, rows: number, groupBytes: number): ChunkLayout[] {
+/** Reads the entries of a row group's chunks, one a column; their bytes must fill `groupBytes` exactly. */
+export function readChunkEntries(
+  input: ByteReader,
+  columns: readonly { schema: ColumnSchema }[],
+  rows: number,
+  groupBytes: number,
+): ChunkLayout[] {
   const chunks: ChunkLayout[] = [];
   let offset = 0;
   const readPage = (zstd: boolean, maxValues: number): PageLayout => {
@@ -77,7 +86,7 @@ export function readChunkEntries(input: ByteReader, columns: number, rows: numbe
     offset += bodyBytes;
     return page;
   };
-  for (let column = 0; column < columns; column++) {
+  for (const { schema } of columns) {
     const flags = input.u8();
     if (flags === EMPTY) {
       offset += input.varintUpTo(groupBytes);
@@ -85,16 +94,24 @@ export function readChunkEntries(input: ByteReader, columns: number, rows: numbe
       continue;
     }
     if (flags >= EMPTY) throw dataError('block-directory', `a column chunk has unknown flags ${flags}`);
+    const encoding = ENCODINGS[(flags >>> 2) & 3] as Encoding;
+    if (!mayHave(schema, encoding))
+      throw dataError('block-directory', `the encoding of ${schema.name} is not of its type`);
     const zstd = (flags & ZSTD) !== 0;
     const pageRows = input.varintUpTo(rows);
     if (pageRows === 0) throw dataError('block-directory', 'a column chunk has pages without rows');
     const dictionary = (flags & DICTIONARY) === 0 ? undefined : readPage(zstd, rows);
     const pages: PageLayout[] = [];
     for (let row = 0; row < rows; row += pageRows) pages.push(readPage(zstd, Math.min(pageRows, rows - row)));
-    chunks.push({ rows, zstd, encoding: ENCODINGS[(flags >>> 2) & 3] as Encoding, pageRows, dictionary, pages });
+    chunks.push({ rows, zstd, encoding, pageRows, dictionary, pages });
   }
   if (offset !== groupBytes) {
     throw dataError('block-directory', `column chunks take ${offset} bytes of a row group of ${groupBytes}`);
   }
   return chunks;
+}
+
+function mayHave(schema: ColumnSchema, encoding: Encoding): boolean {
+  if (encoding === DELTA_BINARY_PACKED) return schema.type === INT32 || schema.type === INT64;
+  return encoding !== BYTE_STREAM_SPLIT || valueBytes(schema) > 0;
 }
