@@ -1,6 +1,6 @@
 import type { Field } from '@vivace/traceql';
 import type { CodedColumn } from './batch.ts';
-import { type BatchRows, LINK_ROW } from './batch-rows.ts';
+import { type BatchRows, EVENT_ROW, LINK_ROW } from './batch-rows.ts';
 import { eventScopeOf } from './conjunction.ts';
 import type { LiteralTest } from './literal-test.ts';
 import type { Attributes, ScopeMessage } from './messages.ts';
@@ -71,14 +71,18 @@ export function spanFlags(source: BatchRows, field: Field, test: LiteralTest): U
 export function eventFlags(source: BatchRows, field: Field, test: LiteralTest): Uint8Array {
   const { batch } = source;
   const flags = new Uint8Array(batch.eventRows);
+  const scope = eventScopeOf(field) === 'link' ? 'link' : 'event';
+  // What the overflow has of the one reads otherwise as the other.
+  const kinds = batch.eventKind();
+  const kind = scope === 'link' ? LINK_ROW : EVENT_ROW;
   if (field.kind === 'attribute') {
-    const scope = eventScopeOf(field) === 'link' ? 'link' : 'event';
     for (const column of batch.eventAttributes(field.name)) addColumn(column, test, flags);
-    addOverflow(source, scope, batch.eventOverflow(), field.name, test, flags);
+    addOverflow(source, scope, batch.eventOverflow(), field.name, test, flags, (event) => kinds[event] === kind);
     return flags;
   }
   const spans = batch.eventSpan();
   for (let event = 0; event < flags.length; event++) {
+    if (kinds[event] !== kind) continue;
     flags[event] = test.ofValue(source.eventValue(event, spans[event] as number, field));
   }
   return flags;
@@ -180,10 +184,12 @@ function addOverflow(
   key: string,
   test: LiteralTest,
   flags: Uint8Array,
+  isOfKind: (row: number) => boolean = () => true,
 ): void {
   if (column.count === 0) return;
   const found = new Map<number, number>();
   eachCode(column, (row, code) => {
+    if (!isOfKind(row)) return;
     let more = found.get(code);
     if (more === undefined) {
       const values = source.fragment(kind, column, code).attributes.get(key) ?? [];
