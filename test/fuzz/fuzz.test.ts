@@ -8,10 +8,11 @@ import { TARGETS } from './targets.ts';
 // nobody has tried, for as long as one likes.
 const seed = Number(process.env.VIVACE_TEST_SEED ?? 1);
 
-/** What anybody may send who may ask queries is tried for longer. */
+/** What takes many inputs to be seen is tried for longer. */
 const SECONDS: ReadonlyMap<string, number> = new Map([
   ['traceql', 15],
   ['queries', 15],
+  ['asked', 10],
 ]);
 
 describe('some seconds of hostile bytes', () => {

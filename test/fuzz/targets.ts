@@ -1,4 +1,5 @@
 import type { CreateTarget } from './fuzz-target.ts';
+import { askedTarget } from './targets/asked.ts';
 import { blockTarget } from './targets/block.ts';
 import { encodingsTarget } from './targets/encodings.ts';
 import { indexTarget } from './targets/index.ts';
@@ -22,4 +23,5 @@ export const TARGETS: ReadonlyMap<string, CreateTarget> = new Map<string, Create
   ['encodings', encodingsTarget],
   ['traceql', traceqlTarget],
   ['queries', queriesTarget],
+  ['asked', askedTarget],
 ]);
