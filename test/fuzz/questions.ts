@@ -32,9 +32,9 @@ export function createQuestions(seed: number): Question[] {
   const random = seededRandom(seed);
   return Array.from({ length: QUESTIONS }, (_, number): Question => {
     if (number % 5 === 0) {
-      // Not `name`: of those that are not UTF-8 a block lists "" where a head has their text.
+      // No names: of those that are not UTF-8 a block lists "" where a head has their text.
       const field = parseField(
-        pick(random, ['.a', 'span.b', 'event.a', 'event:name', 'resource.service.name', 'rootName']),
+        pick(random, ['.a', 'span.b', 'event.a', 'link.a', 'resource.service.name', 'rootName']),
       );
       return async (source) => tagValues([source], { field, filter: undefined, limit: 0 }, options);
     }
