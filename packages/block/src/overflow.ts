@@ -21,7 +21,8 @@ export interface ExactEnds {
 
 /**
  * The overflow column of a table: attributes without a column, then fragments that the column set has, then exact
- * ends. Of equal keys those in columns came first. Leaves the codes in `scratch.codes` (-1: none) and returns the entries they stand for.
+ * ends. Of equal keys those in columns came first. Leaves the codes in `scratch.codes` (-1: none) and returns the
+ * entries they stand for.
  *
  * @param tagOf Tag of the attribute field of a row of the column set.
  */

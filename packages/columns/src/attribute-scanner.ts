@@ -3,7 +3,7 @@ import type { Column } from './column.ts';
 import type { Fragment } from './fragment.ts';
 import { isUtf8, sourceOf } from './source.ts';
 import { checkKeyValue, MAX_DEPTH } from './well-formed.ts';
-import { malformed, WireScanner } from './wire-scanner.ts';
+import { MAX_SHORT_BYTES, malformed, WireScanner } from './wire-scanner.ts';
 
 // Hot path, see columnize.ts.
 
@@ -85,6 +85,7 @@ export class AttributeScanner extends WireScanner {
     return marked;
   }
 
+  /** Lengths are read from their second byte on where they have more than one. */
   #storeAttribute(table: AttributeTable, row: number, from: number, end: number): boolean {
     const bytes = this.bytes;
     const source = this.source;
@@ -93,7 +94,7 @@ export class AttributeScanner extends WireScanner {
     let length = bytes[at++] as number;
     if (length > 127) {
       length = this.varint(at - 1, end);
-      if (this.high !== 0 || this.next - at > 4) return false;
+      if (this.high !== 0 || this.next - at >= MAX_SHORT_BYTES) return false;
       at = this.next;
     }
     const keyAt = at;
@@ -104,7 +105,7 @@ export class AttributeScanner extends WireScanner {
     at += 2;
     if (length > 127) {
       length = this.varint(at - 1, end);
-      if (this.high !== 0 || this.next - at > 4) return false;
+      if (this.high !== 0 || this.next - at >= MAX_SHORT_BYTES) return false;
       at = this.next;
     }
     // The value must end where the KeyValue ends.
@@ -114,7 +115,7 @@ export class AttributeScanner extends WireScanner {
       length = bytes[at++] as number;
       if (length > 127) {
         length = this.varint(at - 1, end);
-        if (this.high !== 0 || this.next - at > 4) return false;
+        if (this.high !== 0 || this.next - at >= MAX_SHORT_BYTES) return false;
         at = this.next;
       }
       if (at + length !== end) return false;
