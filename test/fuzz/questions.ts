@@ -27,15 +27,21 @@ export type Question = (source: Source) => Promise<Answer>;
 const { signal } = new AbortController();
 const options = { signal, breathe: async () => undefined };
 
-/** Questions of every kind; at most 256, always the same of a seed. */
-export function createQuestions(seed: number): Question[] {
+/** Of which values are asked for. */
+const FIELDS = ['.a', 'span.b', 'event.a', 'link.a', 'resource.service.name', 'rootName'];
+/** Of those that are not UTF-8 a block lists "" where a head has their text. */
+const NAMES = ['name', 'event:name'];
+
+/**
+ * Questions of every kind; at most 256, always the same of a seed. Without names for what must be the same in a head
+ * and in its block.
+ */
+export function createQuestions(seed: number, names: 'names' | 'no names'): Question[] {
   const random = seededRandom(seed);
+  const fields = names === 'names' ? [...FIELDS, ...NAMES] : FIELDS;
   return Array.from({ length: QUESTIONS }, (_, number): Question => {
     if (number % 5 === 0) {
-      // No names: of those that are not UTF-8 a block lists "" where a head has their text.
-      const field = parseField(
-        pick(random, ['.a', 'span.b', 'event.a', 'link.a', 'resource.service.name', 'rootName']),
-      );
+      const field = parseField(pick(random, fields));
       return async (source) => tagValues([source], { field, filter: undefined, limit: 0 }, options);
     }
     if (number === 1)

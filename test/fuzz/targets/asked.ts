@@ -18,7 +18,7 @@ const limits = { maxAttributeBytes: 1 << 20, maxTraceBytes: 1 << 30 };
  */
 export function askedTarget(seed: number): FuzzTarget {
   const seeds = encodedTraces(seed);
-  const questions = createQuestions(seed);
+  const questions = createQuestions(seed, 'no names');
   return {
     keepBytes: 1,
     make(random) {

@@ -16,7 +16,7 @@ const FORGED = 1;
  */
 export async function queriesTarget(seed: number): Promise<FuzzTarget> {
   const blocks = corpusBlocks(seed);
-  const questions = createQuestions(seed);
+  const questions = createQuestions(seed, 'names');
   const right: Outcome[][] = [];
   for (const block of blocks) {
     const length = block.place.sections.index.length;
